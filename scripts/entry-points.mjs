@@ -18,6 +18,7 @@ export const MODULES = {
  */
 export const PROGRAMS = {
   cli: 'src/cli.ts',
+  'worker-process': 'src/service/workers/worker-process.ts',
   'client-process': 'src/bench/load/client-process.ts',
   'impair-process': 'src/bench/impair/impair-process.ts',
   'clients/curl': 'src/bench/clients/curl.ts',

@@ -42,7 +42,7 @@ const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
 ]
-const COMMANDS = ['serve', 'get', 'probe', 'explain', 'bench', 'size']
+const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
 /** By page: the made parts by their names. */
 const PAGES = {
@@ -95,6 +95,8 @@ function configurationKeys() {
   return [
     '### Top level',
     keysTable(readInterface('ServiceConfig').fields),
+    '### `workers` as a mapping',
+    keysTable(readInterface('WorkersConfig').fields),
     '### Each entry of `listen`',
     keysTable(readInterface('ListenConfig').fields),
     '### Each origin',
@@ -149,6 +151,8 @@ function values(type, key) {
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
+    "'auto' | 'off' | number": '`auto`, `off`, number',
+    "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',
     string: 'text',
     boolean: '`true`, `false`',
     number: 'number',

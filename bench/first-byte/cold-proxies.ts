@@ -138,7 +138,7 @@ function startMiddlemile(
   }
   const listen = ports.map(own => ({ address: `127.0.0.1:${own}`, protocols: ['http/1.1'] }))
   const admin = { address: `127.0.0.1:${ADMIN_PORT}` }
-  writeFileSync(path, JSON.stringify({ listen, admin, origins: { bench: origin } }))
+  writeFileSync(path, JSON.stringify({ workers: 'off', listen, admin, origins: { bench: origin } }))
   return startRealServer({
     command: process.execPath,
     args: [cli, 'serve', '-c', path],

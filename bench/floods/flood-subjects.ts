@@ -47,6 +47,7 @@ const middlemile: FloodSubject = {
     writeFileSync(
       config,
       JSON.stringify({
+        workers: 'off',
         listen: [{ address: `127.0.0.1:${port}`, protocols: ['h2'] }],
         admin: { address: `127.0.0.1:${adminPort}` },
         log: { level: 'error', format: 'json' },

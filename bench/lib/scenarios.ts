@@ -12,6 +12,7 @@ import { slowReader } from '../scenarios/client/slow-reader.ts'
 import { fanOut, udpLink, udpSockets, unary, warmSmall } from '../scenarios/client/steady.ts'
 import { floods } from '../scenarios/service/floods.ts'
 import { forward, forwardH2 } from '../scenarios/service/forward.ts'
+import { manyOrigins } from '../scenarios/service/many-origins.ts'
 import { overload } from '../scenarios/service/overload.ts'
 import { slowReaders } from '../scenarios/service/slow-readers.ts'
 import { stalePosts } from '../scenarios/service/stale-posts.ts'
@@ -30,6 +31,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'udp-link': udpLink,
   unary,
   'fan-out': fanOut,
+  'many-origins': manyOrigins,
   'reuse-h2': reuseH2,
   // Connections that are not there yet.
   'cold-burst': coldBurst,

@@ -28,6 +28,7 @@ function middlemileWith(name: string, upstream: Protocol): Peer {
       writeFileSync(
         config,
         JSON.stringify({
+          workers: 'off',
           listen: [{ address: `127.0.0.1:${port}`, protocols: [ingress] }],
           admin: { address: `127.0.0.1:${adminPort}` },
           log: { level: 'info', format: 'json' },

@@ -69,6 +69,7 @@ export async function startMiddlemile({
     origins[host.replace(/\..*/, '')] = { url: `http://${host}`, hosts: [host] }
   }
   const config: ServiceConfig = {
+    workers: 'off', // one process, as the peers have one
     listen: [{ address: `127.0.0.1:${port}` }],
     admin: { address: `127.0.0.1:${adminPort}` },
     log: { level: 'info', format: 'json', slowRequest: SLOW_REQUEST },

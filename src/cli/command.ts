@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { SuperviseOptions, WithoutWorkers } from '../service/workers/supervised-service.ts'
 import type { Rehearsal } from './rehearsal.ts'
 import type { Screen } from './terminal.ts'
 
@@ -9,6 +10,12 @@ export interface Command {
   readonly help: string
   /** Resolves with the exit code. Rejects with MM_INVALID_ARGUMENT on bad usage. */
   run(args: readonly string[], io: CliIo): Promise<number>
+}
+
+/** What a signal is for. */
+export type KeptService = Pick<Service, 'reload' | 'drain' | 'close'> & {
+  /** Absent: it cannot hand its sockets over. */
+  upgrade?(): Promise<unknown>
 }
 
 /** What a command touches of the outside, so that tests can hand it something else. */
@@ -25,6 +32,8 @@ export interface CliIo {
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
+  /** The same with workers, or why everything goes in one process. */
+  superviseFile(file: string, options: SuperviseOptions): Promise<KeptService | WithoutWorkers>
   /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
   confirm(question: string): Promise<boolean | undefined>
   /**
@@ -45,7 +54,7 @@ export interface PresentedCertificate {
 }
 
 export interface SignalSource {
-  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): unknown
+  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR2', listener: () => void): unknown
   /** Ends the process at once. */
   exit(code: number): void
 }

@@ -12,6 +12,10 @@ const COMMANDS: Readonly<
     summary: 'runs the connector',
     load: async () => (await import('./serve.ts')).serveCommand,
   },
+  upgrade: {
+    summary: 'starts the connector anew in place of one that runs',
+    load: async () => (await import('./upgrade.ts')).upgradeCommand,
+  },
   get: {
     summary: 'fetches through a pool and shows where the time went',
     load: async () => (await import('./get/get.ts')).getCommand,

@@ -33,6 +33,8 @@ export function processIo(): CliIo {
     startService: async (...args) => (await import('../service/index.ts')).startService(...args),
     startServiceFromFile: async (...args) =>
       (await import('../service/index.ts')).startServiceFromFile(...args),
+    superviseFile: async (...args) =>
+      (await import('../service/workers/supervised-service.ts')).superviseFile(...args),
     confirm,
     rehearse: async rehearsal => (await import('./rehearsal.ts')).rehearse(rehearsal),
     presentedCertificate,

@@ -6,8 +6,9 @@ import {
   type ServiceConfig,
   type StartOptions,
 } from '../service/index.ts'
+import type { SuperviseOptions } from '../service/workers/supervised-service.ts'
 import { certificateHint } from './certificate-hint.ts'
-import { type CliIo, type Command, EXIT, type SignalSource } from './command.ts'
+import { type CliIo, type Command, EXIT, type KeptService, type SignalSource } from './command.ts'
 import { INSECURE_WARNING } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 
@@ -27,8 +28,11 @@ Runs the connector: takes requests and sends them on to origins through pooled c
   --log-level L         debug, info, warn, error or silent
   --log-format F        text or json
 
+With -c FILE the work is done by worker processes, which are replaced when they end or hang (workers: auto, N or off).
+
 Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
-old configuration when the new one is bad. What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
+old configuration when the new one is bad; SIGUSR2 starts the program anew on the same sockets, and drains this one when
+that one is ready (with -c FILE and workers). What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
 drains and exits with 4.
 `
 
@@ -90,7 +94,14 @@ function exit(code: number, io: CliIo): number {
 }
 
 async function serveFile(file: string, io: CliIo): Promise<number> {
-  return exit(await runUntilSignal(options => io.startServiceFromFile(file, options), io.signals), io)
+  const start: StartService = async options => {
+    const supervised = await io.superviseFile(file, options)
+    if (!('because' in supervised)) return supervised
+    const { because } = supervised
+    if (because !== undefined) io.writeError(`middlemile serve: everything goes in one process: ${because}\n`)
+    return await io.startServiceFromFile(file, options)
+  }
+  return exit(await runUntilSignal(start, io.signals), io)
 }
 
 async function check(file: string, io: CliIo): Promise<number> {
@@ -161,6 +172,8 @@ export function checkCertificate(
   })
 }
 
+type StartService = (options: StartOptions & SuperviseOptions) => Promise<KeptService>
+
 /** The exit code after a second signal: something was cut. */
 const CUT_SHORT = 1
 
@@ -170,13 +183,14 @@ const CUT_SHORT = 1
  * service still starts: a supervisor that reads "listening" in the log and signals at once must not meet
  * Node's default, which ends the process.
  */
-export async function runUntilSignal(
-  start: (options: StartOptions) => Promise<Service>,
-  signals: SignalSource,
-): Promise<number> {
+export async function runUntilSignal(start: StartService, signals: SignalSource): Promise<number> {
   let isStopping = false
   let stop: (exitCode: number) => void = () => {}
-  const starting = start({ onTooManyFaults: () => stop(EXIT.faults), returnsMemory: true })
+  const starting = start({
+    onTooManyFaults: () => stop(EXIT.faults),
+    onReplaced: () => stop(EXIT.ok),
+    returnsMemory: true,
+  })
   const ended = new Promise<number>((resolve, reject) => {
     stop = exitCode => {
       if (isStopping) return
@@ -194,6 +208,9 @@ export async function runUntilSignal(
     }
     signals.on('SIGTERM', onSignal)
     signals.on('SIGINT', onSignal)
+    signals.on('SIGUSR2', () => {
+      starting.then(service => service.upgrade?.()).catch(reject)
+    })
     signals.on('SIGHUP', () => {
       starting.then(service => service.reload()).catch(reject)
     })

@@ -48,6 +48,12 @@ export interface IngressLimits {
    */
   keepAliveTimeoutMs: number
   /**
+   * How long a drain waits for a request on an idle connection of HTTP/1.1, since one may be on its way; it is
+   * answered with `Connection: close`. 0: idle connections end at once, and such a request is lost. A service
+   * with workers has 1,000 ms where nothing else is given. Default 0 ms.
+   */
+  drainIdleTimeoutMs: number
+  /**
    * The longest time for which a client may take nothing of a response that waits for it. Default 60,000 ms.
    */
   writeTimeoutMs: number
@@ -148,6 +154,7 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   headerTimeoutMs: 10_000,
   requestTimeoutMs: 50_000,
   keepAliveTimeoutMs: 75_000,
+  drainIdleTimeoutMs: 0,
   writeTimeoutMs: 60_000,
   maxRequestsPerConnection: 0,
   maxConnections: 16_384,

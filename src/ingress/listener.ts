@@ -26,6 +26,8 @@ import { ServerHttp2Session } from './streams/server-http2-session.ts'
 export interface ListenOptions {
   /** Port 0: a free one. */
   address: { host: string; port: number }
+  /** A socket that listens already, e.g. one that was inherited, instead of a new one on `address`. */
+  descriptor?: number
   /**
    * PEM certificate chain and key, and whatever else node:tls takes for a secure context. Without it: plain
    * HTTP.
@@ -290,11 +292,9 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
       resolve()
       server.off('error', reject)
     }
-    server.listen(
-      options.address.port,
-      options.address.host,
-      guardedListener('opening a listener', onListening, reject),
-    )
+    const guarded = guardedListener('opening a listener', onListening, reject)
+    if (options.descriptor !== undefined) server.listen({ fd: options.descriptor }, guarded)
+    else server.listen(options.address.port, options.address.host, guarded)
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
   // accept may work.

@@ -39,6 +39,8 @@ export class SessionOpening implements IngressSession {
   readonly #timer: DeadlineTimer
   #firstBytes: Buffer | undefined
   #session: IngressSession | undefined
+  /** Whoever takes over is to drain. */
+  #isDraining = false
 
   constructor(socket: SessionSocket, context: SessionContext) {
     this.#socket = socket
@@ -53,7 +55,11 @@ export class SessionOpening implements IngressSession {
   }
 
   drain(): void {
-    this.#decided().drain()
+    const { drainIdleTimeoutMs } = this.#context.limits
+    if (this.#session === undefined && drainIdleTimeoutMs > 0) {
+      if (!this.#isDraining && this.#firstBytes === undefined) this.#expectBytes(drainIdleTimeoutMs)
+      this.#isDraining = true
+    } else this.#decided().drain()
   }
 
   get hasRequests(): boolean {
@@ -81,6 +87,7 @@ export class SessionOpening implements IngressSession {
       const session = new ServerHttp2Session(this.#socket, this.#context)
       this.#session = session
       session.receive(bytes, 0, bytes.length)
+      if (this.#isDraining) session.drain()
     } else this.#startHttp1()
   }
 
@@ -102,6 +109,7 @@ export class SessionOpening implements IngressSession {
     this.#letGo()
     const session = new ServerHttp1Session(this.#socket, this.#context)
     this.#session = session
+    if (this.#isDraining) session.drain()
     const bytes = this.#firstBytes
     if (bytes !== undefined) session.receive(bytes, 0, bytes.length)
     return session

@@ -72,14 +72,24 @@ interface Closing {
 
 export type SlotKind = SlotState['kind']
 
-const VALID_TRANSITIONS: Readonly<Record<SlotKind, readonly SlotKind[]>> = {
-  starting: ['idle', 'closing', 'closed'],
-  idle: ['idle', 'leased', 'verifying', 'draining', 'closing', 'closed'],
-  verifying: ['idle', 'draining', 'closing', 'closed'],
-  leased: ['leased', 'idle', 'draining', 'closing', 'closed'],
-  draining: ['draining', 'closing', 'closed'],
-  closing: ['closed'],
-  closed: [],
+/** A switch, not a table: it runs with every lease and every end of one. */
+function canFollow(from: SlotKind, to: SlotKind): boolean {
+  switch (from) {
+    case 'leased':
+      return to !== 'starting' && to !== 'verifying'
+    case 'idle':
+      return to !== 'starting'
+    case 'starting':
+      return to === 'idle' || to === 'closing' || to === 'closed'
+    case 'verifying':
+      return to === 'idle' || to === 'draining' || to === 'closing' || to === 'closed'
+    case 'draining':
+      return to === 'draining' || to === 'closing' || to === 'closed'
+    case 'closing':
+      return to === 'closed'
+    default:
+      return false
+  }
 }
 
 export const CLOSED: SlotState = { kind: 'closed' }
@@ -283,7 +293,7 @@ export class Slot<Link> {
 
   /** The one writer of the state. Called by SlotTable.move, which keeps the counters in step. */
   transition(next: SlotState): void {
-    if (!VALID_TRANSITIONS[this.#state.kind].includes(next.kind)) {
+    if (!canFollow(this.#state.kind, next.kind)) {
       throw new TransportError(
         'MM_INTERNAL',
         `pool: illegal transition of ${this.toString()} to ${next.kind}`,

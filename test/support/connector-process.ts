@@ -44,15 +44,21 @@ export async function startConnectorProcess(
  */
 export async function startConfiguredConnector(
   config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
-): Promise<ConnectorProcess> {
+): Promise<ConnectorProcess & { readonly file: string }> {
   const directory = makeTemporaryDirectory('connector')
   const file = join(directory.path, 'config.json')
-  const whole = { listen: [{ address: '127.0.0.1:0' }], admin: { address: '127.0.0.1:0' }, ...config }
+  const whole = {
+    workers: 'off', // one process, whose memory and descriptors tests look at
+    listen: [{ address: '127.0.0.1:0' }],
+    admin: { address: '127.0.0.1:0' },
+    ...config,
+  }
   writeFileSync(file, JSON.stringify(whole))
   try {
     const connector = await startConnectorProcess(['-c', file])
     return {
       ...connector,
+      file,
       async [Symbol.asyncDispose]() {
         await connector[Symbol.asyncDispose]()
         directory.remove()

@@ -30,9 +30,19 @@ export async function runCli(args: readonly string[], cwd?: string): Promise<Cli
   return await spawnCli(args, cwd).exited
 }
 
-export function spawnCli(args: readonly string[], cwd?: string): CliProcess {
-  const [command = process.execPath, ...rest] = [...deathSignalPrefix(), process.execPath, CLI, ...args]
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
+/** `prefix`: a program that becomes this one. */
+export function spawnCli(
+  args: readonly string[],
+  cwd?: string,
+  { env, prefix = [] }: { env?: NodeJS.ProcessEnv; prefix?: readonly string[] } = {},
+): CliProcess {
+  const line = [...deathSignalPrefix(), ...prefix, process.execPath, CLI, ...args]
+  const [command = process.execPath, ...rest] = line
+  const child = spawn(command, rest, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+    ...(env !== undefined && { env }),
+  })
   return new SpawnedCli(child)
 }
 

@@ -39,6 +39,7 @@ export async function startUnreadConnector(options: UnreadConnectorOptions): Pro
   const [port, adminPort] = [await freePort(), await freePort()]
   const file = join(directory.path, 'config.json')
   const whole = {
+    workers: 'off',
     listen: [{ address: `127.0.0.1:${port}` }],
     admin: { address: `127.0.0.1:${adminPort}` },
     ...config,

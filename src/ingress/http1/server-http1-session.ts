@@ -165,10 +165,11 @@ export class ServerHttp1Session
     return this.#requests > 0
   }
 
-  /** Ends an idle connection at once, and a busy one after its exchange. */
+  /** Ends an idle connection at once, or after `drainIdleTimeoutMs`, and a busy one after its exchange. */
   drain(): void {
+    if (this.#isDraining) return
     this.#isDraining = true
-    if (this.#phase === 'idle' && this.#unread.isEmpty) this.#startClosing()
+    if (this.#phase === 'idle' && this.#unread.isEmpty) this.#endIdle()
   }
 
   /** Ends at once. */
@@ -318,13 +319,24 @@ export class ServerHttp1Session
 
   /** Request and response are over. */
   #finish(): void {
-    if (this.#isLast || this.#isDraining) {
+    if (this.#isLast) {
       this.#startClosing()
       return
     }
     this.#phase = 'idle'
+    // The drain began when the head of the response had gone, with the promise to take another request.
+    if (this.#isDraining) {
+      this.#endIdle()
+      return this.#work()
+    }
     this.#deadlines.expectBytes(this.#context.limits.keepAliveTimeoutMs)
     this.#work()
+  }
+
+  #endIdle(): void {
+    const { drainIdleTimeoutMs } = this.#context.limits
+    if (drainIdleTimeoutMs === 0) this.#startClosing()
+    else this.#deadlines.expectBytes(drainIdleTimeoutMs)
   }
 
   handOver(): Duplex {

@@ -33,7 +33,8 @@ function adminError(status: number, code: string, message: string): AdminRespons
 export interface AdminActions {
   /** Undefined: ready. Else why not. */
   notReadyBecause(): string | undefined
-  metrics(): Promise<{ contentType: string; text: string }>
+  /** With workers, `worker=NAME` asks for one of them. */
+  metrics(query: URLSearchParams): Promise<{ contentType: string; text: string }>
   pools(): unknown
   /** Undefined: no origin has that name. */
   explain(originName: string): Promise<Explanation | undefined>
@@ -41,6 +42,10 @@ export interface AdminActions {
   /** False: not yet, it is starting. */
   startDrain(): boolean
   reload(): Promise<ReloadResult>
+  /** Absent: everything is in one process, which cannot hand its sockets over. */
+  upgrade?(): Promise<
+    { readonly ok: true; readonly pid: number } | { readonly ok: false; readonly because: string }
+  >
 }
 
 type Method = 'GET' | 'POST'
@@ -77,14 +82,14 @@ const ROUTES: readonly Route[] = [
     pattern: /^\/metrics$/,
     shown: '/metrics',
     does: 'metrics for Prometheus',
-    run: async actions => ({ status: 200, ...(await actions.metrics()) }),
+    run: async (actions, _parameter, { query }) => ({ status: 200, ...(await actions.metrics(query)) }),
   },
   {
     method: 'GET',
     pattern: /^\/pools$/,
     shown: '/pools',
     does: 'the pools and their connections, as JSON',
-    run: actions => json(200, actions.pools()),
+    run: async actions => json(200, await actions.pools()),
   },
   {
     method: 'GET',
@@ -122,13 +127,26 @@ const ROUTES: readonly Route[] = [
     does: 'reads the configuration again; a bad one changes nothing',
     run: async actions => {
       const result = await actions.reload()
-      if (result.ok) return json(200, { reloaded: true, warnings: result.warnings })
+      if (result.ok) return json(200, { reloaded: true, changes: result.changes, warnings: result.warnings })
       const message = 'the configuration was not changed'
       return json(422, {
         reloaded: false,
         error: { code: 'MM_CONFIG_INVALID', message },
         faults: result.faults,
       })
+    },
+  },
+  {
+    method: 'POST',
+    pattern: /^\/upgrade$/,
+    shown: '/upgrade',
+    does: 'starts the program anew on the same sockets; this one drains and ends when that one is ready',
+    run: async actions => {
+      const result = await actions.upgrade?.()
+      if (result === undefined)
+        return adminError(409, 'MM_INVALID_ARGUMENT', 'an upgrade needs workers: middlemile serve -c FILE')
+      if (result.ok) return json(200, { upgraded: true, pid: result.pid })
+      return adminError(409, 'MM_INTERNAL', `the old program goes on: ${result.because}`)
     },
   },
 ]

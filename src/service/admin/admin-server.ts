@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIP, Server } from 'node:net'
 import { containFault, guardedListener } from '../../base/guard.ts'
+import { descriptorOf } from '../../base/socket/stream-socket.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
 import { type AdminActions, answerAdmin, text } from './admin-routes.ts'
 
@@ -9,13 +10,19 @@ const MAX_BODY_BYTES = 4_096
 
 export interface AdminServer {
   readonly address: ListenAddress
+  /** Of its listening socket, for a successor. Undefined: it has given that back. */
+  readonly descriptor: number | undefined
   /** Gives the port back at once. Connections that are open are answered until close(). */
   release(): void
   close(): Promise<void>
 }
 
-/** Serves the admin routes. It is apart from the listeners: it never answers on their addresses. */
-export async function startAdminServer(address: ListenAddress, actions: AdminActions): Promise<AdminServer> {
+/** Serves the admin routes, on a socket that was inherited if there is one. It is apart from the listeners: it never answers on their addresses. */
+export async function startAdminServer(
+  address: ListenAddress,
+  actions: AdminActions,
+  inherited?: number,
+): Promise<AdminServer> {
   const server = createServer(
     guardedPerRequest((request, response) => respond(actions, address.host, request, response)),
   )
@@ -25,11 +32,9 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
       resolve()
     }
     server.once('error', reject)
-    server.listen(
-      address.port,
-      address.host,
-      guardedListener('starting the admin server', onListening, reject),
-    )
+    const guarded = guardedListener('starting the admin server', onListening, reject)
+    if (inherited === undefined) server.listen(address.port, address.host, guarded)
+    else server.listen({ fd: inherited }, guarded)
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
   // accept may work.
@@ -45,6 +50,9 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
   }
   return {
     address: { host, port },
+    get descriptor() {
+      return descriptorOf(server)
+    },
     release,
     async close() {
       server.close()

@@ -10,6 +10,7 @@ import {
   DEFAULT_FORWARDING,
   DEFAULT_LOG,
   DEFAULT_SHUTDOWN,
+  DEFAULT_WORKERS,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'
@@ -28,6 +29,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   }
   const routes = collectRoutes(config, warnings)
   return {
+    workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(({ address, tls, protocols, fastOpen }) => ({
       address,
       tls,
@@ -53,6 +55,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     errors: config.errors ?? 'brief',
     memory: { ...DEFAULT_MEMORY_OPTIONS, ...config.memory },
     shutdown: {
+      delayMs: config.shutdown?.delay ?? DEFAULT_SHUTDOWN.delayMs,
       drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_SHUTDOWN.drainTimeoutMs,
       keepAdmin: config.shutdown?.keepAdmin ?? DEFAULT_SHUTDOWN.keepAdmin,
       maxFaults: config.shutdown?.maxFaults ?? DEFAULT_SHUTDOWN.maxFaults,

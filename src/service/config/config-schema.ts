@@ -52,12 +52,16 @@ function resolverGroup(): z.ZodType<GivenOptions<ResolverOptions>> {
 /** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
 const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/
 
+/** Several heartbeats of a worker: a pause of the garbage collector is no hang. */
+const MIN_HANG_MS = 1_000
+
 /** What `shutdown.maxFaults` may be: each is remembered. */
 const MAX_FAULTS = 1_000
 
 /** The whole configuration. Relative file names start at `directory`. */
 export function configSchema(directory: string) {
   return z.strictObject({
+    workers: workersField.optional(),
     listen: z
       .array(
         z
@@ -115,6 +119,7 @@ export function configSchema(directory: string) {
     memory: optionGroup(DEFAULT_MEMORY_OPTIONS).optional(),
     shutdown: z
       .strictObject({
+        delay: durationField.optional(),
         drainTimeout: durationField.optional(),
         keepAdmin: z.boolean().optional(),
         maxFaults: z.number().int().min(0).max(MAX_FAULTS).optional(),
@@ -151,6 +156,30 @@ export function configSchema(directory: string) {
       .optional(),
   })
 }
+
+/** More processes than this are a mistake. */
+const MAX_WORKERS = 256
+const workerCountField = z.union(
+  [z.enum(['auto', 'off']), z.number().int().min(1).max(MAX_WORKERS)],
+  `must be auto, off, or a whole number from 1 to ${MAX_WORKERS}`,
+)
+/** `auto` is short for `{ count: auto }`. */
+const workersField = z.preprocess(
+  value => (typeof value === 'object' && value !== null ? value : { count: value === false ? 'off' : value }),
+  z
+    .strictObject({
+      count: workerCountField.optional(),
+      hangTimeout: durationField
+        .refine(ms => ms >= MIN_HANG_MS, `must be at least ${MIN_HANG_MS}ms`)
+        .optional(),
+      maxMemoryBytes: byteSizeField({ min: 1 }).optional(),
+    })
+    .transform(({ count, hangTimeout, maxMemoryBytes }) => ({
+      ...(count !== undefined && { count }),
+      ...(hangTimeout !== undefined && { hangTimeoutMs: hangTimeout }),
+      ...(maxMemoryBytes !== undefined && { maxMemoryBytes }),
+    })),
+)
 
 const TRUSTED_FORM = 'must be true, false, or a list of addresses and networks such as [10.0.0.0/8]'
 

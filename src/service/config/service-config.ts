@@ -32,6 +32,13 @@ import type { ForwardedMode, LogLevel } from './service-settings.ts'
  * hold the PEM itself.
  */
 export interface ServiceConfig {
+  /**
+   * The processes that do the work, under a supervisor that replaces those that end, hang or grow too large:
+   * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. Holds
+   * for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a service has it in its
+   * own process. Needs Linux and koffi; without them the service runs in one process, and a warning says so.
+   */
+  workers?: 'auto' | 'off' | number | WorkersConfig
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
   /** Limits of the listening side, for all listeners. */
@@ -86,6 +93,11 @@ export interface ServiceConfig {
   memory?: OptionGroupInput<MemoryOptions>
   /** How a drain goes, and what ends the process. */
   shutdown?: {
+    /**
+     * How long the listeners go on after `/readyz` has turned 503, so that a load balancer finds out first.
+     * Default 0.
+     */
+    delay?: number | string
     /** How long a drain waits before it closes what is left. Default 30s. */
     drainTimeout?: number | string
     /**
@@ -157,6 +169,19 @@ interface RouteConfig {
   path?: string
   /** The name of the origin. */
   origin: string
+}
+
+/** The processes of a service, where their number is not all that there is to say. */
+interface WorkersConfig {
+  /** How many. Default `auto`. */
+  count?: 'auto' | 'off' | number
+  /** Without a sign from it for so long a worker is ended and replaced. At least 1s. Default 3s. */
+  hangTimeout?: number | string
+  /**
+   * Resident memory with which a worker is replaced. Default: 0.8 of the memory of the machine or container,
+   * divided by the number of workers.
+   */
+  maxMemoryBytes?: number | string
 }
 
 /** One address that clients connect to. */

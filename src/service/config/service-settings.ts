@@ -12,6 +12,7 @@ import type { ListenTls } from './fields/tls-fields.ts'
 
 /** A configuration that was validated: what the service runs on. */
 export interface ServiceSettings {
+  readonly workers: WorkersSettings
   readonly listen: readonly ListenSettings[]
   readonly ingress: IngressLimitsInput
   readonly admin: AdminSettings
@@ -35,6 +36,16 @@ export interface ServiceSettings {
   readonly warnings: readonly string[]
 }
 
+/** The processes of a service that is started from a file. */
+export interface WorkersSettings {
+  /** `auto`: as many as there are processors; `off`: no others, this process does the work. */
+  readonly count: number | 'auto' | 'off'
+  /** Without a sign from it for so long a worker is ended and replaced. */
+  readonly hangTimeoutMs: number
+  /** Resident memory with which a worker is replaced. Undefined: by the memory of the machine. */
+  readonly maxMemoryBytes: number | undefined
+}
+
 interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
@@ -55,6 +66,8 @@ export interface AdminSettings {
 
 /** How a service ends. */
 interface ShutdownSettings {
+  /** How long listeners go on taking connections while `/readyz` says already that they will not. */
+  readonly delayMs: number
   /** How long a drain waits for exchanges to end before it closes what is left. 0: as long as they take. */
   readonly drainTimeoutMs: number
   /** Whether the admin port is kept while a drain lasts. */
@@ -111,7 +124,13 @@ export interface RouteSettings {
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
+export const DEFAULT_WORKERS: WorkersSettings = {
+  count: 'auto',
+  hangTimeoutMs: 3_000,
+  maxMemoryBytes: undefined,
+}
 export const DEFAULT_SHUTDOWN: ShutdownSettings = {
+  delayMs: 0,
   drainTimeoutMs: 30_000,
   keepAdmin: false,
   maxFaults: 10,
@@ -133,6 +152,7 @@ export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
 
 /** Parts of a configuration that open sockets and files, and so take effect at a restart only. */
 const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
+  'workers',
   'ingress',
   'admin',
   'log',

@@ -41,9 +41,18 @@ function errorCode(error: unknown): string {
 
 /** The sockets of a service. */
 export interface OpenSockets {
-  readonly listeners: readonly TcpListener[]
+  readonly listeners: readonly OpenListener[]
   readonly admin: AdminServer | undefined
 }
+
+/** A listener, and which entry of `listen` it is of: a worker may have several of one. */
+interface OpenListener {
+  readonly entry: number
+  readonly listener: TcpListener
+}
+
+/** Descriptors of sockets that listen already, a list for each entry of `listen`. */
+export type InheritedSockets = readonly (readonly number[])[]
 
 /** Opens the admin server and every listener; when one cannot be opened, none stays open. */
 export async function openSockets(
@@ -51,38 +60,46 @@ export async function openSockets(
   handler: IngressHandler,
   actions: AdminActions,
   logger: Logger,
+  inherited?: InheritedSockets,
 ): Promise<OpenSockets> {
-  const listeners: TcpListener[] = []
+  const listeners: OpenListener[] = []
   const plan = acceptPlan(settings, logger)
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
-    for (const { address, tls, protocols, fastOpen } of settings.listen) {
-      const listener = await listen({
-        address,
-        ...(tls !== undefined && { tls }),
-        protocols,
-        fastOpen,
-        limits: settings.ingress,
-        ...(plan !== undefined && { room: plan.room }),
-        handler,
-        clock: systemClock,
-        observer: ingressLog(logger),
-        proxyName: proxyStatusName(settings.forwarding.pseudonym),
-      }).catch((error: unknown) => {
-        throw listenFailure('a listener', address, error)
-      })
-      listeners.push(listener)
-      const scheme = tls === undefined ? 'http' : 'https'
-      logger.info(
-        `listening on ${scheme}://${formatListenAddress({ host: listener.address, port: listener.port })}`,
-      )
+    for (const [entry, { address, tls, protocols, fastOpen }] of settings.listen.entries()) {
+      for (const descriptor of inherited?.[entry] ?? [undefined]) {
+        const listener = await listen({
+          address,
+          ...(descriptor !== undefined && { descriptor }),
+          ...(tls !== undefined && { tls }),
+          protocols,
+          fastOpen,
+          limits: settings.ingress,
+          ...(plan !== undefined && { room: plan.room }),
+          handler,
+          clock: systemClock,
+          observer: ingressLog(logger),
+          proxyName: proxyStatusName(settings.forwarding.pseudonym),
+        }).catch((error: unknown) => {
+          throw listenFailure('a listener', address, error)
+        })
+        listeners.push({ entry, listener })
+        // Whoever has opened an inherited one has said so.
+        if (descriptor === undefined)
+          logger.info(listeningLine(tls !== undefined, listener.address, listener.port))
+      }
     }
   } catch (error) {
-    await Promise.all([...listeners.map(listener => listener.close()), admin?.close()])
+    await Promise.all([...listeners.map(({ listener }) => listener.close()), admin?.close()])
     throw error
   }
   return { listeners, admin }
+}
+
+/** `listening on https://127.0.0.1:8443` */
+export function listeningLine(isTls: boolean, host: string, port: number): string {
+  return `listening on ${isTls ? 'https' : 'http'}://${formatListenAddress({ host, port })}`
 }
 
 /** Says what a limit of descriptors leaves of the defaults, and what does not fit into it. */
@@ -117,14 +134,16 @@ function acceptPlan({ listen, ingress, transport }: ServiceSettings, logger: Log
   return plan
 }
 
-async function openAdmin(
-  settings: ServiceSettings,
+/** Undefined: there is to be none. */
+export async function openAdmin(
+  settings: Pick<ServiceSettings, 'admin'>,
   actions: AdminActions,
   logger: Logger,
+  inherited?: number,
 ): Promise<AdminServer | undefined> {
   const { address, isExplicit } = settings.admin
   if (address === undefined) return undefined
-  const admin = await startAdminServer(address, actions).catch(async (error: unknown) => {
+  const admin = await startAdminServer(address, actions, inherited).catch(async (error: unknown) => {
     if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
     // Two connectors on one machine, neither of which was given where its admin server goes.
     logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)

@@ -27,11 +27,13 @@ import { connectionLog } from '../logging/event-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
 import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
+import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
 import { certificateExpiries } from './certificate-expiries.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
-import { type OpenSockets, openSockets } from './open-sockets.ts'
+import { type InheritedSockets, type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult, ResponseFields, Service } from './service-api.ts'
+import { settingsChanges } from './settings-changes.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
@@ -43,6 +45,9 @@ interface ServiceOutside {
   readonly onTooManyFaults: (() => void) | undefined
   readonly returnsMemory: boolean
   readonly responseFields?: ResponseFields | undefined
+  readonly inherited?: InheritedSockets | undefined
+  /** Receives every event of the transport as well. */
+  readonly observer?: Observer | undefined
 }
 
 export type SettingsResult =
@@ -89,12 +94,14 @@ export class RunningService implements Service {
     this.#originNames = originNames(settings)
     this.#metrics = new ServiceMetrics({
       transportStats: () => this.transport.stats(),
-      ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
+      ingressStats: () => this.#sockets.listeners.map(({ listener }) => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
       dropped: () => ({ log: log.dropped(), qlog: this.#qlog?.dropped ?? 0 }),
       certificates: () =>
-        certificateExpiries(this.#settings, this.#sockets.listeners, origin =>
-          this.#metrics.certificateExpiresAt(origin),
+        certificateExpiries(
+          this.#settings,
+          this.#sockets.listeners.map(({ listener }) => listener),
+          origin => this.#metrics.certificateExpiresAt(origin),
         ),
       version: packageVersion(),
     })
@@ -116,6 +123,7 @@ export class RunningService implements Service {
     const { state, qlog, dnsServers, resolver } = settings
     this.#observer = event => {
       observe(event)
+      outside.observer?.(event)
       logEvent(event)
       logSlow?.(event)
       this.#qlog?.observer(event)
@@ -148,8 +156,9 @@ export class RunningService implements Service {
       service.#sockets = await openSockets(
         settings,
         service.#forwarder.handle,
-        service.#adminActions(),
+        service.actions,
         logger,
+        outside.inherited,
       )
     } catch (error) {
       await service.close()
@@ -162,7 +171,7 @@ export class RunningService implements Service {
   }
 
   get addresses(): readonly ListenAddress[] {
-    return this.#sockets.listeners.map(({ address: host, port }) => ({ host, port }))
+    return this.#sockets.listeners.map(({ listener: { address: host, port } }) => ({ host, port }))
   }
 
   get adminAddress(): ListenAddress | undefined {
@@ -182,9 +191,13 @@ export class RunningService implements Service {
 
   async #reload(config: ServiceConfig | undefined): Promise<ReloadResult> {
     const result = await this.#read(config)
-    if (!result.ok) return this.#refuseReload(result.faults)
-    const { settings } = result
+    return result.ok ? this.take(result.settings) : this.#refuseReload(result.faults)
+  }
+
+  /** Goes on with another configuration, within this very turn. `isQuiet`: who asked says so in the log. */
+  take(settings: ServiceSettings, { isQuiet = false } = {}): ReloadResult {
     const warnings = [...settings.warnings, ...restartWarnings(this.#startedWith, settings)]
+    const changes = settingsChanges(this.#settings, settings)
     // No await from here on: requests see the old configuration or the new one, never half of each. The
     // transport comes first, since it alone can still refuse.
     try {
@@ -200,12 +213,9 @@ export class RunningService implements Service {
     this.#settings = settings
     this.#renewCertificates(settings)
     this.#metrics.onReloaded(true)
-    this.#logger.info(
-      `configuration reloaded: ${settings.origins.length} origins, ${settings.routes.length} routes`,
-    )
-    for (const warning of warnings) this.#logger.warn(warning)
+    if (!isQuiet) this.#sayReloaded(settings, changes, warnings)
     this.#warmUp()
-    return { ok: true, warnings }
+    return { ok: true, warnings, changes }
   }
 
   async drain(): Promise<void> {
@@ -219,7 +229,7 @@ export class RunningService implements Service {
     this.#phase = 'closed'
     const { listeners, admin } = this.#sockets
     await Promise.all([
-      ...listeners.map(listener => listener.close()),
+      ...listeners.map(({ listener }) => listener.close()),
       this.transport.close(),
       admin?.close(),
     ])
@@ -234,6 +244,16 @@ export class RunningService implements Service {
     await this.close()
   }
 
+  #sayReloaded(
+    { origins, routes }: ServiceSettings,
+    changes: readonly string[],
+    warnings: readonly string[],
+  ): void {
+    this.#logger.info(`configuration reloaded: ${origins.length} origins, ${routes.length} routes`)
+    for (const change of changes) this.#logger.info(`reload: ${change}`)
+    for (const warning of warnings) this.#logger.warn(warning)
+  }
+
   #refuseReload(faults: readonly ConfigFault[]): ReloadResult {
     const lines = faults.map(fault => formatFault(fault)).join('; ')
     this.#metrics.onReloaded(false)
@@ -244,12 +264,18 @@ export class RunningService implements Service {
   async #drain(): Promise<void> {
     if (this.#phase !== 'running') return
     this.#phase = 'draining'
-    this.#logger.info('draining: no new requests, open ones end')
     const { listeners, admin } = this.#sockets
-    const { drainTimeoutMs, keepAdmin } = this.#settings.shutdown
+    const { delayMs, drainTimeoutMs, keepAdmin } = this.#settings.shutdown
+    if (delayMs > 0) {
+      this.#logger.info(`draining in ${delayMs}ms (shutdown.delay): /readyz says 503 already`)
+      await new Promise<void>(resolve => {
+        systemClock.setTimer(delayMs, resolve)
+      })
+    }
+    this.#logger.info('draining: no new requests, open ones end')
     // With the ports of the listeners, so that a successor can start now.
     if (!keepAdmin) admin?.release()
-    const drained = Promise.all(listeners.map(listener => listener.drain())).then(() =>
+    const drained = Promise.all(listeners.map(({ listener }) => listener.drain())).then(() =>
       this.transport.drain(),
     )
     if (drainTimeoutMs === 0) return drained
@@ -258,14 +284,14 @@ export class RunningService implements Service {
       return
     }
     this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
-    await Promise.all([...listeners.map(listener => listener.close()), this.transport.close()])
+    await Promise.all([...listeners.map(({ listener }) => listener.close()), this.transport.close()])
   }
 
   /** Connections that are open keep the certificate that they began with. */
   #renewCertificates({ listen }: ServiceSettings): void {
-    for (const [index, listener] of this.#sockets.listeners.entries()) {
-      const tls = listen[index]?.tls
-      if (tls === undefined || !isSameListener(this.#startedWith.listen[index], listen[index])) continue
+    for (const { entry, listener } of this.#sockets.listeners) {
+      const tls = listen[entry]?.tls
+      if (tls === undefined || !isSameListener(this.#startedWith.listen[entry], listen[entry])) continue
       if (listener.renewTls(tls)) {
         const address = formatListenAddress({ host: listener.address, port: listener.port })
         this.#logger.info(`listener ${address}: new handshakes get the certificate that was read just now`)
@@ -311,29 +337,34 @@ export class RunningService implements Service {
     this.#logger.debug({ status, code: error?.code }, `${exchange.method} answered here, ${status}${because}`)
   }
 
-  #adminActions() {
-    return {
-      notReadyBecause: () => (this.#phase === 'running' ? undefined : this.#phase),
-      metrics: async () => ({
-        contentType: this.#metrics.registry.contentType,
-        text: await this.#metrics.registry.metrics(),
-      }),
-      pools: () => this.#poolsPage(),
-      explain: async (name: string) => {
-        const found = this.#settings.origins.find(origin => origin.name === name)
-        return found === undefined ? undefined : await this.transport.explain(found.origin.key)
-      },
-      migrate: async (name: string, to: MigrateOptions) => {
-        const found = this.#settings.origins.find(origin => origin.name === name)
-        return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
-      },
-      startDrain: () => {
-        if (this.#phase === 'starting') return false
-        guardedPromise('a drain', this.drain())
-        return true
-      },
-      reload: () => this.reload(),
-    }
+  /** What the admin routes show and start; a worker answers its supervisor with the same. */
+  readonly actions = {
+    notReadyBecause: () => (this.#phase === 'running' ? undefined : this.#phase),
+    metrics: async (_query: URLSearchParams) => ({
+      contentType: this.#metrics.registry.contentType,
+      text: await this.#metrics.registry.metrics(),
+    }),
+    pools: () => this.#poolsPage(),
+    explain: async (name: string) => {
+      const found = this.#settings.origins.find(origin => origin.name === name)
+      return found === undefined ? undefined : await this.transport.explain(found.origin.key)
+    },
+    migrate: async (name: string, to: MigrateOptions) => {
+      const found = this.#settings.origins.find(origin => origin.name === name)
+      return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
+    },
+    startDrain: () => {
+      if (this.#phase === 'starting') return false
+      guardedPromise('a drain', this.drain())
+      return true
+    },
+    reload: () => this.reload(),
+  }
+
+  /** Everything that `GET /metrics` shows, as values. */
+  metricSnapshots(): Promise<readonly MetricSnapshot[]> {
+    // as: what the registry gives is what it writes as text
+    return this.#metrics.registry.getMetricsAsJSON() as unknown as Promise<MetricSnapshot[]>
   }
 
   /** The statistics of the transport, each pool with the name of its origin. */

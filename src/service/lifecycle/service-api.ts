@@ -32,5 +32,10 @@ export interface Service extends AsyncDisposable {
 
 /** What became of a reload. A bad configuration changes nothing. */
 export type ReloadResult =
-  | { readonly ok: true; readonly warnings: readonly string[] }
+  | {
+      readonly ok: true
+      readonly warnings: readonly string[]
+      /** What is different now, a line for each part; empty: nothing is. */
+      readonly changes: readonly string[]
+    }
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }

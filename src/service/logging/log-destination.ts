@@ -4,7 +4,6 @@ import { LineQueue, type LineQueueLimits } from '../../base/line-queue.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
 import type { LogSink } from './log-sink.ts'
 
-/** One write: what a pipe of Linux holds. */
 const BLOCK_BYTES = 65_536
 const WRITING = 'writing the log'
 /** How soon one that is full is tried again, the first time and at the most. */
@@ -16,6 +15,8 @@ const FAULT_RETRY_MS = 1_000
 export interface LogDestinationOptions extends LineQueueLimits {
   readonly sink: LogSink
   readonly clock: Clock
+  /** What is written at once, unless a single line is longer. Default: what a pipe of Linux holds. */
+  readonly blockBytes?: number
   /**
    * It flows again, and so many lines were dropped meanwhile. What is logged from within comes after what
    * waited.
@@ -104,7 +105,7 @@ export class LogDestination implements DestinationStream {
   }
 
   #take(): { bytes: Buffer; lines: number } | undefined {
-    this.#block ??= this.#queue.take(BLOCK_BYTES)
+    this.#block ??= this.#queue.take(this.#options.blockBytes ?? BLOCK_BYTES)
     return this.#block
   }
 

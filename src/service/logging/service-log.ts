@@ -10,6 +10,7 @@ interface LogLine {
   time: string
   level: string
   msg: string
+  worker?: string
   hint?: string
 }
 
@@ -18,9 +19,10 @@ interface LogLine {
  * added`.
  */
 function textLine(json: string): string {
-  const { time, level, msg, hint }: LogLine = JSON.parse(json)
+  const { time, level, msg, worker, hint }: LogLine = JSON.parse(json)
   const advice = hint === undefined ? '' : ` (${hint})`
-  return `${time} ${level.padEnd(5)} ${oneLine(msg + advice)}\n`
+  const who = worker === undefined ? '' : `worker ${worker}: `
+  return `${time} ${level.padEnd(5)} ${who}${oneLine(msg + advice)}\n`
 }
 
 /** Messages of peers may be part of a line, and must not begin another. */
@@ -32,13 +34,13 @@ function oneLine(text: string): string {
  * The service's logger. `json` is pino as it comes, `text` one line for people. Lines are few (connections,
  * not requests), so that text is made from the JSON line instead of a second way through the logger.
  */
-export function createLogger(settings: LogSettings, destination: DestinationStream): Logger {
+export function createLogger(settings: LogSettings, destination: DestinationStream, worker?: string): Logger {
   const sink: DestinationStream =
     settings.format === 'json' ? destination : { write: line => destination.write(textLine(line)) }
   return pino(
     {
       level: settings.level,
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: label => ({ level: label }) },
     },
@@ -49,6 +51,11 @@ export function createLogger(settings: LogSettings, destination: DestinationStre
 /** How long the end of a service waits for who reads its log. */
 const LAST_FLUSH_MS = 500
 const STANDARD_OUTPUT = 1
+/**
+ * PIPE_BUF of Linux (pipe(7)): a pipe takes so many bytes whole or not at all, so that the lines of processes that
+ * share one do not mix.
+ */
+const SHARED_BLOCK_BYTES = 4_096
 
 /** A service's logger, and what is behind it. */
 export interface ServiceLog {
@@ -64,8 +71,8 @@ export function logTo(settings: LogSettings, destination: DestinationStream): Se
   return { logger: createLogger(settings, destination), dropped: () => 0, close: () => Promise.resolve() }
 }
 
-/** Logs to standard output, without ever waiting for it. */
-export function logToStandardOutput(settings: LogSettings): ServiceLog {
+/** Logs to standard output, without ever waiting for it. `worker`: which of several processes says so. */
+export function logToStandardOutput(settings: LogSettings, worker?: string): ServiceLog {
   const { maxQueuedBytes, maxQueuedLines } = settings
   const limits: LineQueueLimits = { maxBytes: maxQueuedBytes, maxLines: maxQueuedLines }
   const destination = new LogDestination({
@@ -74,13 +81,14 @@ export function logToStandardOutput(settings: LogSettings): ServiceLog {
     // or a file.
     sink: logSink(STANDARD_OUTPUT, () => process.stdout),
     clock: systemClock,
+    ...(worker !== undefined && { blockBytes: SHARED_BLOCK_BYTES }),
     onResumed: dropped =>
       logger.warn(
         { dropped },
         `log: ${dropped} lines were dropped: it was read too slowly, or could not be written (log.maxQueuedBytes, log.maxQueuedLines)`,
       ),
   })
-  const logger = createLogger(settings, destination)
+  const logger = createLogger(settings, destination, worker)
   const onExit = (): void => destination.flushAtExit()
   process.on('exit', onExit)
   return {

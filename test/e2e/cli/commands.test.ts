@@ -16,16 +16,19 @@ describe('middlemile', () => {
   it('lists its commands', async () => {
     const { exitCode, stdout, stderr } = await runCli(['--help'])
     expect([exitCode, stderr]).toEqual([0, ''])
-    for (const command of ['serve', 'get', 'explain', 'probe', 'bench', 'size'])
+    for (const command of ['serve', 'upgrade', 'get', 'explain', 'probe', 'bench', 'size'])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
     expect(await runCli(['--version'])).toMatchObject({ exitCode: 0, stdout: `middlemile ${version}\n` })
   })
 
-  it.for(['serve', 'get', 'explain', 'probe', 'bench', 'size'])('has help for %s', async command => {
-    const { exitCode, stdout } = await runCli([command, '--help'])
-    expect(exitCode).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^Usage: middlemile ${command}`))
-  })
+  it.for(['serve', 'upgrade', 'get', 'explain', 'probe', 'bench', 'size'])(
+    'has help for %s',
+    async command => {
+      const { exitCode, stdout } = await runCli([command, '--help'])
+      expect(exitCode).toBe(0)
+      expect(stdout).toMatch(new RegExp(`^Usage: middlemile ${command}`))
+    },
+  )
 
   it('answers bad usage with 2 and a suggestion', async () => {
     expect(await runCli([])).toMatchObject({

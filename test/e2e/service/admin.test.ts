@@ -361,7 +361,10 @@ describe('GET /origins/NAME/explain', () => {
 describe('POST /reload', () => {
   it('reads the configuration again', async () => {
     const answer = await admin('/reload', { method: 'POST' })
-    expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { reloaded: true, warnings: [] }])
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([
+      200,
+      { reloaded: true, changes: [], warnings: [] },
+    ])
     expect(connector.log.join('\n')).toContain('configuration reloaded: 4 origins, 4 routes')
   })
 

@@ -216,6 +216,7 @@ describe.skipIf(requireBinary('curl') !== undefined)('large uploads', () => {
     using directory = makeTemporaryDirectory('upload')
     await using origin = await startCountingOrigin(false)
     const config = {
+      workers: 'off', // one process, whose memory is looked at
       listen: [{ address: '127.0.0.1:0' }],
       admin: { address: '127.0.0.1:0' },
       origins: { origin: { url: origin.url, timeouts: { body: '2s' } } },

@@ -59,6 +59,7 @@ origins:
     hosts: [quick.test]
   slow: { url: "${slow.url}", hosts: ["*.slow.test"], pool: { maxConnections: 4 } }
 ${routes}
+workers: 1
 `
 }
 

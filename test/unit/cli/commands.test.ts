@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
 import { type Explanation, type Transport, TransportError } from '../../../src/index.ts'
 import type { Service } from '../../../src/service/index.ts'
-import { fakeIo } from './fake-io.ts'
+import { fakeIo, response } from './fake-io.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'mm-cli-'))
 const PATIENT = { timeout: 10_000 }
@@ -34,14 +34,14 @@ describe('middlemile', () => {
   it('lists its commands and says its version', async () => {
     const help = fakeIo()
     expect(await main(['--help'], help.io)).toBe(0)
-    for (const name of ['serve', 'get', 'explain', 'size', 'probe', 'bench'])
+    for (const name of ['serve', 'upgrade', 'get', 'explain', 'size', 'probe', 'bench'])
       expect(help.out()).toContain(`  ${name}`)
     const version = fakeIo()
     expect(await main(['--version'], version.io)).toBe(0)
     expect(version.out()).toMatch(/^middlemile \d+\.\d+\.\d+\n$/)
   })
 
-  it.each(['serve', 'get', 'explain', 'probe', 'bench', 'size'])(
+  it.each(['serve', 'upgrade', 'get', 'explain', 'probe', 'bench', 'size'])(
     '%s has help and a version of its own',
     async name => {
       const { io, out } = fakeIo()
@@ -214,6 +214,36 @@ describe('explain', () => {
   })
 })
 
+describe('upgrade', () => {
+  const answering = (status: number, body: object) =>
+    fakeIo({ onRequest: async () => response([], { status, json: async () => body }) })
+
+  it('asks the admin server for a successor, and says which process it is', async () => {
+    const { io, out, requests } = answering(200, { upgraded: true, pid: 77 })
+    expect(await main(['upgrade', '--admin', '127.0.0.1:1234'], io)).toBe(0)
+    expect(requests.map(({ url, options }) => [options.method, url])).toEqual([
+      ['POST', 'http://127.0.0.1:1234/upgrade'],
+    ])
+    expect(out()).toBe('process 77 has taken over\n')
+  })
+
+  it('fails with the reason why the old program goes on', async () => {
+    const { io, err } = answering(409, { error: { message: 'the old program goes on: it ended by code 2' } })
+    expect(await main(['upgrade'], io)).toBe(1)
+    expect(err()).toBe('middlemile upgrade: the old program goes on: it ended by code 2\n')
+  })
+
+  it.each([
+    [['x'], 'upgrade takes no argument "x"'],
+    [['-c', 'a.yaml', '--admin', '127.0.0.1:1'], '--admin does not go with -c FILE'],
+    [['-c', '/absent.yaml'], 'cannot read the configuration'],
+  ])('refuses %j', async (args, message) => {
+    const { io, err } = fakeIo()
+    expect(await main(['upgrade', ...args], io)).toBe(2)
+    expect(err()).toContain(message)
+  })
+})
+
 describe('size', () => {
   it('prints JSON with what went in and what comes out', async () => {
     const { io, out } = fakeIo()
@@ -282,7 +312,7 @@ describe('serve', () => {
       close: async () => void calls.push('close'),
       reload: async () => {
         calls.push('reload')
-        return { ok: true, warnings: [] }
+        return { ok: true, warnings: [], changes: [] }
       },
     }
     return { calls, service: fake as Service, drained: () => drained() } // serve uses these

@@ -133,6 +133,7 @@ export function fakeIo(outside: FakeOutside = {}) {
     createTransport,
     startService: start,
     startServiceFromFile: start,
+    superviseFile: async () => ({ because: undefined }),
     async confirm(question) {
       err.push(question)
       return outside.confirms

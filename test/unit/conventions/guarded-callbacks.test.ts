@@ -36,6 +36,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'cli/serve.ts: onSignal': 'ends the process, which is what it is for',
   'cli/serve.ts: () => { starting.then(service => service.reload()).catch(reject) }':
     'its rejection is caught',
+  'cli/serve.ts: () => { starting.then(service => service.upgrade?.()).catch(reject) }':
+    'its rejection is caught',
   'base/clock.ts: guarded': 'is the guard of every timer of a Clock',
   'base/guard.ts: () => void guarded(during, run)': 'is the guard',
   'base/guard.ts: guarded': 'is the guard',

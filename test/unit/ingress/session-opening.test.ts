@@ -156,6 +156,15 @@ describe('SessionOpening', () => {
   })
 })
 
+it('a client that has said nothing when a drain begins has drainIdleTimeoutMs for one request', async () => {
+  const silent = open({ drainIdleTimeoutMs: 1_000 })
+  silent.opening.drain()
+  silent.clock.advance(999)
+  expect(silent.socket.writableEnded).toBe(false)
+  silent.clock.advance(1)
+  expect(silent.socket.writableEnded).toBe(true)
+})
+
 it('a defect in the deadline of a client that has said nothing yet ends its connection', () => {
   const heard = collectFaults()
   const { clock, socket } = open({ keepAliveTimeoutMs: 1_000 })

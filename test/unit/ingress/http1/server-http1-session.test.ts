@@ -183,6 +183,22 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
+  it('waits for a request on an idle connection for drainIdleTimeoutMs, and answers that as the last one', () => {
+    const client = new FakeClient({ drainIdleTimeoutMs: 1_000 }, exchange => answerOk(exchange))
+    client.send(GET)
+    client.session.drain()
+    client.clock.advance(999)
+    expect(client.socket.writableEnded).toBe(false)
+    client.send(GET)
+    expect(client.exchanges.length).toBe(2)
+    expect(client.output).toContain('connection: close')
+    expect(client.socket.writableEnded).toBe(true)
+    const silent = new FakeClient({ drainIdleTimeoutMs: 1_000 }, exchange => answerOk(exchange))
+    silent.session.drain()
+    silent.clock.advance(1_000)
+    expect(silent.socket.writableEnded).toBe(true)
+  })
+
   it('lets an exchange finish when it drains, and notifies the client', () => {
     const client = new FakeClient()
     client.send(GET)

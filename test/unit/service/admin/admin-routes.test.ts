@@ -41,7 +41,7 @@ function setUp(changes: Partial<AdminActions> = {}) {
     explain: async name => (name === 'my shop' ? EXPLANATION : undefined),
     migrate: async () => undefined,
     startDrain: () => calls.push('drain') > 0,
-    reload: async () => ({ ok: true, warnings: ['w'] }),
+    reload: async () => ({ ok: true, warnings: ['w'], changes: ['origin shop: added'] }),
     ...changes,
   }
   return {
@@ -110,10 +110,28 @@ describe('the admin routes', () => {
     expect(await answer('POST', '/drain')).toMatchObject({ status: 503, text: 'not ready: starting\n' })
   })
 
+  it('upgrade, and say why not', async () => {
+    const good = await setUp({ upgrade: async () => ({ ok: true, pid: 77 }) }).answer('POST', '/upgrade')
+    expect([good.status, JSON.parse(good.text)]).toEqual([200, { upgraded: true, pid: 77 }])
+    const failing = setUp({ upgrade: async () => ({ ok: false, because: 'it ended by code 2' }) })
+    const bad = await failing.answer('POST', '/upgrade')
+    expect([bad.status, JSON.parse(bad.text)]).toEqual([
+      409,
+      { error: { code: 'MM_INTERNAL', message: 'the old program goes on: it ended by code 2' } },
+    ])
+    const alone = await setUp().answer('POST', '/upgrade')
+    expect(alone.status).toBe(409)
+    expect(alone.text).toContain('an upgrade needs workers')
+  })
+
   it('reload, and give the faults of a configuration that was refused', async () => {
     const good = await setUp().answer('POST', '/reload')
     expect(good.status).toBe(200)
-    expect(JSON.parse(good.text)).toEqual({ reloaded: true, warnings: ['w'] })
+    expect(JSON.parse(good.text)).toEqual({
+      reloaded: true,
+      changes: ['origin shop: added'],
+      warnings: ['w'],
+    })
     const faults = [{ path: 'listen', message: 'bad', line: 1, column: 2 }]
     const bad = await setUp({ reload: async () => ({ ok: false, faults }) }).answer('POST', '/reload')
     expect(bad.status).toBe(422)

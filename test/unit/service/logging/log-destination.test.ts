@@ -53,6 +53,24 @@ describe('a log destination', () => {
     expect(sink.written).toBe('a\nb\n')
   })
 
+  it('writes no more at once than blockBytes, but for a line that is longer', async () => {
+    const blocks: string[] = []
+    class Counting extends FakeSink {
+      override writeAtExit(bytes: Buffer): number {
+        blocks.push(bytes.toString())
+        return super.writeAtExit(bytes)
+      }
+    }
+    const clock = new FakeClock(0)
+    const limits = { maxBytes: 1_000, maxLines: 5, blockBytes: 4 }
+    const log = new LogDestination({ ...limits, sink: new Counting(), clock, onResumed: () => {} })
+    for (const line of ['1\n', '2\n', 'longer\n', '3\n']) log.write(line)
+    await turn()
+    clock.advance(1)
+    clock.advance(1)
+    expect(blocks).toEqual(['1\n2\n', 'longer\n', '3\n'])
+  })
+
   it('waits for a sink that is full, goes on in the middle of a line, and says what it dropped', async () => {
     const { sink, clock, resumed, log } = setUp()
     sink.room = 3

@@ -1,0 +1,133 @@
+import { getSystemErrorName } from 'node:util'
+import { type LoadedFfi, loadFfi } from './load-ffi.ts'
+
+/** An IP address and a port; port 0 takes a free one. */
+export interface SocketAddress {
+  readonly host: string
+  readonly port: number
+}
+
+type OpenedSocket = { readonly fd: number; readonly port: number } | { readonly errno: number }
+
+/**
+ * Listening sockets that this process opens and never accepts from: a server of Node's cannot exist without
+ * accepting. They are handed to child processes, and what waits in their queues outlives any of these.
+ */
+export interface ListeningSocketCalls {
+  /**
+   * A TCP socket that listens. `sharesPort`: others of the same user may listen on the address too, and the
+   * kernel spreads connections over them (SO_REUSEPORT, socket(7)).
+   */
+  open(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
+  /** Of a descriptor that was inherited. Undefined: it is no socket that listens on TCP. */
+  addressOf(fd: number): SocketAddress | undefined
+  close(fd: number): void
+}
+
+export type LoadedListeningCalls = { readonly calls: ListeningSocketCalls } | { readonly unavailable: string }
+
+const AF_INET = 2
+const AF_INET6 = 10
+const SOCK_STREAM = 1
+/** SOCK_NONBLOCK | SOCK_CLOEXEC; see socket-calls.ts. */
+const AS_LIBUV = 0o4000 | 0o2_000_000
+const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
+const SO_REUSEPORT = 15
+const SO_ACCEPTCONN = 30
+/** What Node gives to listen(2); the kernel caps it at net.core.somaxconn. */
+const BACKLOG = 511
+const ADDRESS_BYTES = 28
+
+/** The calls of this machine, or why there are none. Never throws. */
+export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListeningCalls {
+  if ('unavailable' in found) return found
+  const { ffi } = found
+  try {
+    const libc = ffi.load(null)
+    const socket = libc.func('int socket(int family, int type, int protocol)')
+    const setOption = libc.func(
+      'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+    )
+    const getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
+    const bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
+    const listen = libc.func('int listen(int fd, int backlog)')
+    const getName = libc.func('int getsockname(int fd, void *address, void *length)')
+    const close = libc.func('int close(int fd)')
+    const one = Int32Array.of(1)
+
+    const addressOf = (fd: number): SocketAddress | undefined => {
+      const bytes = Buffer.alloc(ADDRESS_BYTES)
+      const length = Uint32Array.of(ADDRESS_BYTES)
+      return getName(fd, bytes, length) === 0 ? parsedAddress(bytes) : undefined
+    }
+    const calls: ListeningSocketCalls = {
+      open(family, address, sharesPort) {
+        const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // as: the prototype returns int
+        if (fd < 0) return { errno: ffi.errno() }
+        const name = encodedAddress(family, address)
+        const isOpen =
+          setOption(fd, SOL_SOCKET, SO_REUSEADDR, one, 4) === 0 &&
+          (!sharesPort || setOption(fd, SOL_SOCKET, SO_REUSEPORT, one, 4) === 0) &&
+          bind(fd, name, name.length) === 0 &&
+          listen(fd, BACKLOG) === 0
+        if (isOpen) return { fd, port: addressOf(fd)?.port ?? address.port }
+        const errno = ffi.errno()
+        close(fd)
+        return { errno }
+      },
+      addressOf(fd) {
+        const value = new Int32Array(1)
+        const listens =
+          getOption(fd, SOL_SOCKET, SO_ACCEPTCONN, value, Uint32Array.of(4)) === 0 && value[0] === 1
+        return listens ? addressOf(fd) : undefined
+      },
+      close: fd => void close(fd),
+    }
+    return { calls }
+  } catch (error) {
+    return {
+      unavailable: `the C library lacks a call: ${error instanceof Error ? error.message : String(error)}`,
+    }
+  }
+}
+
+/** `EADDRINUSE` of 98. */
+export function errnoName(errno: number): string {
+  return getSystemErrorName(-errno)
+}
+
+/** struct sockaddr_in and sockaddr_in6: the family in the order of the machine, the port in that of the network. */
+function encodedAddress(family: 4 | 6, { host, port }: SocketAddress): Buffer {
+  const bytes = Buffer.alloc(family === 6 ? ADDRESS_BYTES : 16)
+  new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0] = family === 6 ? AF_INET6 : AF_INET
+  bytes.writeUInt16BE(port, 2)
+  if (family === 6) ipv6Bytes(host).copy(bytes, 8)
+  else Buffer.from(host.split('.').map(Number)).copy(bytes, 4)
+  return bytes
+}
+
+function parsedAddress(bytes: Buffer): SocketAddress | undefined {
+  const family = new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0]
+  const port = bytes.readUInt16BE(2)
+  if (family === AF_INET) return { host: bytes.subarray(4, 8).join('.'), port }
+  if (family !== AF_INET6) return undefined
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + 2 * index).toString(16))
+  return { host: canonicalIpv6(groups.join(':')), port }
+}
+
+/** As URLs spell it (WHATWG URL, serializing an IPv6 address): the shortest form. */
+function canonicalIpv6(host: string): string {
+  return new URL(`http://[${host}]`).hostname.slice(1, -1)
+}
+
+function ipv6Bytes(host: string): Buffer {
+  const [head = '', tail] = canonicalIpv6(host).split('::')
+  const groupsOf = (text: string | undefined): string[] => (text ? text.split(':') : [])
+  const [front, back] = [groupsOf(head), groupsOf(tail)]
+  const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0')
+  const bytes = Buffer.alloc(16)
+  for (const [index, group] of [...front, ...zeros, ...back].entries())
+    bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * index)
+  return bytes
+}

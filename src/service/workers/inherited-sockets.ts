@@ -1,0 +1,68 @@
+/** Descriptors that a process finds open at its start, and what it is to do for who left them. */
+export interface Inherited {
+  readonly listening: readonly number[]
+  /** Of the admin server of who is to be replaced. */
+  readonly admin: number | undefined
+  /** Where it says that it is ready; undefined: nobody waits. */
+  readonly ready: number | undefined
+}
+
+type Environment = Record<string, string | undefined>
+
+/** From a service to its successor. */
+const LISTEN = 'MIDDLEMILE_LISTEN_FDS'
+const ADMIN = 'MIDDLEMILE_ADMIN_FD'
+const READY = 'MIDDLEMILE_READY_FD'
+/** From systemd: sd_listen_fds(3). */
+const OF_SYSTEMD = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] as const
+const FIRST_OF_SYSTEMD = 3
+const MAX_DESCRIPTORS = 4_096
+
+/**
+ * What was handed over by who starts this process, a predecessor or systemd. It is taken out of the
+ * environment, since it is nothing for child processes.
+ */
+export function takeInherited(environment: Environment, pid: number): Inherited {
+  const inherited = {
+    listening: [...numbers(environment[LISTEN]), ...ofSystemd(environment, pid)],
+    admin: numbers(environment[ADMIN])[0],
+    ready: numbers(environment[READY])[0],
+  }
+  for (const name of [LISTEN, ADMIN, READY, ...OF_SYSTEMD]) delete environment[name]
+  return inherited
+}
+
+/** The environment of a successor, and the descriptors behind its standard streams, in order. */
+export function handOver(
+  environment: Environment,
+  listening: readonly number[],
+  admin: number | undefined,
+): { readonly environment: Environment; readonly descriptors: readonly number[]; readonly ready: number } {
+  // 3 is the pipe on which it says that it is ready.
+  const ready = 3
+  const first = ready + 1
+  const descriptors = [...listening, ...(admin === undefined ? [] : [admin])]
+  return {
+    ready,
+    descriptors,
+    environment: {
+      ...environment,
+      WATCHDOG_PID: undefined, // it meant this process
+      [READY]: String(ready),
+      [LISTEN]: listening.map((_, index) => first + index).join(','),
+      ...(admin !== undefined && { [ADMIN]: String(first + listening.length) }),
+    },
+  }
+}
+
+function ofSystemd(environment: Environment, pid: number): number[] {
+  if (Number(environment['LISTEN_PID']) !== pid) return []
+  const count = Number(environment['LISTEN_FDS'])
+  if (!Number.isSafeInteger(count) || count < 0 || count > MAX_DESCRIPTORS) return []
+  return Array.from({ length: count }, (_, index) => FIRST_OF_SYSTEMD + index)
+}
+
+function numbers(list: string | undefined): number[] {
+  if (list === undefined || !/^\d+(?:,\d+)*$/.test(list)) return []
+  return list.split(',').map(Number).slice(0, MAX_DESCRIPTORS)
+}

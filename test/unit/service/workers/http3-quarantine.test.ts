@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { Http3Quarantine, isNativeCrash } from '../../../../src/service/workers/http3-quarantine.ts'
+
+describe('the quarantine of HTTP/3', () => {
+  it('leaves an origin alone for a minute, twice as long after each further crash, an hour at the most', () => {
+    const quarantine = new Http3Quarantine()
+    const lengths: number[] = []
+    let now = 0
+    for (let crash = 0; crash < 9; crash++) {
+      quarantine.add(['https://a'], now)
+      const began = now
+      while (quarantine.at(now).length > 0) now += 1_000
+      lengths.push((now - began) / 60_000)
+    }
+    expect(lengths).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60])
+  })
+
+  it('begins anew with an origin that stayed sound as long again', () => {
+    const quarantine = new Http3Quarantine()
+    quarantine.add(['https://a', 'https://b'], 0)
+    expect(quarantine.at(59_999)).toEqual(['https://a', 'https://b'])
+    expect(quarantine.at(60_000)).toEqual([])
+    expect(quarantine.at(120_000)).toEqual([])
+    quarantine.add(['https://a'], 120_000)
+    expect(quarantine.at(179_999)).toEqual(['https://a'])
+    expect(quarantine.at(180_000)).toEqual([])
+  })
+
+  it('counts signals of native faults, and no kill', () => {
+    expect(['SIGABRT', 'SIGSEGV', 'SIGILL', 'SIGBUS'].map(isNativeCrash)).toEqual([true, true, true, true])
+    expect(['SIGKILL', 'SIGTERM', null].map(isNativeCrash)).toEqual([false, false, false])
+  })
+})
