@@ -13,7 +13,7 @@ import type { IdleHorizonFigures } from '../../pool/rules/idle-horizon.ts'
 import { addHorizons, type EndpointStats, sumCounts } from '../stats.ts'
 
 /** What the pool of an endpoint is given beside what all pools of the lane have. */
-export interface EndpointHooks {
+interface EndpointHooks {
   readonly observer: Observer
   /** Another endpoint has an open connection. */
   readonly hasOthers: () => boolean
@@ -97,13 +97,12 @@ export class BalancedPool implements RequestPool {
   /** Spread over the endpoints in use. Rejects when none of them can be connected to. */
   async preconnect(connections: number): Promise<void> {
     const used = this.#balancer.used(this.#clock.now())
-    const asked = used
-      .map((index, position) => ({
-        pool: this.#pools[index],
-        count: shareOf(connections, used.length, position),
-      }))
-      .filter(({ count }) => count > 0)
-    const results = await Promise.allSettled(asked.map(({ pool, count }) => pool?.preconnect(count)))
+    const asked = used.flatMap((index, position) => {
+      const pool = this.#pools[index]
+      const count = shareOf(connections, used.length, position)
+      return pool === undefined || count === 0 ? [] : [pool.preconnect(count)]
+    })
+    const results = await Promise.allSettled(asked)
     const failed = results.find(({ status }) => status === 'rejected')
     if (failed?.status === 'rejected' && results.every(({ status }) => status === 'rejected'))
       throw failed.reason

@@ -71,7 +71,11 @@ describe('which endpoints are chosen from', () => {
   })
 
   it('takes a subset that another endpoint joins when one of it is down', () => {
-    const one = world('round-robin', Array(10).fill({}), { subsetSize: 3 })
+    const one = world(
+      'round-robin',
+      Array.from({ length: 10 }, () => ({})),
+      { subsetSize: 3 },
+    )
     const before = spread(one, 300)
     expect(before.filter(count => count === 100)).toHaveLength(3)
     const gone = before.indexOf(100)

@@ -7,7 +7,7 @@ import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-poo
 import { Pool } from '../../../../src/pool/pool.ts'
 import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
-import { FakeConnector, settled } from '../../../support/fake-connector.ts'
+import { FakeConnector } from '../../../support/fake-connector.ts'
 import { TestWaiter } from '../../../support/pool-driver.ts'
 
 function setUp(count: number, options: Partial<BalanceOptions> = {}) {
