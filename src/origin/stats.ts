@@ -2,6 +2,7 @@ import type { EndpointFigures } from '../balance/balancer.ts'
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
 import type { ObjectiveStatus } from '../base/events/objective.ts'
 import type { LaneName, Protocol } from '../base/http/protocol.ts'
+import type { FairBy } from '../base/options/protection-options.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
@@ -48,6 +49,8 @@ export interface PoolStats {
   connectFailures: number
   /** Requests that made room for newer ones while the pool was overloaded. */
   shed: number
+  /** Requests that were refused with MM_ORIGIN_PROTECTED. */
+  protectedRefusals: number
   requests: number
   reused: number
   retries: number
@@ -84,6 +87,8 @@ export interface PoolStats {
   objective: ObjectiveStatus
   /** How many connections the demand needs, and how many are kept ready for it. */
   sizing: PoolSizing
+  /** How the origin is protected. Undefined: it is not. */
+  protection: ProtectionStatus | undefined
   /** One line per connection. */
   list: readonly string[]
   /** Where requests are spread over endpoints, how each stands, lane by lane. Left out: they are not. */
@@ -108,6 +113,15 @@ export interface EndpointStats extends EndpointFigures {
   readonly connections: number
   /** Why the last request went there. Undefined: none did. */
   readonly chosenBecause: string | undefined
+}
+
+/** How an origin is protected (`protection`). */
+export interface ProtectionStatus {
+  /** `protection.maxConnections`. */
+  readonly ceiling: number
+  /** Connections that there are, those that are being made or ended and those of an earlier configuration included. */
+  readonly holds: number
+  readonly fairBy: FairBy
 }
 
 /** Moves of an origin's HTTP/3 connections to other paths. */
@@ -213,6 +227,7 @@ type EntryCounts = Pick<
   | 'objective'
   | 'sizing'
   | 'endpoints'
+  | 'protection'
 > & {
   /**
    * Connections that were opened in early data, which the peer refused: what their handshakes turned out to
@@ -239,6 +254,7 @@ const NO_COUNTS: PoolCounts = {
   waiters: 0,
   overloaded: false,
   shed: 0,
+  protectedRefusals: 0,
   streams: 0,
   stalled: 0,
   opened: { full: 0, resumed: 0, earlyData: 0, cleartext: 0 },
@@ -295,6 +311,7 @@ function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCoun
     waiters: a.waiters + b.waiters,
     overloaded: a.overloaded || b.overloaded,
     shed: a.shed + b.shed,
+    protectedRefusals: a.protectedRefusals + b.protectedRefusals,
     streams: a.streams + b.streams,
     stalled: a.stalled + b.stalled,
     opened: addNumbers(a.opened, b.opened),

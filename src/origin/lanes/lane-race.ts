@@ -8,7 +8,7 @@ import type { RaceEntrant } from '../../select/race/race-state.ts'
 import type { Lane } from './lane.ts'
 
 /** Who needs the connection. */
-export interface Racer extends Pick<Waiter, 'balanceKey'> {
+export interface Racer extends Pick<Waiter, 'balanceKey' | 'fairKey'> {
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void
   onRaceLost(error: TransportError): void
 }
@@ -114,6 +114,10 @@ export class LaneRace implements RaceHost {
 
   // Of the tickets
 
+  get fairKey(): string | undefined {
+    return this.#parts.racer.fairKey
+  }
+
   onLease(index: number, connection: Connection, reused: boolean): void {
     const lane = this.#laneOf(index)
     if (lane === undefined) return
@@ -148,6 +152,10 @@ class RaceTicket implements Waiter {
   constructor(race: LaneRace, index: number) {
     this.#race = race
     this.#index = index
+  }
+
+  get fairKey(): string | undefined {
+    return this.#race.fairKey
   }
 
   onLease(connection: Connection, reused: boolean): void {

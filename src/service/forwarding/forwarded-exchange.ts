@@ -52,6 +52,8 @@ export interface ClientAnswer {
 export interface ForwardedRequest {
   readonly headers: HeaderList
   readonly authority: string | undefined
+  /** Whose turn it takes where requests wait for a protected origin. */
+  readonly fairKey: string | undefined
 }
 
 /**
@@ -118,6 +120,7 @@ export class ForwardedExchange
         upgrade: client.upgrade,
         isUpgradeOptional: isUpgradeOptional(client),
         acceptsTrailers: client.acceptsTrailers,
+        fairKey: request.fairKey,
       },
       this,
     )
