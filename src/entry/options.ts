@@ -17,6 +17,16 @@ export {
   DEFAULT_BREAKER_OPTIONS,
   DEFAULT_CONCURRENCY_OPTIONS,
 } from '../base/options/admission-options.ts'
+export {
+  BALANCE_POLICIES,
+  type BalanceOptions,
+  type BalancePolicy,
+  DEFAULT_BALANCE_OPTIONS,
+  type EndpointOptions,
+  HASH_BY,
+  MAX_TIER,
+  MAX_WEIGHT,
+} from '../base/options/balance-options.ts'
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
   DEFAULT_STICKY_MS,

@@ -1,6 +1,7 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
 import { DEFAULT_BREAKER_OPTIONS, DEFAULT_CONCURRENCY_OPTIONS } from './admission-options.ts'
+import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import type { EgressOptions } from './egress-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
@@ -79,6 +80,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   tls: TLS_NAMES,
   socket: DEFAULT_SOCKET_OPTIONS,
   endpoints: undefined,
+  balance: DEFAULT_BALANCE_OPTIONS,
   earlyData: undefined,
   trusted: undefined,
   tfo: undefined,

@@ -19,6 +19,7 @@ import {
 } from './process-metrics.ts'
 import { registerAdmissionMetrics } from './register-admission-metrics.ts'
 import { registerEconomyMetrics } from './register-economy-metrics.ts'
+import { registerEndpointMetrics } from './register-endpoint-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
@@ -74,6 +75,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerAdmissionMetrics(this.registry, configured, () => sources.transportStats())
     registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
+    registerEndpointMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())

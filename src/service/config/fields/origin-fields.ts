@@ -1,12 +1,15 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  BALANCE_POLICIES,
+  type BalanceOptions,
   BREAKER_RANGES,
   CERTIFICATE_NAME,
   CONCURRENCY_LIMITS,
   CONCURRENCY_RANGES,
   CONGESTION_CONTROL_NAME,
   type ConcurrencyOptions,
+  DEFAULT_BALANCE_OPTIONS,
   DEFAULT_BREAKER_OPTIONS,
   DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_HTTP2_OPTIONS,
@@ -22,10 +25,13 @@ import {
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
   FAIR_BY,
+  HASH_BY,
   HTTP3_RANGES,
   type Http3Options,
   isRetryableStatus,
   LIVENESS_RANGES,
+  MAX_TIER,
+  MAX_WEIGHT,
   OBJECTIVE_RANGES,
   QUIC_CONGESTION_CONTROLS,
   QUIC_RANGES,
@@ -75,6 +81,19 @@ function concurrencyGroup(): z.ZodType<GivenOptions<ConcurrencyOptions>> {
   })
 }
 
+/** The `balance` group. */
+function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
+  return optionGroup(
+    DEFAULT_BALANCE_OPTIONS,
+    {},
+    {
+      policy: z.enum(BALANCE_POLICIES),
+      hashBy: z.string().regex(HASH_BY, 'must be path, header:NAME or cookie:NAME'),
+      zones: z.array(z.string().min(1)),
+    },
+  )
+}
+
 /** The `quic` group. `areAll`: see RangedGroupRules. */
 function quicGroup(
   defaults: Readonly<QuicOptions>,
@@ -120,6 +139,7 @@ export function originOptionFields(directory: string) {
     liveness: optionGroup(DEFAULT_LIVENESS_OPTIONS, LIVENESS_RANGES).optional(),
     tls: originTlsField(directory).optional(),
     socket: socketGroup().optional(),
+    balance: balanceGroup().optional(),
     hostHeader: hostHeaderField.optional(),
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),
@@ -135,7 +155,7 @@ export function originOptionFields(directory: string) {
 export function originFields(directory: string) {
   return {
     url: originUrlField,
-    endpoints: z.array(endpointField).optional(),
+    endpoints: z.array(z.union([endpointField, weighedEndpoint])).optional(),
     hosts: z.array(hostPatternField).optional(),
     ...originOptionFields(directory),
   }
@@ -174,6 +194,14 @@ export const endpointField = z.string().superRefine((value, context) => {
     code: 'custom',
     message: `must be an IP address with or without a port (192.0.2.1:8443, [2001:db8::1]), not ${shown(value)}`,
   })
+})
+
+/** An endpoint with its part in the balance. */
+const weighedEndpoint = z.strictObject({
+  address: endpointField,
+  weight: z.number().int().min(1).max(MAX_WEIGHT).optional(),
+  tier: z.number().int().min(0).max(MAX_TIER).optional(),
+  zone: z.string().min(1).optional(),
 })
 
 const HOST_PATTERN =
