@@ -14,6 +14,7 @@ import {
   isSafeMethod,
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
@@ -123,6 +124,10 @@ export class DispatchedExchange
     tried.endHedge()
     if (isOut) tried.controller?.abort(error)
     else this.#fail(error)
+  }
+
+  get lane(): LaneName {
+    return this.#route.lane.name
   }
 
   get connection(): Connection | undefined {
