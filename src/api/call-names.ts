@@ -11,6 +11,7 @@ const REQUEST: Names<RequestOptions> = {
   body: 1,
   signal: 1,
   earlyData: 1,
+  fairKey: 1,
   headersTimeoutMs: 1,
   bodyTimeoutMs: 1,
 }

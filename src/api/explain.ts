@@ -29,6 +29,7 @@ export type ExplainedOrigin = Pick<
   | 'settings'
   | 'record'
   | 'resolver'
+  | 'route'
   | 'lanes'
   | 'paths'
   | 'socketSettings'
@@ -56,6 +57,7 @@ export async function explain(
     ...entry.coalescing.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
+    ...protectionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
   for (const entrant of lanes.plan(now)) {
@@ -69,6 +71,8 @@ export async function explain(
       })
     }
   }
+  // Behind the plan, with which the proxy is chosen.
+  known.push(...(entry.route?.facts(now) ?? []))
   const verdicts = protocolVerdicts(
     {
       record,
@@ -99,6 +103,16 @@ function overloadFacts(
     `requests waited longer than pool.queueTargetMs = ${queueTargetMs} for pool.queueIntervalMs = ${queueIntervalMs}; ` +
     `${waiters} wait, ${shed} made room so far`
   return [{ fact: 'more requests come than the origin serves: the newest go first', evidence }]
+}
+
+function protectionFacts({ protection, waiters, protectedRefusals }: PoolStats): Explanation['known'] {
+  if (protection === undefined) return []
+  const { ceiling, holds, fairBy } = protection
+  const order = fairBy === 'none' ? 'in their order' : `in turns by ${fairBy}`
+  const evidence =
+    `protection.maxConnections = ${ceiling}, ${holds} are there; ` +
+    `${waiters} wait ${order}, ${protectedRefusals} were refused so far`
+  return [{ fact: 'the origin is protected', evidence }]
 }
 
 function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {

@@ -10,6 +10,7 @@ import type {
 } from '../base/events/probe-report.ts'
 import type { Endpoint } from '../base/http/endpoint.ts'
 import { parseOrigin } from '../base/http/origin.ts'
+import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { OriginMaker } from '../origin/origin-maker.ts'
 import { connectTcp } from '../origin/probing/probe-with-timeout.ts'
@@ -21,7 +22,10 @@ import type { ProbeTools } from '../select/probe/probe-tools.ts'
 import type { Transport } from './types.ts'
 
 /** What is probed of an origin. */
-type ProbedOrigin = Pick<OriginEntry, 'origin' | 'settings' | 'record' | 'resolver' | 'lanes' | 'discovery'>
+type ProbedOrigin = Pick<
+  OriginEntry,
+  'origin' | 'settings' | 'record' | 'resolver' | 'route' | 'lanes' | 'discovery'
+>
 
 /**
  * Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort
@@ -43,6 +47,9 @@ export async function probe(
   entry.lanes.onEvidence('probe', `probed in ${report.durationMs.toFixed(0)} ms`)
   return report
 }
+
+/** Nothing goes directly where there is a proxy, not even a question. */
+const PROXIED = 'the origin is reached through a proxy'
 
 /** Where addresses came from whose times to live the DNS may know. */
 const DNS_SOURCES: readonly string[] = ['system', 'cache', 'stale', 'dns', 'dns-partial']
@@ -70,7 +77,8 @@ class TransportProbeTools implements ProbeTools {
    * come from.
    */
   async resolve(host: string, signal: AbortSignal): Promise<Finding<readonly ProbedAddress[]>> {
-    const { origin, resolver } = this.#entry
+    const { origin, resolver, route } = this.#entry
+    if (route !== undefined && host !== origin.host) return { skipped: PROXIED }
     const ttls = this.#timesToLive(host, signal)
     try {
       const ofHost =
@@ -96,6 +104,7 @@ class TransportProbeTools implements ProbeTools {
     port: number,
     signal: AbortSignal,
   ): Promise<Finding<readonly ProbedServiceRecord[]>> {
+    if (this.#entry.route !== undefined) return { skipped: PROXIED }
     if (!this.#entry.discovery.mayAskDns) return { skipped: 'the addresses of the origin are configured' }
     const answer = await this.#maker.serviceRecords.lookup(host, port, signal)
     this.#entry.record.onServiceAnswer(answer, this.#maker.clock.now())
@@ -103,27 +112,51 @@ class TransportProbeTools implements ProbeTools {
     return { found: answer.kind === 'none' ? [] : answer.records }
   }
 
-  connectTcp(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly ms: number }>> {
-    const { connectMs: timeoutMs } = this.#entry.settings.timeouts
-    return connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs }, signal)
+  /** Through a proxy: how long it takes until the tunnel stands. */
+  async connectTcp(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly ms: number }>> {
+    const { route, settings } = this.#entry
+    if (route !== undefined) {
+      const startedAt = this.#maker.clock.now()
+      try {
+        const tunnel = await route.open(endpoint, signal)
+        tunnel.destroy()
+        return { found: { ms: this.#maker.clock.now() - startedAt } }
+      } catch (cause) {
+        return faultOf(cause)
+      }
+    }
+    const { connectMs: timeoutMs } = settings.timeouts
+    return await connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs }, signal)
   }
 
-  handshakeTls(...look: Parameters<ProbeTools['handshakeTls']>): ReturnType<ProbeTools['handshakeTls']> {
-    return this.#tls.handshake(...look)
+  async handshakeTls(
+    ...[endpoint, wanted, signal]: Parameters<ProbeTools['handshakeTls']>
+  ): ReturnType<ProbeTools['handshakeTls']> {
+    const { route } = this.#entry
+    if (route === undefined) return await this.#tls.handshake(endpoint, wanted, signal)
+    try {
+      const tunnel = await route.open(endpoint, signal)
+      return await this.#tls.handshake(endpoint, wanted, signal, tunnel)
+    } catch (cause) {
+      return faultOf(cause)
+    }
   }
 
-  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>> {
-    const { origin, settings } = this.#entry
-    return this.#maker.probeFastOpen(endpoint, origin, settings, signal)
+  async fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>> {
+    const { origin, settings, route } = this.#entry
+    if (route !== undefined) return { skipped: PROXIED }
+    return await this.#maker.probeFastOpen(endpoint, origin, settings, signal)
   }
 
-  quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
-    return quicVersions(endpoint, { clock: this.#maker.clock }, signal)
+  async quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
+    if (this.#entry.route !== undefined) return { skipped: NO_HTTP3_THROUGH_PROXY }
+    return await quicVersions(endpoint, { clock: this.#maker.clock }, signal)
   }
 
   /** A connection of its own, that nothing is resumed from and that is closed at once. */
   async handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>> {
-    const { origin, settings } = this.#entry
+    const { origin, settings, route } = this.#entry
+    if (route !== undefined) return { skipped: NO_HTTP3_THROUGH_PROXY }
     const { http3Dialer } = this.#maker
     const { fault } = http3Dialer
     if (fault !== undefined) return { skipped: fault }

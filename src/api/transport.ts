@@ -19,6 +19,7 @@ import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
+import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
@@ -149,6 +150,7 @@ class PooledTransport implements Transport {
           request.body === null &&
           request.upgrade === undefined &&
           isSafeMethod(request.method),
+        fairKey: request.fairKey,
         headersTimeoutMs: request.headersTimeoutMs ?? timeouts.headersMs,
         bodyTimeoutMs: request.bodyTimeoutMs ?? timeouts.bodyMs,
       },
@@ -171,7 +173,9 @@ class PooledTransport implements Transport {
         )
       }
       checkCallNames('request', options)
-      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
+      const { method = 'GET', earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs } = options
+      if (fairKey !== undefined && typeof fairKey !== 'string')
+        throw new TransportError('MM_INVALID_ARGUMENT', 'fairKey must be a string')
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
       const origin = parseOrigin(target)
@@ -189,7 +193,7 @@ class PooledTransport implements Transport {
       const path = target.pathname + target.search
       exchange.handle = this.dispatch(
         origin,
-        { method, path, headers, body, authority, earlyData, headersTimeoutMs, bodyTimeoutMs },
+        { method, path, headers, body, authority, earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs },
         exchange,
       )
       if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
@@ -221,7 +225,9 @@ class PooledTransport implements Transport {
     const entry = this.#entryFor(parseOrigin(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
-    const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+    const isAllowed = entry.settings.protocols.includes('h3')
+    const machineFault = isAllowed ? http3Dialer.fault : undefined
+    const http3Fault = isAllowed && entry.route !== undefined ? NO_HTTP3_THROUGH_PROXY : machineFault
     const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
     const udp = isSpoken ? http3Dialer.udp : undefined
     return explain(

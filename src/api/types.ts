@@ -50,6 +50,11 @@ export interface RequestOptions {
    */
   earlyData?: boolean | undefined
   /**
+   * Whose turn the request takes where requests to a protected origin wait for a connection
+   * (`protection.maxConnections`): a tenant, a job. Default: one turn for all that say none.
+   */
+  fairKey?: string | undefined
+  /**
    * From the last byte of the request to the head of the response, in ms; 0 = no limit. Default:
    * `timeouts.headersMs` of the origin.
    */

@@ -148,6 +148,17 @@ export const ERROR_CODES = {
       'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
     ),
   ),
+  /**
+   * The origin is protected: all the connections that `protection.maxConnections` allows are in use, and the
+   * request waited too long for its turn, or made room in a full queue.
+   */
+  MM_ORIGIN_PROTECTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'send the origin less, or raise protection.maxConnections if it can carry more',
+    ),
+  ),
   /** The process has no file descriptor left for another socket. */
   MM_OUT_OF_DESCRIPTORS: passing(
     local(
@@ -199,6 +210,38 @@ export const ERROR_CODES = {
     502,
     'destination_unavailable',
     'allow HTTP/2 or HTTP/1.1, or have the origin speak QUIC version 1 (RFC 9000) too',
+  ),
+  // Through a proxy
+  /**
+   * A proxy of the origin's egress could not be reached, broke off, or answered something that is neither HTTP/1.1
+   * nor SOCKS5. Nothing is known of the origin.
+   */
+  MM_PROXY_FAILED: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'look at the proxy that the message names: the origin was not reached',
+    ),
+  ),
+  /** A proxy did not open a tunnel within `timeouts.connectMs`. */
+  MM_PROXY_TIMEOUT: passing(
+    remote(
+      504,
+      'connection_timeout',
+      'look at the proxy that the message names, or raise timeouts.connectMs',
+    ),
+  ),
+  /** A proxy answered 407, or SOCKS5 did not accept the user and password. */
+  MM_PROXY_AUTH: local(
+    502,
+    'proxy_configuration_error',
+    'correct the user and password in the URL of the proxy (egress)',
+  ),
+  /** A proxy does not allow a tunnel to this origin, or to this port. */
+  MM_PROXY_REFUSED: remote(
+    502,
+    'http_request_denied',
+    'have the proxy that the message names allow tunnels to the host and port of the origin',
   ),
   // The exchange
   /**

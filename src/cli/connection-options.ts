@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
 import type { OriginOptions, TransportOptions } from '../index.ts'
 import { protocolOption, usageError } from './parse-options.ts'
+import { proxyFromEnvironment, withScheme } from './proxy-environment.ts'
 
 /** The options that every command has which connects; spread into its own for parseOptions. */
 export const CONNECTION_OPTIONS = {
@@ -12,6 +13,7 @@ export const CONNECTION_OPTIONS = {
   resolve: { type: 'string', multiple: true },
   policy: { type: 'string' },
   'dns-server': { type: 'string', multiple: true },
+  proxy: { type: 'string' },
   state: { type: 'string' },
 } as const
 
@@ -22,6 +24,9 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
                         connect to ADDR for that host and port; may be given several times
   --policy P            auto, latency or efficiency: what the choice of a protocol goes by
   --dns-server ADDR     asks ADDR or ADDR:PORT for names and HTTPS records instead of the system's servers; may be given several times
+  --proxy URL           goes through this proxy: http, https, socks5 or socks5h, with user:password@ where it asks; '' for none.
+                        Default: https_proxy, http_proxy or all_proxy of the environment, but for what no_proxy names, as curl
+                        reads them
   --state DIR           what is learned of origins, and TLS tickets (sealed), is kept in this private directory for the next time
 `
 
@@ -29,16 +34,26 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
 export const INSECURE_WARNING =
   'certificates are not checked (--insecure): anyone on the path can read and change everything'
 
-/** What these options mean to a transport. */
-export function connectionOptions(values: {
-  protocol?: string | undefined
-  ca?: string | undefined
-  insecure?: boolean | undefined
-  resolve?: string[] | undefined
-  policy?: string | undefined
-  'dns-server'?: string[] | undefined
-  state?: string | undefined
-}): Pick<TransportOptions, 'resolve' | 'dnsServers' | 'state'> & { defaults: OriginOptions } {
+/**
+ * What these options mean to a transport. `urls`: what will be asked for, each of which may have another proxy by the
+ * environment.
+ */
+export function connectionOptions(
+  values: {
+    protocol?: string | undefined
+    ca?: string | undefined
+    insecure?: boolean | undefined
+    resolve?: string[] | undefined
+    policy?: string | undefined
+    'dns-server'?: string[] | undefined
+    state?: string | undefined
+    proxy?: string | undefined
+  },
+  urls: readonly string[] = [],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Pick<TransportOptions, 'resolve' | 'dnsServers' | 'state' | 'egress' | 'origins'> & {
+  defaults: OriginOptions
+} {
   const protocol = protocolOption(values.protocol)
   const defaults: OriginOptions = {}
   if (protocol !== undefined) defaults.protocols = [protocol]
@@ -53,7 +68,29 @@ export function connectionOptions(values: {
     resolve: resolveOption(values.resolve ?? []),
     ...(values['dns-server'] !== undefined && { dnsServers: values['dns-server'].map(dnsServerOption) }),
     ...(values.state !== undefined && { state: { directory: values.state } }),
+    ...proxyOptions(urls, values.proxy, environment),
   }
+}
+
+/** Each proxy is a way out of its own, and each origin has the one of its URL. */
+function proxyOptions(
+  urls: readonly string[],
+  given: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): Pick<TransportOptions, 'egress' | 'origins'> {
+  if (given === '') return {}
+  const egress: Record<string, { proxies: string[] }> = {}
+  const origins: Record<string, OriginOptions> = {}
+  const names = new Map<string, string>()
+  for (const url of urls) {
+    const proxy = given === undefined ? proxyFromEnvironment(new URL(url), environment) : withScheme(given)
+    if (proxy === undefined) continue
+    const name = names.get(proxy) ?? `proxy-${names.size + 1}`
+    names.set(proxy, name)
+    egress[name] = { proxies: [proxy] }
+    origins[new URL(url).origin] = { egress: name }
+  }
+  return names.size === 0 ? {} : { egress, origins }
 }
 
 function policyOption(text: string): SelectOptions['policy'] {

@@ -25,7 +25,7 @@ export const explainCommand: Command = {
     if (url === undefined || extra !== undefined) throw usageError('explain needs exactly one URL')
     parseOrigin(url)
     const transport = io.createTransport({
-      ...connectionOptions(values),
+      ...connectionOptions(values, [url]),
       observer: event => {
         if (event.type === 'state-fault') io.writeError(`middlemile explain: warning: ${event.message}\n`)
       },

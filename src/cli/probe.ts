@@ -42,7 +42,7 @@ export const probeCommand: Command = {
     if (url === undefined || extra !== undefined) throw usageError('probe needs exactly one URL')
     const origin = parseOrigin(url)
     const timeoutMs = countOption('timeout-ms', values['timeout-ms'])
-    const connection = connectionOptions(values)
+    const connection = connectionOptions(values, [url])
     if (timeoutMs !== undefined) {
       connection.defaults.select = { ...connection.defaults.select, probeTimeoutMs: timeoutMs }
     }
@@ -62,8 +62,10 @@ export const probeCommand: Command = {
         return report.isReachable ? EXIT.ok : EXIT.failed
       }
       const refused = refusedCertificate(report)
-      const presented = refused && (await io.presentedCertificate(refused.endpoint, origin.host))
-      io.write(probeText(report, io.screen, presented))
+      // What stands at the endpoint is the proxy, where there is one.
+      const isDirect = connection.egress === undefined
+      const presented = isDirect && refused && (await io.presentedCertificate(refused.endpoint, origin.host))
+      io.write(probeText(report, io.screen, presented || undefined))
       const hint = refused && certificateHint(refused.fault)
       if (hint !== undefined) io.writeError(screenText(`middlemile probe: ${hint}\n`, io.errorScreen))
       return report.isReachable ? EXIT.ok : EXIT.failed

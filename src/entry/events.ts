@@ -72,6 +72,6 @@ export type {
   HandshakeAmount,
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
-export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
+export type { MigrationFigures, PathsByProtocol, ProtectionStatus } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -10,6 +10,13 @@
 
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
+  DEFAULT_STICKY_MS,
+  type EgressOptions,
+  MAX_PROXIES,
+  type ProxyServer,
+  parseProxyUrl,
+} from '../base/options/egress-options.ts'
+export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
   type ObjectiveOptions,
@@ -32,6 +39,12 @@ export {
   DEFAULT_TIMEOUTS,
   REUSE_MODES,
 } from '../base/options/options.ts'
+export {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type FairBy,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 export type {
   Http2Options,
   Http3Options,

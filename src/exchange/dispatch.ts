@@ -27,6 +27,11 @@ export interface DispatchRequest {
    * the origin says.
    */
   earlyData?: boolean | undefined
+  /**
+   * Whose turn it takes where requests to a protected origin wait (`protection.fairBy`). Default: one turn for
+   * all that say none.
+   */
+  fairKey?: string | undefined
   /** Overrides of the origin's timeouts, in ms. */
   headersTimeoutMs?: number | undefined
   bodyTimeoutMs?: number | undefined

@@ -162,6 +162,10 @@ export class DispatchedExchange
 
   // The pool's side: Waiter
 
+  get fairKey(): string | undefined {
+    return this.#request.fairKey
+  }
+
   onLease(connection: Connection, reused: boolean): void {
     const state = this.#state
     const isStarting = state.kind === 'starting'

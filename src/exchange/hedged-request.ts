@@ -233,6 +233,10 @@ class SecondCopy implements Waiter, ExchangeHandler {
     this.#now = now
   }
 
+  get fairKey(): string | undefined {
+    return this.#request.fairKey
+  }
+
   /** `fresh`: only a new connection will do. */
   start(fresh: boolean): void {
     this.#startedAt = this.#now()

@@ -18,6 +18,7 @@ import type { IngressHandler } from './ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
 import { countDefence, type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import { withLoadShedding } from './load-shedder.ts'
+import { ProxiedClients, type ProxyProtocolOptions } from './proxied-clients.ts'
 import { QueuedAccepts } from './queued-accepts.ts'
 import type { IngressSession, SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
@@ -51,6 +52,12 @@ export interface ListenOptions {
    * none over TCP.)
    */
   fastOpen?: number
+  /**
+   * Every connection begins with a header of the PROXY protocol, version 1 or 2, which names the client: an
+   * edge in front of us sends it (nginx' `proxy_protocol on`, haproxy's `send-proxy-v2`). What does not begin so is
+   * ended, and so is who is not trusted. Default: there is none.
+   */
+  proxyProtocol?: ProxyProtocolOptions
   limits?: IngressLimitsInput
   clock?: Clock
   observer?: IngressObserver
@@ -167,7 +174,8 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
     return true
   }
   const openSession = (socket: net.Socket): void => {
-    if (options.tls === undefined && refuseFlooder(socket)) return
+    proxied?.reveal(socket)
+    if ((options.tls === undefined || proxied !== undefined) && refuseFlooder(socket)) return
     // Node only reports an error of TLS within a session (a spoiled record, an alert), and leaves the socket
     // open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
@@ -191,7 +199,8 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
     keepAlive: boundMs > 0,
     keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours
   }
-  const server =
+  /** Takes clients: the server that listens, unless a header comes before them. */
+  const clients =
     options.tls === undefined
       ? net.createServer(socketOptions, startSession)
       : tls.createServer(
@@ -206,6 +215,31 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
               limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,
           },
           startSession,
+        )
+  const failClient = (error: Error, { remoteAddress = '', remotePort = 0 }: net.Socket): void => {
+    stats.connections.failedHandshakes++
+    observer({ type: 'handshake-failed', error, remoteAddress, remotePort })
+  }
+  const proxied =
+    options.proxyProtocol &&
+    new ProxiedClients({
+      ...options.proxyProtocol,
+      clock,
+      timeoutMs: limits.headerTimeoutMs,
+      onClient: (socket, rest) => {
+        // TLS takes what lies in the socket when it begins; a session takes what comes once it listens.
+        if (options.tls !== undefined) socket.pause().unshift(rest)
+        clients.emit('connection', socket)
+        if (options.tls === undefined && rest.length > 0) socket.unshift(rest)
+      },
+      onRefused: (socket, because) => failClient(new Error(because), socket),
+    })
+  const server =
+    proxied === undefined
+      ? clients
+      : net.createServer(
+          socketOptions,
+          guardedPerSocket('a proxy in front', socket => proxied.receive(socket)),
         )
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections
   const gate =
@@ -261,7 +295,7 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
       return
     }
     stats.connections.accepted++
-    if (options.tls !== undefined && refuseFlooder(socket)) refusedHandshakes++
+    if (options.tls !== undefined && proxied === undefined && refuseFlooder(socket)) refusedHandshakes++
   }
   server.on('connection', guardedPerSocket('a new connection', onAccepted))
   server.on('connection', () => guarded('accepting what waits', () => queued.onAccepted()))
@@ -277,14 +311,13 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
       refusedHandshakes--
       return
     }
-    stats.connections.failedHandshakes++
-    const { remoteAddress = '', remotePort = 0 } = socket
-    observer({ type: 'handshake-failed', error, remoteAddress, remotePort })
+    proxied?.reveal(socket)
+    failClient(error, socket)
     // After a timeout Node leaves that to us.
     socket.destroy()
   }
   const guardedFailure = guardedPerSocket('a failed handshake', onHandshakeFailed)
-  server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => guardedFailure(socket, error))
+  clients.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => guardedFailure(socket, error))
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -329,15 +362,16 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
       return shownTls?.cert?.toString()
     },
     renewTls(next) {
-      if (!(server instanceof tls.Server) || shownTls === undefined) return false
+      if (!(clients instanceof tls.Server) || shownTls === undefined) return false
       if (isDeepStrictEqual(next, shownTls)) return false
       shownTls = next
-      server.setSecureContext(next)
+      clients.setSecureContext(next)
       return true
     },
     drain() {
       isDraining = true
       stopAccepting()
+      proxied?.drain()
       for (const session of sessions) session.drain()
       return closed
     },

@@ -6,6 +6,7 @@ import type { Origin } from '../base/http/origin.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
+import type { OriginCeiling } from '../pool/origin-ceiling.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { Coalescing } from './coalescing/coalescing.ts'
 import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
@@ -14,6 +15,7 @@ import type { ConnectorHooks, OriginConnector } from './connecting/origin-connec
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
+import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
@@ -26,7 +28,7 @@ import { OriginPaths, type OriginPathsParts } from './paths/origin-paths.ts'
 import { pathHealth, pathsByProtocol } from './paths/path-health.ts'
 import { Discovery, type DiscoveryTools } from './probing/discovery.ts'
 import { FastOpenNews } from './probing/fast-open.ts'
-import { type PoolStats, poolStats } from './stats.ts'
+import { type PoolStats, type ProtectionStatus, poolStats } from './stats.ts'
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
 export interface OriginEntryParts
@@ -36,6 +38,7 @@ export interface OriginEntryParts
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  readonly route: ProxiedRoute | undefined
   readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
@@ -45,6 +48,8 @@ export interface OriginEntryParts
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly coalescing: Coalescing
+  /** Undefined: the origin is not protected. */
+  readonly ceiling: () => OriginCeiling | undefined
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
@@ -62,6 +67,8 @@ export class OriginEntry {
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  /** Undefined: connections go directly. */
+  readonly route: ProxiedRoute | undefined
   readonly pools: OriginPools
   readonly lanes: Lanes
   readonly exchanges: OriginExchanges
@@ -83,6 +90,7 @@ export class OriginEntry {
     this.settings = settings
     this.record = record
     this.resolver = resolver
+    this.route = parts.route
     this.socketSettings = parts.socketSettings
     this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({
@@ -108,6 +116,7 @@ export class OriginEntry {
       makePool: parts.makePool,
       makePoolBeside: parts.makePoolBeside,
       isBudgetFull: parts.isBudgetFull,
+      isCeilingReached: () => parts.ceiling()?.isReached === true,
       observe: (event, purpose) => this.#observe(event, purpose),
       onCapacity: (connection, lane) => this.#onCapacity(connection, lane),
     })
@@ -185,6 +194,7 @@ export class OriginEntry {
       migrations: this.paths.migrations,
       economy,
       objective: this.#economy.objective,
+      protection: this.#protection(),
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
     })
   }
@@ -217,6 +227,12 @@ export class OriginEntry {
     this.#economy.close()
     this.exchanges.close()
     this.paths.close()
+  }
+
+  #protection(): ProtectionStatus | undefined {
+    const { maxConnections, fairBy } = this.settings.protection
+    if (maxConnections === 0) return undefined
+    return { ceiling: maxConnections, holds: this.#parts.ceiling()?.holds ?? 0, fairBy }
   }
 
   #counters(now: number): EconomyCounters {

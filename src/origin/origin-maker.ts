@@ -1,13 +1,15 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import { guarded } from '../base/guard.ts'
-import type { Origin } from '../base/http/origin.ts'
+import type { Resolver } from '../base/http/endpoint.ts'
+import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumbers, checkWord } from '../base/options/check-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { FastOpen } from '../connect/fast-open/fast-open.ts'
 import { Dialer } from '../connect/tcp/dial.ts'
 import { SocketSettings } from '../connect/tcp/socket-settings.ts'
+import { SecureContexts } from '../connect/tls/secure-contexts.ts'
 import { AddressLookup } from '../dns/address-lookup.ts'
 import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
 import { AlternativeResolver } from '../dns/alternative-resolver.ts'
@@ -21,6 +23,8 @@ import { Coalescing } from './coalescing/coalescing.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
+import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
+import { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { CpuMeter } from './lanes/cpu-meter.ts'
 import { type OpenState, openState } from './open-state.ts'
@@ -67,6 +71,8 @@ export class OriginMaker {
   readonly #parts: OriginMakerParts
   readonly #budget = new ProbeBudget()
   readonly #cpuMeter = new CpuMeter()
+  /** Of TLS to `https` proxies. */
+  readonly #proxyContexts = new SecureContexts()
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
@@ -121,15 +127,18 @@ export class OriginMaker {
     const socketSettings = new SocketSettings(settings.socket, fault =>
       observer({ type: 'socket-option-refused', origin, ...fault }),
     )
-    const resolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const ownResolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const route = this.#routeOf(origin, settings, ownResolver)
+    const resolver = route ?? ownResolver
     const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
     const world = { clock, random }
-    const isNamed = origin.ipFamily === 0 && endpoints.length === 0
+    const isNamed = origin.ipFamily === 0 && endpoints.length === 0 && route === undefined
     return new OriginEntry({
       origin,
       settings,
       record,
       resolver,
+      route,
       socketSettings,
       makeConnector: (purpose, hooks) =>
         new OriginConnector({
@@ -138,6 +147,7 @@ export class OriginMaker {
           settings,
           record,
           resolver,
+          route,
           alternativeResolver,
           dialer: this.dialer,
           dialTurns: this.dialTurns,
@@ -156,7 +166,8 @@ export class OriginMaker {
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
-      http3Fault: () => this.http3Dialer.fault,
+      ceiling: () => pools.ceilingOf(origin.key),
+      http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,
       discovery: {
         // Who has a fixed address for the name may have it from no DNS at all.
@@ -174,6 +185,26 @@ export class OriginMaker {
         // since.
         checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
       },
+    })
+  }
+
+  /** Undefined: the origin is reached directly. */
+  #routeOf(origin: Origin, settings: OriginSettings, ownResolver: Resolver): ProxiedRoute | undefined {
+    const { egress, timeouts } = settings
+    if (egress === undefined) return undefined
+    const { clock, random } = this.#parts
+    return new ProxiedRoute({
+      origin,
+      egress,
+      ownResolver,
+      resolverOf: ({ host, port }) => {
+        const place = parseOrigin(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
+        return this.resolver.forOrigin(place, { dnsMs: timeouts.dnsMs })
+      },
+      context: () => this.#proxyContexts.get(trustIn(egress)).context,
+      clock,
+      random,
+      timeoutMs: timeouts.connectMs,
     })
   }
 

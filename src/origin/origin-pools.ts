@@ -18,7 +18,14 @@ export type PoolPurpose = ConnectorConfig['purpose']
 /** What differs between the pools of an origin; the transport adds the rest. */
 type OriginPoolConfig = Pick<
   OwnPoolConfig,
-  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
+  | 'connector'
+  | 'observer'
+  | 'options'
+  | 'expectedCapacity'
+  | 'onCapacity'
+  | 'spreadOver'
+  | 'ceiling'
+  | 'isFair'
 >
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
@@ -33,6 +40,8 @@ export interface OriginPoolsParts {
   readonly makePoolBeside: (first: Pool, config: OriginPoolConfig) => Pool | undefined
   /** No connection can be added to any origin. */
   readonly isBudgetFull: () => boolean
+  /** The ceiling of a protected origin leaves no place, neither beside it for those whose readers stall. */
+  readonly isCeilingReached: () => boolean
   readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
   /** The peer has reported what it allows: for HTTP/2 its SETTINGS came. */
   readonly onCapacity: (connection: Connection, lane: LaneName) => void
@@ -78,7 +87,8 @@ export class OriginPools {
     }
     const { maxConnections } = this.#parts.lanes.settings.pool
     const hasReached = (maxConnections > 0 && connections >= maxConnections) || this.#parts.isBudgetFull()
-    return { waiters, streams, stalled, isFull: hasReached && starting === 0 && stalledPlaces === 0 }
+    const isFull = (hasReached && stalledPlaces === 0) || this.#parts.isCeilingReached()
+    return { waiters, streams, stalled, isFull: isFull && starting === 0 }
   }
 
   /** What all of them count together, without lists. */
@@ -132,7 +142,7 @@ export class OriginPools {
     const connector = makeConnector(name)
     // One protocol that carries one request at a time: nothing has to be found out before the second dial.
     const isHttp1Only = connector.offered.every(protocol => protocol === 'http/1.1')
-    const { select, reuse } = lanes.settings
+    const { select, reuse, protection } = lanes.settings
     const { pool } = lanes.settings
     const options = reuse === 'never' ? { ...pool, maxRequests: 1 } : pool
     const config: OriginPoolConfig = {
@@ -141,6 +151,8 @@ export class OriginPools {
       options: first === undefined ? options : { ...options, warm: 0 },
       expectedCapacity: isHttp1Only ? 1 : undefined,
       spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
+      ceiling: protection.maxConnections,
+      isFair: protection.maxConnections > 0 && protection.fairBy !== 'none',
       observer: event => observe(event, name),
       onCapacity: connection => onCapacity(connection, name),
     }

@@ -1,7 +1,7 @@
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
-import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { checkFlag, checkNumber, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -24,6 +24,11 @@ import {
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
+import {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 import {
   checkHttp2Options,
   checkHttp3Options,
@@ -50,14 +55,18 @@ import {
 } from '../base/options/socket-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
+import { type EgressSettings, egressSettings } from './egress/egress-settings.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
+  /** Undefined: connections go directly. */
+  readonly egress: EgressSettings | undefined
   readonly protocols: readonly Protocol[]
   readonly select: SelectOptions
   readonly pool: PoolOptions
   readonly reuse: ReuseMode
   readonly objective: ObjectiveOptions
+  readonly protection: ProtectionOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
@@ -88,6 +97,7 @@ export class SettingsBook {
   readonly #defaults: OriginOptions
   readonly #byOrigin = new Map<string, OriginOptions>()
   readonly #resolve: Readonly<Record<string, string>>
+  readonly #egress: ReadonlyMap<string, EgressSettings>
 
   /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
   constructor(options: TransportOptions) {
@@ -96,8 +106,9 @@ export class SettingsBook {
     for (const [url, origin] of Object.entries(options.origins ?? {}))
       this.#byOrigin.set(parseOrigin(url).key, origin)
     this.#resolve = options.resolve ?? {}
-    mergeSettings(this.#defaults, {}, {})
-    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {})
+    this.#egress = egressSettings(options.egress ?? {})
+    mergeSettings(this.#defaults, {}, {}, this.#egress)
+    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {}, this.#egress)
   }
 
   /** It has options of its own, however few. */
@@ -110,7 +121,7 @@ export class SettingsBook {
     const name = `${host}:${origin.port}`
     const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
     const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
-    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve)
+    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve, this.#egress)
   }
 }
 
@@ -130,6 +141,7 @@ function mergeSettings(
   defaults: OriginOptions,
   own: OriginOptions,
   resolve: OriginSettings['resolve'],
+  ways: ReadonlyMap<string, EgressSettings>,
 ): OriginSettings {
   for (const options of [defaults, own]) {
     checkWords(options)
@@ -137,12 +149,15 @@ function mergeSettings(
   const liveness = checkLivenessOptions(layered(DEFAULT_LIVENESS_OPTIONS, defaults.liveness, own.liveness))
   const socket = layered<Partial<SocketOptions>>({}, defaults.socket, own.socket)
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
+  const egress = egressOf(own.egress ?? defaults.egress, ways)
   const settings = {
+    egress,
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions(layered(DEFAULT_SELECT_OPTIONS, defaults.select, own.select)),
     pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
     reuse: own.reuse ?? defaults.reuse ?? 'always',
     objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
+    protection: checkProtection(layered(DEFAULT_PROTECTION_OPTIONS, defaults.protection, own.protection)),
     timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
     retry: checkNumbers('retry', layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
@@ -162,12 +177,27 @@ function mergeSettings(
     resolve,
   }
   checkProtocols(settings.protocols)
+  if (egress !== undefined && settings.protocols.every(protocol => protocol === 'h3'))
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
+    )
   if (settings.pool.maxConnections < 1)
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
   if (settings.pool.maxStreamsPerConnection < 1) {
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+function egressOf(
+  name: string | undefined,
+  ways: ReadonlyMap<string, EgressSettings>,
+): EgressSettings | undefined {
+  const egress = name === undefined ? undefined : ways.get(name)
+  if (name === undefined || egress !== undefined) return egress
+  const known = ways.size === 0 ? 'there are none' : `there are ${[...ways.keys()].join(', ')}`
+  throw new TransportError('MM_INVALID_ARGUMENT', `no egress is called ${JSON.stringify(name)}: ${known}`)
 }
 
 /** What is no number and no list: callers without types may hand over anything. */
@@ -198,6 +228,18 @@ function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
     throw new TransportError('MM_INVALID_ARGUMENT', message)
   }
   return objective
+}
+
+function checkProtection(protection: ProtectionOptions): ProtectionOptions {
+  const { maxConnections, fairBy } = protection
+  checkWord('protection.fairBy', fairBy, FAIR_BY)
+  checkNumber('protection.maxConnections', maxConnections)
+  if (!Number.isInteger(maxConnections))
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `protection.maxConnections must be a whole number, not ${maxConnections}`,
+    )
+  return protection
 }
 
 function checkCertificateNames(names: readonly string[]): void {

@@ -1,6 +1,7 @@
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
 import type { ObjectiveStatus } from '../base/events/objective.ts'
 import type { Protocol } from '../base/http/protocol.ts'
+import type { FairBy } from '../base/options/protection-options.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
@@ -47,6 +48,8 @@ export interface PoolStats {
   connectFailures: number
   /** Requests that made room for newer ones while the pool was overloaded. */
   shed: number
+  /** Requests that were refused with MM_ORIGIN_PROTECTED. */
+  protectedRefusals: number
   requests: number
   reused: number
   retries: number
@@ -83,8 +86,19 @@ export interface PoolStats {
   objective: ObjectiveStatus
   /** How many connections the demand needs, and how many are kept ready for it. */
   sizing: PoolSizing
+  /** How the origin is protected. Undefined: it is not. */
+  protection: ProtectionStatus | undefined
   /** One line per connection. */
   list: readonly string[]
+}
+
+/** How an origin is protected (`protection`). */
+export interface ProtectionStatus {
+  /** `protection.maxConnections`. */
+  readonly ceiling: number
+  /** Connections that there are, those that are being made or ended and those of an earlier configuration included. */
+  readonly holds: number
+  readonly fairBy: FairBy
 }
 
 /** Moves of an origin's HTTP/3 connections to other paths. */
@@ -181,7 +195,15 @@ export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 /** What the transport counts for an origin beside its pools. */
 type EntryCounts = Pick<
   PoolStats,
-  'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations' | 'economy' | 'objective' | 'sizing'
+  | 'retries'
+  | 'handshakes'
+  | 'path'
+  | 'pathByProtocol'
+  | 'migrations'
+  | 'economy'
+  | 'objective'
+  | 'sizing'
+  | 'protection'
 > & {
   /**
    * Connections that were opened in early data, which the peer refused: what their handshakes turned out to
@@ -208,6 +230,7 @@ const NO_COUNTS: PoolCounts = {
   waiters: 0,
   overloaded: false,
   shed: 0,
+  protectedRefusals: 0,
   streams: 0,
   stalled: 0,
   opened: { full: 0, resumed: 0, earlyData: 0, cleartext: 0 },
@@ -264,6 +287,7 @@ function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCoun
     waiters: a.waiters + b.waiters,
     overloaded: a.overloaded || b.overloaded,
     shed: a.shed + b.shed,
+    protectedRefusals: a.protectedRefusals + b.protectedRefusals,
     streams: a.streams + b.streams,
     stalled: a.stalled + b.stalled,
     opened: addNumbers(a.opened, b.opened),

@@ -102,7 +102,7 @@ class PoolLife {
   }
 }
 
-export interface PoolStateConfig<Link = unknown> {
+export interface PoolStateConfig<Link = unknown, Waiter = unknown> {
   /** The origin, as messages name it. */
   readonly name: string
   readonly options: PoolOptions
@@ -115,6 +115,8 @@ export interface PoolStateConfig<Link = unknown> {
    * carry them.
    */
   readonly spreadOver?: number
+  /** Whose turn a waiter takes; left out: who comes first is served first. */
+  readonly fairKeyOf?: ((waiter: Waiter) => string) | undefined
   /**
    * Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left
    * out: none ever does.
@@ -156,7 +158,7 @@ export class PoolCore<Link, Waiter> {
   /** The next so many requests go over the connections that were idle for longest: see upkeep.ts. */
   rescues = 0
 
-  constructor(config: PoolStateConfig<Link>) {
+  constructor(config: PoolStateConfig<Link, Waiter>) {
     const { options, budget } = config
     this.name = config.name
     this.options = options
@@ -170,7 +172,7 @@ export class PoolCore<Link, Waiter> {
     this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
     this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.maxConnections))
     this.slots = new SlotTable(maxStreams, budget)
-    this.waiters = new Waiters(options.queueTimeoutMs)
+    this.waiters = new Waiters(options.queueTimeoutMs, config.fairKeyOf)
     this.overload = new QueueOverload(options.queueTargetMs, options.queueIntervalMs)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
     this.limits = new LearnedLimits(config.expectedCapacity, maxStreams, this.maxRequests)

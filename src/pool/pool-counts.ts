@@ -42,6 +42,8 @@ export interface PoolCounts {
   readonly connectFailures: number
   /** Requests that made room for newer ones while the pool was overloaded. */
   readonly shed: number
+  /** Requests that were refused for the sake of the origin's ceiling (`protection`). */
+  readonly protectedRefusals: number
   /** Leases. */
   readonly requests: number
   /** Leases of connections that were leased before. */
@@ -105,6 +107,7 @@ export class RequestTally {
   #requests = 0
   #reused = 0
   #shed = 0
+  #protected = 0
   #connectFailures = 0
 
   /** `reused`: the connection was leased before. */
@@ -123,15 +126,20 @@ export class RequestTally {
     this.#shed += 1
   }
 
+  onProtected(): void {
+    this.#protected += 1
+  }
+
   onConnectFailed(): void {
     this.#connectFailures += 1
   }
 
-  get counts(): Pick<PoolCounts, 'requests' | 'reused' | 'shed' | 'connectFailures'> {
+  get counts(): Pick<PoolCounts, 'requests' | 'reused' | 'shed' | 'protectedRefusals' | 'connectFailures'> {
     return {
       requests: this.#requests,
       reused: this.#reused,
       shed: this.#shed,
+      protectedRefusals: this.#protected,
       connectFailures: this.#connectFailures,
     }
   }

@@ -23,6 +23,8 @@ import type { Slot } from './slot.ts'
  * not throw.
  */
 export interface Waiter {
+  /** Whose turn it takes where those who wait are served in turns. Default: one for all that say none. */
+  readonly fairKey?: string | undefined
   /**
    * The stream is the waiter's: it opens one exchange on the connection, or gives the lease back with
    * release(). The lease ends when the connection reports the end of the exchange. May be called before
@@ -49,6 +51,8 @@ export interface PoolConfig {
    * connections as carry them.
    */
   readonly spreadOver?: number
+  /** Those who wait are served in turns, by their `fairKey`. Default false: who comes first is served first. */
+  readonly isFair?: boolean
   /** Called when a peer has said what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }

@@ -29,7 +29,7 @@ export class PoolState<Link, Waiter> {
   readonly #core: PoolCore<Link, Waiter>
   readonly #random: () => number
 
-  constructor(config: PoolStateConfig<Link>) {
+  constructor(config: PoolStateConfig<Link, Waiter>) {
     this.#random = config.random
     this.#core = new PoolCore(config)
   }
@@ -61,9 +61,12 @@ export class PoolState<Link, Waiter> {
       }
     }
     shedLate(core, now, actions)
-    if (core.waiters.size >= core.options.maxWaiters) {
-      actions.push({ type: 'reject', waiter, error: queueFullError(core) })
-    } else core.waiters.push(waiter, fresh, now)
+    if (core.waiters.size < core.options.maxWaiters) core.waiters.push(waiter, fresh, now)
+    else {
+      const other = fresh ? undefined : core.waiters.any.popFor(waiter)
+      if (other !== undefined) core.waiters.push(waiter, fresh, now)
+      actions.push({ type: 'reject', waiter: other ?? waiter, error: queueFullError(core) })
+    }
     return settle(core, now, actions)
   }
 

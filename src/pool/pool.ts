@@ -33,6 +33,7 @@ export class Pool implements BudgetClient {
       random: config.random,
       expectedCapacity: config.expectedCapacity,
       spreadOver: config.spreadOver ?? 1,
+      fairKeyOf: config.isFair === true ? waiter => waiter.fairKey ?? '' : undefined,
       pausedSince: slot => slot.link?.connection?.pausedSince,
     })
     this.#driver = new PoolDriver(config, this.#state, this)

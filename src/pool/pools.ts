@@ -2,18 +2,24 @@ import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
+import { makeRoom } from './make-room.ts'
+import { OriginCeiling } from './origin-ceiling.ts'
 import { Pool } from './pool.ts'
 import type { PoolConfig } from './pool-driver.ts'
 import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
-export type OwnPoolConfig = Omit<PoolConfig, 'origin' | 'budget'>
+export interface OwnPoolConfig extends Omit<PoolConfig, 'origin' | 'budget'> {
+  /** `protection.maxConnections`; 0 or left out: none. That of the first pool holds for all of the origin. */
+  readonly ceiling?: number
+}
 
 /** The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes. */
 interface OriginPools {
   readonly pools: Pool[]
   /** `maxConnections` of the origin is one limit for all of them. */
   readonly budget: ConnectionBudget
+  readonly ceiling: OriginCeiling | undefined
 }
 
 /** All pools, any number for each origin, under the limits that they share. */
@@ -21,6 +27,7 @@ export class Pools {
   readonly #origins = new Map<string, OriginPools>()
   /** Taken out of use, and not empty yet. */
   readonly #leaving = new Set<Pool>()
+  readonly #ceilings = new Map<string, OriginCeiling>()
   readonly #budget: ConnectionBudget
   readonly #onEvicted: (key: string) => void
   #maxOrigins: number
@@ -44,6 +51,11 @@ export class Pools {
     return this.#budget.isFull
   }
 
+  /** Of an origin that is protected. */
+  ceilingOf(key: string): OriginCeiling | undefined {
+    return this.#origins.get(key)?.ceiling
+  }
+
   /**
    * Makes the first pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and
    * MM_QUEUE_FULL when limits.maxOrigins is reached and none can go.
@@ -53,12 +65,15 @@ export class Pools {
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     this.#makeRoomForOrigin(origin)
     const { maxConnections, maxStalledConnections } = config.options
-    const budget = new ConnectionBudget(maxConnections, maxStalledConnections, this.#budget)
+    const ceiling = this.#ceilingFor(origin, config.ceiling ?? 0)
+    const parent = ceiling?.budget ?? this.#budget
+    const budget = new ConnectionBudget(maxConnections, maxStalledConnections, parent)
     const pools: Pool[] = []
     budget.onStarving = client => makeRoomWithin(pools, budget, client)
     const pool = new Pool({ ...config, origin, budget })
     pools.push(pool)
-    this.#origins.set(origin.key, { pools, budget })
+    ceiling?.add(pool)
+    this.#origins.set(origin.key, { pools, budget, ceiling })
     return pool
   }
 
@@ -72,12 +87,13 @@ export class Pools {
     if (this.#isClosed || known?.pools[0] !== first) return undefined
     const pool = new Pool({ ...config, origin, budget: known.budget })
     known.pools.push(pool)
+    known.ceiling?.add(pool)
     return pool
   }
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    await this.#retire(this.#take(key))
+    await this.#retire(key, this.#take(key))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -104,6 +120,15 @@ export class Pools {
     for (const pool of this.#all()) pool.assertConsistent()
   }
 
+  /** One for the pools of now and those that they replace. A limit of 0: no ceiling. */
+  #ceilingFor(origin: Origin, limit: number): OriginCeiling | undefined {
+    if (limit === 0) return undefined
+    const ceiling = this.#ceilings.get(origin.key) ?? new OriginCeiling(this.#budget)
+    this.#ceilings.set(origin.key, ceiling)
+    ceiling.set(limit)
+    return ceiling
+  }
+
   *#all(): Iterable<Pool> {
     for (const { pools } of this.#origins.values()) yield* pools
     yield* this.#leaving
@@ -116,10 +141,15 @@ export class Pools {
     return pools
   }
 
-  async #retire(pools: readonly Pool[]): Promise<void> {
+  async #retire(key: string, pools: readonly Pool[]): Promise<void> {
     for (const pool of pools) this.#leaving.add(pool)
     await drainTogether(pools)
-    for (const pool of pools) this.#leaving.delete(pool)
+    const ceiling = this.#ceilings.get(key)
+    for (const pool of pools) {
+      this.#leaving.delete(pool)
+      ceiling?.delete(pool)
+    }
+    if (ceiling?.isUnused === true) this.#ceilings.delete(key)
   }
 
   /**
@@ -149,19 +179,8 @@ export class Pools {
     }
     const pools = this.#take(victim)
     this.#onEvicted(victim)
-    guardedPromise('the end of a pool', this.#retire(pools))
+    guardedPromise('the end of a pool', this.#retire(victim, pools))
   }
-}
-
-/**
- * The pool that was idle for longest gives up a connection. None is idle: a reader that stalls gives up its
- * place. Where none does, the first connection that becomes idle goes (settle.ts).
- */
-function makeRoom(pools: Iterable<Pool>): void {
-  const all = [...pools]
-  const idle = all.filter(pool => pool.idleSince < Infinity)
-  if (idle.length > 0) idle.reduce((a, b) => (b.idleSince < a.idleSince ? b : a)).evictIdle()
-  else all.some(pool => pool.setStalledAside())
 }
 
 /** `maxConnections` of an origin is reached: its other pools give what they can spare. */

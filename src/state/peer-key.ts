@@ -40,6 +40,11 @@ export interface Peer {
   readonly port: number
   /** From trustDigest(). */
   readonly trust: string
+  /**
+   * The name of the way out, where it is not the direct one: a ticket that is shown on another would tell the peer
+   * that both are us.
+   */
+  readonly egress?: string | undefined
 }
 
 /**
@@ -82,9 +87,9 @@ export function trustDigest(policy: TrustPolicy): string {
 
 /** The key of one peer under one policy: 43 characters that name nobody. */
 export function peerKey(peer: Peer): string {
-  return digest(
-    JSON.stringify([peer.host.toLowerCase(), peer.serverName.toLowerCase(), peer.port, peer.trust]),
-  )
+  const { host, serverName, port, trust, egress } = peer
+  const fields = [host.toLowerCase(), serverName.toLowerCase(), port, trust]
+  return digest(JSON.stringify(egress === undefined ? fields : [...fields, egress]))
 }
 
 function digest(text: string): string {

@@ -5,9 +5,10 @@ import { poolSizing } from '../../src/origin/economy/pool-sizing.ts'
 const NOTHING = economyFigures(NO_COUNTERS, 0)
 
 /** Of an origin that nobody has asked yet. */
-export const NO_ECONOMY: Pick<PoolStats, 'economy' | 'objective' | 'sizing'> = {
+export const NO_ECONOMY: Pick<PoolStats, 'economy' | 'objective' | 'sizing' | 'protection'> = {
   economy: { lastMinute: NOTHING, lastHour: NOTHING, sinceStart: NOTHING },
   objective: { state: 'unknown', reuse: 0.92 },
+  protection: undefined,
   sizing: poolSizing(
     NOTHING,
     { headroom: 0, maxConnections: 64 },

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 /** Where a tool lives on Debian when its package has another name. */
 const PACKAGES: Readonly<Record<string, string>> = {
   cc: 'gcc libc6-dev',
+  danted: 'dante-server',
   gtlsclient: 'ngtcp2-client',
   gtlsserver: 'ngtcp2-server',
   h2load: 'nghttp2-client',

@@ -17,6 +17,7 @@ export const SHOP_POOL: PoolStats = {
   waiters: 5,
   overloaded: false,
   shed: 6,
+  protectedRefusals: 0,
   streams: 3,
   stalled: 2,
   opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },

@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import type { EgressOptions } from './egress-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -10,6 +11,7 @@ import {
   type OriginOptions,
   type TlsOptions,
 } from './options.ts'
+import { DEFAULT_PROTECTION_OPTIONS } from './protection-options.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
@@ -40,9 +42,12 @@ const TLS_NAMES: Names<TlsOptions> = {
 
 const STATE_NAMES: Names<StateOptions> = { directory: 1, keyFile: 1 }
 
+const EGRESS_NAMES: Names<EgressOptions> = { proxies: 1, stickyMs: 1, ca: 1 }
+
 const TRANSPORT_NAMES: Names<TransportOptions> = {
   defaults: 1,
   origins: 1,
+  egress: 1,
   limits: 1,
   tickets: 1,
   state: 1,
@@ -60,6 +65,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   pool: DEFAULT_POOL_OPTIONS,
   reuse: undefined,
   objective: DEFAULT_OBJECTIVE_OPTIONS,
+  protection: DEFAULT_PROTECTION_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
   limits: DEFAULT_RESPONSE_LIMITS,
@@ -76,6 +82,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   earlyDataOverTcp: undefined,
   coalesce: undefined,
   certificateNames: undefined,
+  egress: undefined,
 }
 
 /** What others call things that we do otherwise. */
@@ -102,6 +109,8 @@ export function checkTransportNames(options: TransportOptions): void {
   checkNames('tickets', options.tickets, DEFAULT_TICKET_STORE_OPTIONS)
   checkNames('resolver', options.resolver, DEFAULT_RESOLVER_OPTIONS)
   checkNames('state', options.state, STATE_NAMES)
+  for (const [name, egress] of Object.entries(options.egress ?? {}))
+    checkNames(`egress.${name}`, egress, EGRESS_NAMES)
   checkOriginNames('defaults', options.defaults)
   for (const [url, origin] of Object.entries(options.origins ?? {}))
     checkOriginNames(`origins[${url}]`, origin)

@@ -1,5 +1,6 @@
 import type { Protocol } from '../http/protocol.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
+import type { ProtectionOptions } from './protection-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
 import type { SelectOptions } from './select-options.ts'
 import type { SocketOptions } from './socket-options.ts'
@@ -274,6 +275,8 @@ export interface OriginOptions {
   reuse?: ReuseMode | undefined
   /** What is aimed at with the connections. Default: `DEFAULT_OBJECTIVE_OPTIONS`. */
   objective?: Given<ObjectiveOptions> | undefined
+  /** What the origin is spared. Default: `DEFAULT_PROTECTION_OPTIONS`. */
+  protection?: Given<ProtectionOptions> | undefined
   /** The longest that each phase of a connect and of an exchange may take. Default: `DEFAULT_TIMEOUTS`. */
   timeouts?: Given<TimeoutOptions> | undefined
   /** Requests that are sent again, where that is safe. Default: `DEFAULT_RETRY_OPTIONS`. */
@@ -330,6 +333,12 @@ export interface OriginOptions {
    * Default false.
    */
   earlyDataOverTcp?: boolean | undefined
+  /**
+   * The name of a way out in `egress` of the transport: its proxies carry the connections, and nothing goes
+   * directly. HTTP/3 is not tried then, nothing is shared with other origins, and tickets stay on that way.
+   * Default: none.
+   */
+  egress?: string | undefined
 }
 
 /** What `certificateNames` lists: a host name, or one with `*` and two more labels behind it. */

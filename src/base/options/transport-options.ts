@@ -1,4 +1,5 @@
 import type { Observer } from '../events/observer.ts'
+import type { EgressOptions } from './egress-options.ts'
 import type { OriginOptions, TicketStoreOptions } from './options.ts'
 import type { ResolverOptions } from './resolver-options.ts'
 
@@ -23,6 +24,8 @@ export interface TransportOptions {
    * origin that is not named has `defaults`.
    */
   origins?: Readonly<Record<string, OriginOptions>>
+  /** Ways out by name, which `egress` of an origin takes. Default: none; everything goes directly. */
+  egress?: Readonly<Record<string, EgressOptions>> | undefined
   /** Over all origins. Default: at most 1,024 connections, fewer where descriptors are few. */
   limits?: Partial<GlobalLimits>
   /**

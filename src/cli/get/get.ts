@@ -115,7 +115,7 @@ export const getCommand: Command = {
     if (values.head === true && (values.method !== undefined || values.data !== undefined))
       throw usageError('--head is a method of its own: it goes neither with --method nor with --data')
     if (values.qlog === '') throw usageError('--qlog needs the name of a directory')
-    const connection = connectionOptions(values)
+    const connection = connectionOptions(values, urls)
     if (values.tfo === true) connection.defaults.tfo = 'on'
     if (values.trusted === true) connection.defaults.trusted = true
     if (values['early-data'] === true) connection.defaults.earlyDataOverTcp = true

@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { constants } from 'node:os'
 import { checkServerIdentity, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls'
 import type { TransportError } from '../../base/errors.ts'
-import { containFault, guarded, guardedImmediate } from '../../base/guard.ts'
+import { containFault, guarded, guardedImmediate, guardedMicrotask } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
@@ -26,6 +26,8 @@ export interface AttemptOptions {
    * writes as soon as he is notified of it.
    */
   readonly fastOpen?: SocketCalls | undefined
+  /** Leads there already, through a proxy: nothing is connected. */
+  readonly tunnel?: Socket | undefined
 }
 
 interface SecureAttemptOptions {
@@ -105,6 +107,10 @@ export class AttemptSocket {
       socket.once('error', this.#onFailed)
       socket.once('close', this.#onClosed)
     }
+    const { tunnel } = options
+    if (tunnel === undefined) return
+    // In the next microtask, as who made this is to know it first. What happened since the tunnel stood is over.
+    guardedMicrotask(DURING, tunnel.destroyed ? this.#onClosed : this.#onConnected)
   }
 
   /** Ends an attempt that is of no use; what happens to it later is of no interest. */
@@ -259,8 +265,9 @@ interface OpenedAttempt {
   readonly fastOpen: SocketCalls | undefined
 }
 
-function openAttempt({ endpoint, secure, fastOpen }: AttemptOptions): OpenedAttempt {
+function openAttempt({ endpoint, secure, fastOpen, tunnel }: AttemptOptions): OpenedAttempt {
   const { address, family, port } = endpoint
+  if (tunnel !== undefined) return overTunnel(tunnel, address, secure)
   // autoSelectFamily would wrap a race of Node's own around an address that is decided already.
   const target = { host: address, port, family, autoSelectFamily: false }
   const opened = fastOpen === undefined ? undefined : openFastOpenSocket(endpoint, fastOpen)
@@ -278,6 +285,13 @@ function openAttempt({ endpoint, secure, fastOpen }: AttemptOptions): OpenedAtte
   // By host and port, not over a socket made before: see above.
   const socket = isLater(secure) ? connectTcp(withPort) : connectTls({ ...withPort, ...tlsOptions(secure) })
   return { socket, raw: socket, readPort, fastOpen: undefined }
+}
+
+/** Sockets that are connected take no onread: read by events. */
+function overTunnel(raw: Socket, address: string, secure: AttemptOptions['secure']): OpenedAttempt {
+  const socket = isLater(secure) ? raw : connectTls({ socket: raw, host: address, ...tlsOptions(secure) })
+  const readPort = secure === 'later' ? new ReadPort() : ReadPort.over(socket)
+  return { socket, raw, readPort, fastOpen: undefined }
 }
 
 function isLater(secure: AttemptOptions['secure']): secure is 'later' | undefined {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.ts'
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import type { EarlyGate } from '../../base/http/early-gate.ts'
@@ -31,12 +32,24 @@ export interface DialRequest {
    * Undefined: none ever does.
    */
   readonly wantsEarlyData?: (() => boolean) | undefined
+  /** What the endpoints are proxies of. Undefined: they are the origin's own. */
+  readonly tunnels?: Tunnels | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
   /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
   readonly onAttempts?: (attempts: readonly AttemptRecord[]) => void
   /** What became of Fast Open where it was wanted; with early data after the dial has ended. */
   readonly onFastOpen?: (endpoint: Endpoint, report: FastOpenReport) => void
+}
+
+/** The way through proxies. */
+export interface Tunnels {
+  /** Of the egress, for the key of tickets: those that came one way are not shown on another. */
+  readonly egress: string
+  /** Resolves with a socket that leads to the origin. Rejects with a TransportError that names the proxy. */
+  open(proxy: Endpoint, signal: AbortSignal): Promise<Socket>
+  /** For messages: `192.0.2.1:3128 (the proxy http://proxy.example:3128)`. */
+  describe(proxy: Endpoint): string
 }
 
 /** `off`: nobody asked. `held`: asked for, and not to be used for a reason of the caller's own. */

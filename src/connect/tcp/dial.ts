@@ -1,8 +1,8 @@
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { abortError, asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import type { AttemptRecord } from '../../base/events/connection.ts'
-import { guarded, guardedImmediate, guardedListener } from '../../base/guard.ts'
+import { guarded, guardedImmediate, guardedListener, guardedPromise } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
@@ -18,7 +18,7 @@ import { SessionForms } from '../tls/session-facts.ts'
 import { AttemptSocket } from './attempt-socket.ts'
 import { type AttemptPhase, attemptError, dialError } from './connect-error.ts'
 import { type DialAction, DialRace } from './dial-race.ts'
-import type { DialRequest, DialResult } from './dial-request.ts'
+import type { DialRequest, DialResult, Tunnels } from './dial-request.ts'
 import { DialResults, protocolOf } from './dial-results.ts'
 import { type FailedFastOpen, LiveAttempt } from './live-attempt.ts'
 
@@ -159,7 +159,13 @@ class RunningDial {
     this.#serverName = (tls.serverName ?? origin.host).replace(/\.$/, '')
     const canResume = shared !== undefined && tls.resumption !== false
     const peer = canResume
-      ? peerKey({ host: origin.host, serverName: this.#serverName, port: origin.port, trust: shared.trust })
+      ? peerKey({
+          host: origin.host,
+          serverName: this.#serverName,
+          port: origin.port,
+          trust: shared.trust,
+          egress: request.tunnels?.egress,
+        })
       : undefined
     const { tickets: store, clock, forms } = settings
     this.#tickets = new DialTickets({ peer, store, clock, forms })
@@ -171,11 +177,12 @@ class RunningDial {
     })
     this.#race = new DialRace({
       endpoints: request.attempts.map(({ endpoint, because }) => ({
-        endpoint: formatEndpoint(endpoint),
+        endpoint: describe(request, endpoint),
         because,
       })),
       isSecure: shared !== undefined,
-      connectMs: timeouts.connectMs,
+      // Who opens a tunnel has a deadline of its own, and says of the proxy what it did not do.
+      connectMs: request.tunnels === undefined ? timeouts.connectMs : 0,
       tlsMs: timeouts.tlsMs,
       fastOpenMs: timeouts.fastOpenMs,
       attemptDelayMs: timeouts.attemptDelayMs,
@@ -265,22 +272,43 @@ class RunningDial {
       session: ticket && this.#tickets.forNode(ticket, nodesName(this.#serverName, endpoint)),
       keylog: this.#keylog,
     }
-    live.attemptSocket = new AttemptSocket(
-      {
-        endpoint,
-        keepAliveDelayMs: socket.keepAliveDelayMs,
-        settings,
-        fastOpen: fastOpen?.use === true ? this.#fastOpen.calls : undefined,
-        secure:
-          this.#shared && (early === undefined ? { ...secure, context: this.#shared.context } : 'later'),
-      },
-      {
-        onConnected: () => this.#onConnected(attempt, false),
-        onDeferred: () => this.#onConnected(attempt, true),
-        onSecured: () => this.#onSecured(attempt),
-        onFailed: error => this.#onFailed(attempt, error),
-      },
-    )
+    const open = (tunnel?: Socket): void => {
+      live.attemptSocket = new AttemptSocket(
+        {
+          endpoint,
+          keepAliveDelayMs: socket.keepAliveDelayMs,
+          settings,
+          fastOpen: fastOpen?.use === true ? this.#fastOpen.calls : undefined,
+          secure:
+            this.#shared && (early === undefined ? { ...secure, context: this.#shared.context } : 'later'),
+          tunnel,
+        },
+        {
+          onConnected: () => this.#onConnected(attempt, false),
+          onDeferred: () => this.#onConnected(attempt, true),
+          onSecured: () => this.#onSecured(attempt),
+          onFailed: error => this.#onFailed(attempt, error),
+        },
+      )
+    }
+    const { tunnels } = this.#request
+    if (tunnels === undefined) open()
+    else guardedPromise('opening a tunnel', this.#openTunnel(attempt, live, tunnels, open))
+  }
+
+  async #openTunnel(
+    attempt: number,
+    live: LiveAttempt,
+    tunnels: Tunnels,
+    open: (tunnel: Socket) => void,
+  ): Promise<void> {
+    try {
+      const tunnel = await tunnels.open(live.endpoint, live.startOpening())
+      if (this.#live.get(attempt) === live) open(tunnel)
+      else tunnel.destroy()
+    } catch (error) {
+      this.#onFailed(attempt, error)
+    }
   }
 
   /**
@@ -290,6 +318,8 @@ class RunningDial {
   #fastOpenVerdict({ address }: Endpoint, mayFastOpen: boolean): FastOpenVerdict | undefined {
     const { fastOpen = { kind: 'off' } } = this.#request
     if (fastOpen.kind === 'off' || this.#shared === undefined) return undefined
+    if (this.#request.tunnels !== undefined)
+      return { use: false, because: 'the SYN goes to a proxy, and the first flight to the origin' }
     if (fastOpen.kind === 'held') return { use: false, because: fastOpen.because }
     return mayFastOpen ? this.#fastOpen.verdict(address) : { use: false, because: 'it has failed there' }
   }
@@ -310,7 +340,7 @@ class RunningDial {
     if (live === undefined) return
     const { alpn } = live.attemptSocket.negotiated()
     if (protocolOf(alpn, this.#request.alpnProtocols) === undefined) {
-      const endpoint = formatEndpoint(live.endpoint)
+      const endpoint = describe(this.#request, live.endpoint)
       const offered = this.#request.alpnProtocols.join(', ')
       const message = `${endpoint} chose ${alpn ?? 'no protocol'} by ALPN; offered were ${offered}`
       this.#fail(attempt, live, new TransportError('MM_ALPN_MISMATCH', message))
@@ -323,7 +353,11 @@ class RunningDial {
     const live = this.#live.get(attempt)
     if (live === undefined) return
     const phase = phaseOf(live, cause)
-    this.#fail(attempt, live, attemptError(cause, phase, formatEndpoint(live.endpoint), this.#serverName))
+    this.#fail(
+      attempt,
+      live,
+      attemptError(cause, phase, describe(this.#request, live.endpoint), this.#serverName),
+    )
   }
 
   #fail(attempt: number, live: LiveAttempt, error: TransportError): void {
@@ -341,7 +375,7 @@ class RunningDial {
     this.#live.delete(attempt)
     // It is known neither to work nor to fail: another one may try it.
     if (live.usesFastOpen) this.#fastOpen.onOutcome(live.endpoint.address, 'no-cookie')
-    live.attemptSocket.destroy()
+    live.destroy()
     const { ticket } = live
     if (ticket !== undefined && !live.hasOfferedTicket) this.#tickets.giveBack(ticket)
   }
@@ -400,6 +434,11 @@ class RunningDial {
     this.#request.onAttempts?.(attempts)
     return attempts
   }
+}
+
+/** Who does not answer, or answers something else than was hoped for. */
+function describe({ tunnels }: DialRequest, endpoint: Endpoint): string {
+  return tunnels === undefined ? formatEndpoint(endpoint) : tunnels.describe(endpoint)
 }
 
 /** What node:tls takes the connection to be for: see AttemptSocket. */

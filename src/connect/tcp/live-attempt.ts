@@ -32,6 +32,7 @@ export class LiveAttempt {
   #cpuMs = 0
   #isPutOff = false
   #isCookieLost = false
+  #opening: AbortController | undefined
 
   constructor(parts: LiveAttemptParts) {
     this.endpoint = parts.endpoint
@@ -48,6 +49,17 @@ export class LiveAttempt {
   get attemptSocket(): AttemptSocket {
     if (this.#socket === undefined) throw new Error('an attempt without a socket')
     return this.#socket
+  }
+
+  /** A tunnel is opened before there is a socket; the signal fires when the attempt is of no use any more. */
+  startOpening(): AbortSignal {
+    this.#opening = new AbortController()
+    return this.#opening.signal
+  }
+
+  destroy(): void {
+    this.#opening?.abort()
+    this.#socket?.destroy()
   }
 
   /** When TCP stood, or when it was deferred. Undefined: not yet. */

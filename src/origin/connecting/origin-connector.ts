@@ -26,6 +26,7 @@ import { offeredProtocols, type PlannedAttempt, plan } from '../../select/plan.t
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { Coalescing, CoalescingMissed, Joined } from '../coalescing/coalescing.ts'
 import { type ConnectionPolicy, connectionPolicy } from '../coalescing/coalescing-decision.ts'
+import type { ProxiedRoute } from '../egress/proxied-route.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
@@ -68,7 +69,10 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
+  /** Of the proxies, where there are any. */
   readonly resolver: Resolver
+  /** Undefined: connections go directly. */
+  readonly route: ProxiedRoute | undefined
   readonly alternativeResolver: AlternativeResolver
   readonly dialer: Dialer
   readonly dialTurns: DialTurns
@@ -150,7 +154,14 @@ export class OriginConnector implements Connector {
     // 8305 section 4).
     const addresses =
       resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
-    return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
+    const { route } = this.#config
+    if (route === undefined)
+      return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
+    const patient = { record, offered: this.offered, addresses, port, attemptDelayMs: route.attemptDelayMs }
+    return plan(patient, clock.now()).map(attempt => ({
+      ...attempt,
+      because: `${route.nameOf(attempt.endpoint)}; ${attempt.because}`,
+    }))
   }
 
   /** The alternative that HTTP/3 goes to now; where nothing else is allowed the origin itself is one. */
@@ -224,6 +235,8 @@ export class OriginConnector implements Connector {
       this.#config
     const protocol = protocolToShare(purpose, this.offered)
     if (protocol === undefined || origin.scheme !== 'https') return undefined
+    // Behind a proxy nobody knows where a connection goes, so that no address can say that it goes to both.
+    if (this.#config.route !== undefined) return undefined
     const { policy } = this
     const mayCoalesce = settings.coalesce === 'auto'
     const common = { origin, protocol, endpoints, policy, mayCoalesce, listener, dnsMs, altUsed }
@@ -235,7 +248,9 @@ export class OriginConnector implements Connector {
   }
 
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, resolver, dialer, dialTurns, clock, purpose, onEvidence } = this.#config
+    const { origin, settings, record, resolver, route, dialer, dialTurns, clock, purpose, onEvidence } =
+      this.#config
+    const { timeouts } = settings
     const startedAt = clock.now()
     const named = this.#join(undefined, listener, 0)
     if (named !== undefined) return named.guest
@@ -257,7 +272,8 @@ export class OriginConnector implements Connector {
           attempts,
           alpnProtocols: this.offered,
           tls: settings.tls,
-          timeouts: settings.timeouts,
+          timeouts: route === undefined ? timeouts : { ...timeouts, attemptDelayMs: route.attemptDelayMs },
+          tunnels: route,
           socket: settings.socket,
           settings: this.#config.socketSettings,
           fastOpen: fastOpenWish(settings, record, clock.now()),

@@ -36,7 +36,8 @@ export function laneCandidates(input: CandidatesInput): Candidates {
   const { alternative, status, because } = record.http3(now)
   const key = alternative === undefined ? undefined : alternativeKey(alternative)
   const http3 = key === undefined || status === undefined ? undefined : { key, name: status }
-  const fault = alternative === undefined ? undefined : http3Obstacle(input)
+  const isAsked = alternative !== undefined || settings.egress !== undefined
+  const fault = isAsked ? http3Obstacle(input) : undefined
   const isHttp3Eligible = alternative !== undefined && fault === undefined && status !== 'broken'
   const tcp = record.tcpProtocol?.value
   return {

@@ -9,6 +9,8 @@ import type { Lane } from './lane.ts'
 
 /** Who needs the connection. */
 export interface Racer {
+  /** See Waiter. */
+  readonly fairKey?: string | undefined
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void
   onRaceLost(error: TransportError): void
 }
@@ -114,6 +116,10 @@ export class LaneRace implements RaceHost {
 
   // Of the tickets
 
+  get fairKey(): string | undefined {
+    return this.#parts.racer.fairKey
+  }
+
   onLease(index: number, connection: Connection, reused: boolean): void {
     const lane = this.#laneOf(index)
     if (lane === undefined) return
@@ -144,6 +150,10 @@ class RaceTicket implements Waiter {
   constructor(race: LaneRace, index: number) {
     this.#race = race
     this.#index = index
+  }
+
+  get fairKey(): string | undefined {
+    return this.#race.fairKey
   }
 
   onLease(connection: Connection, reused: boolean): void {

@@ -50,12 +50,17 @@ export class Discovery {
     const { settings, origin, budget } = parts
     const { protocols, select } = settings
     this.#isWanted =
+      settings.egress === undefined &&
       select.probe === 'auto' &&
       select.policy !== 'efficiency' &&
       origin.scheme === 'https' &&
       protocols.includes('h3') &&
       protocols.length > 1
-    this.#isFastOpenWanted = select.probe === 'auto' && origin.scheme === 'https' && settings.tfo === 'auto'
+    this.#isFastOpenWanted =
+      settings.egress === undefined &&
+      select.probe === 'auto' &&
+      origin.scheme === 'https' &&
+      settings.tfo === 'auto'
     this.#schedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
     this.#fastOpenSchedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
   }

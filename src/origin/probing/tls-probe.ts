@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
@@ -45,22 +46,24 @@ export class TlsProbe {
 
   /**
    * Rejects after an abort, with MM_INVALID_ARGUMENT for what is no endpoint, and when OpenSSL cannot use the
-   * options.
+   * options. `tunnel`: leads there through a proxy, and is ended with the handshake.
    */
   async handshake(
     endpoint: Endpoint,
     wanted: TlsHandshakeOptions,
     signal: AbortSignal,
+    tunnel?: Socket,
   ): Promise<Finding<TlsHandshake>> {
     checkEndpoint(endpoint)
     const { clock, tls, timeoutMs } = this.#options
     const { version } = wanted
     if (version !== undefined && !allows(tls, version)) {
+      tunnel?.destroy()
       return { skipped: 'not allowed by tls.minVersion and tls.maxVersion' }
     }
     const settings = version === undefined ? tls : { ...tls, minVersion: version, maxVersion: version }
     const { context } = this.#contexts.get(settings)
-    const look = new HandshakeLook(endpoint, wanted, this.#options)
+    const look = new HandshakeLook(endpoint, wanted, this.#options, tunnel)
     return await probeWithTimeout(
       { clock, timeoutMs, onTimeout: () => look.timeoutAnswer() },
       signal,
@@ -75,6 +78,7 @@ class HandshakeLook {
   readonly #wanted: TlsHandshakeOptions
   readonly #options: TlsProbeOptions
   readonly #at: string
+  readonly #tunnel: Socket | undefined
   #phase: AttemptPhase = 'connect'
   #startedAt = 0
   #tickets: Buffer[] = []
@@ -83,7 +87,13 @@ class HandshakeLook {
   /** The handshake is done, and tickets are waited for. */
   #done: Omit<TlsHandshake, 'tickets'> | undefined
 
-  constructor(endpoint: Endpoint, wanted: TlsHandshakeOptions, options: TlsProbeOptions) {
+  constructor(
+    endpoint: Endpoint,
+    wanted: TlsHandshakeOptions,
+    options: TlsProbeOptions,
+    tunnel: Socket | undefined,
+  ) {
+    this.#tunnel = tunnel
     this.#endpoint = endpoint
     this.#wanted = wanted
     this.#options = options
@@ -96,6 +106,7 @@ class HandshakeLook {
       {
         endpoint: this.#endpoint,
         keepAliveDelayMs: 0,
+        tunnel: this.#tunnel,
         secure: {
           context,
           serverName,

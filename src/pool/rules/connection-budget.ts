@@ -20,6 +20,11 @@ export class ConnectionBudget {
    * well.
    */
   stalledLimit: number
+  /**
+   * Of all connections, those that were set aside included: what the origin is protected by. May be changed at
+   * any time; pools that have more give up idle ones. Infinity: none.
+   */
+  ceiling = Infinity
   /** Somebody has begun to starve: the owner of the pools evicts an idle connection while `needsEviction`. */
   onStarving: ((client: BudgetClient) => void) | undefined
   readonly #parent: ConnectionBudget | undefined
@@ -44,7 +49,17 @@ export class ConnectionBudget {
 
   /** This limit alone leaves no place for one that counts. */
   get isReached(): boolean {
-    return this.limit > 0 && this.#inUse - this.#aside >= this.limit
+    return this.isCeilingReached || (this.limit > 0 && this.#inUse - this.#aside >= this.limit)
+  }
+
+  /** The ceiling leaves no place, here. */
+  get isCeilingReached(): boolean {
+    return this.#inUse >= this.ceiling
+  }
+
+  /** The ceiling that leaves no place, here or above. Undefined: another limit is in the way, or none. */
+  get reachedCeiling(): number | undefined {
+    return this.isCeilingReached ? this.ceiling : this.#parent?.reachedCeiling
   }
 
   /** No place is left for one that counts. */
@@ -54,7 +69,7 @@ export class ConnectionBudget {
 
   /** What it gives depends on what others have. */
   get isLimited(): boolean {
-    return this.limit > 0 || this.#parent?.isLimited === true
+    return this.limit > 0 || this.ceiling < Infinity || this.#parent?.isLimited === true
   }
 
   /** One more may be set aside. */
@@ -79,9 +94,17 @@ export class ConnectionBudget {
 
   /** Of this limit alone: more pools starve than places are free, or about to become free. */
   get mustEvict(): boolean {
+    if (this.isOver) return true
     // A place that was given back a moment ago is on its way to somebody: without it, one who starves would
     // cost all idle ones.
-    return this.#starving.size > this.#leaving + Math.max(0, this.limit - this.#inUse + this.#aside)
+    const belowLimit = this.limit > 0 ? this.limit - this.#inUse + this.#aside : Infinity
+    const places = Math.min(this.ceiling - this.#inUse, belowLimit)
+    return this.#starving.size > this.#leaving + Math.max(0, places)
+  }
+
+  /** There are more connections than the ceiling allows, those that are closing left out. */
+  get isOver(): boolean {
+    return this.#inUse - this.#leaving > this.ceiling
   }
 
   /** Takes a place. False: none is free, or those that are belong to pools that wait for longer. */

@@ -82,7 +82,9 @@ export function dial<Link, Waiter>(
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
       return
     }
-    if (core.budget.isFull) core.stalled.setAside(dialsMissing(core), now)
+    // Those that are set aside are connections of the origin all the same: a ceiling has no place for them.
+    if (core.budget.isFull && core.budget.reachedCeiling === undefined)
+      core.stalled.setAside(dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
       if (started >= essential || closeUnresponsive(core, actions)) return

@@ -29,7 +29,7 @@ export function shedLate<Link, Waiter>(
   for (let shed = 0; shed < MAX_SHED_PER_ARRIVAL; shed++) {
     const since = any.headSince
     if (since === undefined || now - since <= overload.targetMs) return
-    const waiter = any.shift()
+    const waiter = any.shiftOldest()
     if (waiter === undefined) return
     core.tally.onShed()
     actions.push({ type: 'reject', waiter, error: queueOverloadedError(core) })
@@ -49,28 +49,47 @@ function isFull(core: PoolCore<unknown, unknown>, now: number): boolean {
 /** The refusal of one more waiter. */
 export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
   const { maxWaiters } = core.options
+  const full = `the queue is full (pool.maxWaiters = ${maxWaiters})`
+  const ceiling = ceilingInTheWay(core)
+  if (ceiling !== undefined) return protectedError(core, ceiling, full)
   return stacklessError(
     'MM_QUEUE_FULL',
-    `${core.name}: the queue is full (pool.maxWaiters = ${maxWaiters}), ${describeUse(core)}; ` +
+    `${core.name}: ${full}, ${describeUse(core)}; ` +
       'raise pool.maxWaiters or pool.maxConnections, or send less',
   )
 }
 
 /** The end of a wait: it says which limit was in the way, since that is the one to raise. */
 export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportError {
-  return stacklessError(
-    'MM_QUEUE_TIMEOUT',
-    `${core.name}: no connection within pool.queueTimeoutMs = ${core.options.queueTimeoutMs}, ${describeUse(core)}; ${advice(core)}`,
-  )
+  const late = `no connection within pool.queueTimeoutMs = ${core.options.queueTimeoutMs}`
+  const ceiling = ceilingInTheWay(core)
+  if (ceiling !== undefined) return protectedError(core, ceiling, late)
+  return stacklessError('MM_QUEUE_TIMEOUT', `${core.name}: ${late}, ${describeUse(core)}; ${advice(core)}`)
 }
 
 /** The end of a wait that makes room for newcomers. */
 function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError {
   const { queueTargetMs, queueIntervalMs } = core.options
+  const overloaded = `requests wait longer than pool.queueTargetMs = ${queueTargetMs} for more than pool.queueIntervalMs = ${queueIntervalMs}`
+  const ceiling = ceilingInTheWay(core)
+  if (ceiling !== undefined) return protectedError(core, ceiling, overloaded)
   return stacklessError(
     'MM_QUEUE_OVERLOADED',
-    `${core.name}: requests wait longer than pool.queueTargetMs = ${queueTargetMs} for more than pool.queueIntervalMs = ` +
-      `${queueIntervalMs}, ${describeUse(core)}, and newer ones go first; ${advice(core)}`,
+    `${core.name}: ${overloaded}, ${describeUse(core)}, and newer ones go first; ${advice(core)}`,
+  )
+}
+
+/** The ceiling of the origin, where that is what keeps the pool from another connection. */
+function ceilingInTheWay(core: PoolCore<unknown, unknown>): number | undefined {
+  return core.isFull ? undefined : core.budget.reachedCeiling
+}
+
+function protectedError(core: PoolCore<unknown, unknown>, ceiling: number, why: string): TransportError {
+  core.tally.onProtected()
+  return stacklessError(
+    'MM_ORIGIN_PROTECTED',
+    `${core.name}: ${why}, and the origin is protected (protection.maxConnections = ${ceiling}), ${describeUse(core)}; ` +
+      'send it less, or raise protection.maxConnections if it can carry more',
   )
 }
 

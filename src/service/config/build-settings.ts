@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
@@ -32,11 +33,12 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   const routes = collectRoutes(config, warnings)
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
-    listen: config.listen.map(({ address, tls, protocols, fastOpen }) => ({
+    listen: config.listen.map(({ address, tls, protocols, fastOpen, proxyProtocol }) => ({
       address,
       tls,
       protocols: protocols ?? INGRESS_PROTOCOLS,
       fastOpen: fastOpen ?? 0,
+      proxyProtocol: proxyProtocol ?? false,
     })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
@@ -64,15 +66,22 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       maxFaults: config.shutdown?.maxFaults ?? DEFAULT_SHUTDOWN.maxFaults,
       faultWindowMs: config.shutdown?.faultWindow ?? DEFAULT_SHUTDOWN.faultWindowMs,
     },
-    transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
+    transport: {
+      defaults,
+      origins,
+      egress: config.egress ?? {},
+      limits: config.limits ?? {},
+      resolve: config.resolve ?? {},
+    },
     state: config.state,
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
-    origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
+    origins: Object.entries(config.origins).map(([name, { url, hostHeader, protection }]) => ({
       name,
       origin: url,
       hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
+      fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
     })),
     routes,
     warnings,
@@ -91,6 +100,10 @@ function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings 
   }
 }
 
+function fairByOf({ maxConnections, fairBy }: ProtectionOptions): FairBy {
+  return maxConnections === 0 ? 'none' : fairBy
+}
+
 function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   const options: OriginOptions = {}
   if (parsed.protocols !== undefined) options.protocols = parsed.protocols
@@ -98,6 +111,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.pool !== undefined) options.pool = parsed.pool
   if (parsed.reuse !== undefined) options.reuse = parsed.reuse
   if (parsed.objective !== undefined) options.objective = parsed.objective
+  if (parsed.protection !== undefined) options.protection = parsed.protection
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
   if (parsed.limits !== undefined) options.limits = parsed.limits
@@ -112,6 +126,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
   if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
+  if (parsed.egress !== undefined) options.egress = parsed.egress
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
   return options

@@ -18,6 +18,7 @@ import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
+import { egressField } from './fields/egress-field.ts'
 import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
 import {
   byteSizeField,
@@ -70,6 +71,7 @@ export function configSchema(directory: string) {
             tls: listenTlsField(directory).optional(),
             protocols: z.array(listenProtocolField).min(1).optional(),
             fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
+            proxyProtocol: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
           })
           .superRefine(({ fastOpen = 0, tls }, context) => {
             if (fastOpen > 0 && tls === undefined)
@@ -131,6 +133,7 @@ export function configSchema(directory: string) {
       .strictObject({ directory: pathField(directory), keyFile: pathField(directory).optional() })
       .optional(),
     qlog: z.strictObject({ directory: pathField(directory) }).optional(),
+    egress: z.record(z.string().min(1), egressField(directory)).optional(),
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },

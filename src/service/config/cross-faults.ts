@@ -23,6 +23,7 @@ export function crossFaults(config: unknown): UnplacedFault[] {
       })),
     ),
   )
+  faults.push(...egressFaults(mapping(config), origins ?? {}))
   const owners = new Map<string, string>()
   for (const [name, origin] of Object.entries(origins ?? {})) {
     for (const [index, host] of list(mapping(origin)?.['hosts']).entries()) {
@@ -50,6 +51,34 @@ export function crossFaults(config: unknown): UnplacedFault[] {
     }
   }
   return faults
+}
+
+/** A way out that is named and not there; and one that leaves no protocol. */
+function egressFaults(
+  config: Mapping | undefined,
+  origins: Readonly<Record<string, unknown>>,
+): UnplacedFault[] {
+  const names = Object.keys(mapping(config?.['egress']) ?? {})
+  const places = [
+    { path: ['defaults'], group: mapping(config?.['defaults']) },
+    ...Object.entries(origins).map(([name, origin]) => ({ path: ['origins', name], group: mapping(origin) })),
+  ]
+  return places.flatMap(({ path, group }): UnplacedFault[] => {
+    const egress = group?.['egress']
+    if (typeof egress !== 'string') return []
+    if (!names.includes(egress)) {
+      const nearest = nearestName(egress, names)
+      const known = names.length === 0 ? 'there is no egress' : `known: ${names.join(', ')}`
+      const hint = nearest === undefined ? known : `did you mean ${nearest}?`
+      return [
+        { path: [...path, 'egress'], message: `no egress is called ${JSON.stringify(egress)}; ${hint}` },
+      ]
+    }
+    const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
+    if (protocols.length === 0 || protocols.some(protocol => protocol !== 'h3')) return []
+    const message = 'HTTP/3 does not go through a proxy: allow h2 or http/1.1'
+    return [{ path: [...path, 'egress'], message }]
+  })
 }
 
 /** Two listeners, or a listener and the admin server, cannot have one address. */

@@ -5,6 +5,7 @@ import type {
   LivenessOptions,
   ObjectiveOptions,
   PoolOptions,
+  ProtectionOptions,
   QuicOptions,
   ResolverOptions,
   ResponseLimits,
@@ -150,6 +151,8 @@ export interface ServiceConfig {
     /** Where it is written, relative to the file; one file per run. Default: nowhere. */
     directory: string
   }
+  /** Ways out by name: the proxies that carry the connections of the origins whose `egress` names it. */
+  egress?: Record<string, EgressConfig>
   /** Limits over all origins together. */
   limits?: OptionGroupInput<GlobalLimits>
   /** How names are looked up, and how often the addresses of this machine are looked at. */
@@ -218,6 +221,26 @@ export interface ListenConfig {
    * calls are missing, a warning says so, and the listener works without.
    */
   fastOpen?: number
+  /**
+   * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`, haproxy's
+   * `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`. Every connection must
+   * begin with its header then, and the client that it names is the one in logs, limits and `Forwarded`. Default
+   * `false`.
+   */
+  proxyProtocol?: boolean | string[]
+}
+
+/** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
+interface EgressConfig {
+  /**
+   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do), with
+   * `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
+   */
+  proxies: string[]
+  /** How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m. */
+  sticky?: number | string
+  /** PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities. */
+  ca?: string | string[]
 }
 
 /** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
@@ -238,6 +261,8 @@ export interface OriginOptionsConfig {
   reuse?: ReuseMode
   /** What is aimed at with the connections to the origin. */
   objective?: OptionGroupInput<ObjectiveOptions>
+  /** What the origin is spared: a ceiling for its connections, and turns for those who wait. */
+  protection?: OptionGroupInput<ProtectionOptions>
   /** Deadlines of connects and exchanges. */
   timeouts?: OptionGroupInput<TimeoutOptions>
   /** Replays. */
@@ -286,6 +311,8 @@ export interface OriginOptionsConfig {
   certificateNames?: string[]
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
+  /** The name of the way out in `egress`. Default: none; connections go directly. */
+  egress?: string
   /**
    * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in
    * a SYN. Default `off`.

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ResolverOptions } from '../../entry/options.ts'
+import type { FairBy, ResolverOptions } from '../../entry/options.ts'
 import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
@@ -54,6 +54,8 @@ interface ListenSettings {
   readonly protocols: readonly IngressProtocol[]
   /** How many clients may wait whose data came with their SYN (TCP Fast Open); 0: off. */
   readonly fastOpen: number
+  /** Who sends the PROXY protocol, and has to. */
+  readonly proxyProtocol: TrustedPeers
 }
 
 export interface AdminSettings {
@@ -125,6 +127,8 @@ interface OriginSettings {
   readonly origin: Origin
   /** `origin`: the origin's own authority. `preserve`: the client's. Else this very value. */
   readonly hostHeader: string
+  /** Who takes turns while requests wait; `none` where the origin is not protected. */
+  readonly fairBy: FairBy
 }
 
 export interface RouteSettings {

@@ -119,5 +119,10 @@ export function trustOf(peers: TrustedPeers): (address: string) => boolean {
     const network = parseNetwork(peer)
     if (network !== undefined) networks.addSubnet(network.address, network.prefix, network.family)
   }
-  return address => networks.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return address => networks.check(unmapped(address), isIP(unmapped(address)) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** An IPv4 address as itself where a socket of IPv6 has it. */
+export function unmapped(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -70,6 +70,8 @@ export interface ForwardedRequest {
   readonly headers: HeaderList
   readonly authority: string | undefined
   readonly requestId: string | undefined
+  /** Whose turn it takes where requests wait for a protected origin. */
+  readonly fairKey: string | undefined
 }
 
 /**
@@ -150,6 +152,7 @@ export class ForwardedExchange
         upgrade: client.upgrade,
         isUpgradeOptional: isUpgradeOptional(client),
         acceptsTrailers: client.acceptsTrailers,
+        fairKey: request.fairKey,
       },
       this,
     )

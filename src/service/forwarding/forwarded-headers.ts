@@ -9,6 +9,7 @@ import {
   readChain,
   type TrustedPeers,
   trustOf,
+  unmapped,
 } from './forwarded-chain.ts'
 import type { OwnName } from './own-response.ts'
 
@@ -185,11 +186,6 @@ function countDown(value: string): string | undefined {
 
 function joined(before: string | undefined, own: string): string {
   return before === undefined || before === '' ? own : `${before}, ${own}`
-}
-
-/** An IPv4 client of a dual-stack socket is `::ffff:192.0.2.1` in Node. */
-function unmapped(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 /**

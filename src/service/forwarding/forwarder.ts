@@ -1,6 +1,8 @@
 import { NO_HEADERS } from '../../entry/dispatch.ts'
 import { type Clock, systemClock } from '../../entry/events.ts'
+import type { FairBy } from '../../entry/options.ts'
 import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
+import { clientNetwork } from '../../ingress/flooder-table.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
@@ -24,6 +26,8 @@ interface ForwardTarget {
   readonly keepsAuthority: boolean
   /** Sent as Host instead of the origin's own. */
   readonly authority: string | undefined
+  /** Who takes turns while requests wait for the origin. */
+  readonly fairBy: FairBy
 }
 
 /** What changes as a whole when the configuration is reloaded. */
@@ -116,6 +120,7 @@ export class Forwarder {
         headers: named ?? headers,
         authority,
         requestId,
+        fairKey: fairKeyOf(exchange, target.fairBy),
       })
     }
   }
@@ -178,6 +183,11 @@ export class Forwarder {
 /** An answer that is complete at once has nothing to receive from its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
 
+function fairKeyOf(exchange: IngressExchange, fairBy: FairBy): string | undefined {
+  if (fairBy === 'none') return undefined
+  return fairBy === 'client' ? clientNetwork(exchange.remoteAddress) : exchange.authority
+}
+
 function prepare(
   settings: ServiceSettings,
   options: ForwarderOptions,
@@ -186,13 +196,14 @@ function prepare(
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
   const targets = new Map<string, ForwardTarget>()
-  for (const { name: originName, origin, hostHeader } of settings.origins) {
+  for (const { name: originName, origin, hostHeader, fairBy } of settings.origins) {
     const isFixed = hostHeader !== 'origin' && hostHeader !== 'preserve'
     targets.set(originName, {
       origin,
       headers: new RequestHeaders({ ...forwarding, name }),
       keepsAuthority: hostHeader === 'preserve',
       authority: isFixed ? hostHeader : undefined,
+      fairBy,
     })
   }
   const definitions: RouteDefinition<ForwardTarget>[] = []

@@ -10,6 +10,7 @@ import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import { trustOf } from '../forwarding/forwarded-chain.ts'
 import { proxyStatusName } from '../forwarding/own-response.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
 
@@ -67,7 +68,7 @@ export async function openSockets(
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
-    for (const [entry, { address, tls, protocols, fastOpen }] of settings.listen.entries()) {
+    for (const [entry, { address, tls, protocols, fastOpen, proxyProtocol }] of settings.listen.entries()) {
       for (const descriptor of inherited?.[entry] ?? [undefined]) {
         const listener = await listen({
           address,
@@ -75,6 +76,7 @@ export async function openSockets(
           ...(tls !== undefined && { tls }),
           protocols,
           fastOpen,
+          ...(proxyProtocol !== false && { proxyProtocol: { isTrusted: trustOf(proxyProtocol) } }),
           limits: settings.ingress,
           ...(plan !== undefined && { room: plan.room }),
           handler,

@@ -273,6 +273,22 @@ export function registerPoolMetrics(
     ({ shed }, labels) => [{ labels, value: shed }],
   )
   perPool(
+    'counter',
+    'middlemile_protection_refused_total',
+    'Requests that were refused with MM_ORIGIN_PROTECTED',
+    ({ protectedRefusals }, labels) => [{ labels, value: protectedRefusals }],
+  )
+  const perProtected = (name: string, help: string, field: 'ceiling' | 'holds') =>
+    perPool('gauge', name, help, ({ protection }, labels) =>
+      protection === undefined ? [] : [{ labels, value: protection[field] }],
+    )
+  perProtected(
+    'middlemile_protection_connections',
+    'Connections that count against protection.maxConnections, those of an earlier configuration included',
+    'holds',
+  )
+  perProtected('middlemile_protection_max_connections', 'protection.maxConnections', 'ceiling')
+  perPool(
     'gauge',
     'middlemile_reuse_ratio',
     'Deprecated: middlemile_requests_reused_total / middlemile_request_duration_seconds_count',

@@ -60,6 +60,7 @@ function setUp(
         settings: new SettingsBook({ defaults: options }).settingsFor(origin),
         record,
         resolver,
+        route: undefined,
         alternativeResolver: new AlternativeResolver(
           new AddressResolver({
             clock,
@@ -210,6 +211,18 @@ describe('explain', () => {
       fact: 'more requests come than the origin serves: the newest go first',
       evidence:
         'requests waited longer than pool.queueTargetMs = 250 for pool.queueIntervalMs = 100; 7 wait, 3 made room so far',
+    })
+  })
+
+  it('says how the origin is protected', async () => {
+    const { run, pool } = setUp()
+    expect((await run()).known.map(({ fact }) => fact)).not.toContain('the origin is protected')
+    const protection = { ceiling: 4, holds: 3, fairBy: 'client' }
+    Object.assign(pool, { protection, waiters: 7, protectedRefusals: 2 })
+    expect((await run()).known).toContainEqual({
+      fact: 'the origin is protected',
+      evidence:
+        'protection.maxConnections = 4, 3 are there; 7 wait in turns by client, 2 were refused so far',
     })
   })
 

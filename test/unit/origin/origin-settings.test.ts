@@ -104,6 +104,8 @@ describe('SettingsBook', () => {
       { http2: { streamWindowBytes: 4096, maxStreamWindowBytes: 4095 } },
       'http2.maxStreamWindowBytes must not be below http2.streamWindowBytes (4096)',
     ],
+    [{ protection: { maxConnections: 1.5 } }, 'protection.maxConnections must be a whole number, not 1.5'],
+    [{ protection: { fairBy: 'route' as 'host' } }, "protection.fairBy must be 'client', 'host' or 'none'"],
     [{ protocols: [] }, 'protocols must name at least one'],
     [{ earlyData: 'all' as 'safe' }, "earlyData must be 'off' or 'safe'"],
     [{ trusted: 'yes' as unknown as boolean }, 'trusted must be true or false'],

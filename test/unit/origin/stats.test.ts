@@ -28,6 +28,7 @@ const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   waiters: 1,
   overloaded: false,
   shed: 2,
+  protectedRefusals: 3,
   streams: 5,
   stalled: 1,
   opened: { full: 1, resumed: 1, earlyData: 0, cleartext: 0 },
@@ -80,6 +81,7 @@ describe('the stats of an origin', () => {
       origin: 'https://a',
       overloaded: false,
       shed: 4,
+      protectedRefusals: 6,
       connections: { connecting: 1, idle: 1, leased: 3, draining: 1 },
       byProtocol: {
         h2: { idle: 2, leased: 2, draining: 1, streams: 6, capacity: 201 },

@@ -408,6 +408,7 @@ describe('what a pool shows', () => {
       waiters: 0,
       overloaded: false,
       shed: 0,
+      protectedRefusals: 0,
       streams: 4,
       stalled: 0,
       opened: { full: 1, resumed: 1, earlyData: 1, cleartext: 1 },

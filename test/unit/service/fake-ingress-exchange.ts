@@ -32,7 +32,9 @@ export class FakeIngressExchange implements IngressExchange {
   readonly tunnel = duplexPair()
 
   constructor(
-    changes: Partial<Pick<IngressExchange, 'method' | 'authority' | 'path' | 'headers' | 'upgrade'>> = {},
+    changes: Partial<
+      Pick<IngressExchange, 'method' | 'authority' | 'path' | 'headers' | 'upgrade' | 'remoteAddress'>
+    > = {},
   ) {
     Object.assign(this, changes)
   }

@@ -36,6 +36,11 @@ function readFailure(error: unknown): string {
   return READ_FAILURES[code] ?? (error instanceof Error ? error.message : String(error))
 }
 
+/** One file or PEM text, or several. */
+export function authoritiesField(directory: string): z.ZodType<string[]> {
+  return z.preprocess(listed, z.array(pemField(directory)).min(1))
+}
+
 /** Certificate and key of a listener, PEM. */
 export interface ListenTls {
   cert: string
@@ -55,7 +60,7 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
   const version = z.enum(['TLSv1.2', 'TLSv1.3']).optional()
   const group = z
     .strictObject({
-      ca: z.preprocess(listed, z.array(pem).min(1)).optional(),
+      ca: authoritiesField(directory).optional(),
       cert: pem.optional(),
       key: pem.optional(),
       passphrase: z.string().optional(),

@@ -14,7 +14,7 @@ describe('the names of options', () => {
     ['reset', 'pool.maxRequests'],
     ['maxResponseSize', 'take a bound'],
     ['headersTimeout', 'say headersTimeoutMs'],
-    ['hedaers', 'did you mean headers? There are body, bodyTimeoutMs, earlyData, headers,'],
+    ['hedaers', 'did you mean headers? There are body, bodyTimeoutMs, earlyData, fairKey, headers,'],
     ['__proto_', ': there are'],
   ])('of a request: %s is refused, with what to do instead', (name, instead) => {
     expect(checkRequest({ [name]: 1 })).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))

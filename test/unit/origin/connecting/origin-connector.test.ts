@@ -106,6 +106,7 @@ function setUp({
     settings: new SettingsBook({ defaults: { protocols } }).settingsFor(origin),
     record,
     resolver,
+    route: undefined,
     alternativeResolver: new AlternativeResolver(new AddressResolver({ clock, find: findBy(lookup) }), {}, 0),
     dialer,
     dialTurns: new DialTurns(clock, 0.5),

@@ -25,6 +25,29 @@ describe('the budget', () => {
     expect(budget.inUse).toBe(2)
   })
 
+  it('has no more places than its ceiling, for those that were set aside neither', () => {
+    const budget = new ConnectionBudget(0)
+    budget.ceiling = 2
+    budget.tryTake()
+    budget.tryTake()
+    budget.addAside(1)
+    expect([budget.tryTake(), budget.isFull, budget.reachedCeiling]).toEqual([false, true, 2])
+    const within = new ConnectionBudget(8, Infinity, budget)
+    expect([within.tryTake(), within.reachedCeiling]).toEqual([false, 2])
+    budget.ceiling = 3
+    expect([within.tryTake(), budget.inUse]).toEqual([true, 3])
+  })
+
+  it('wants an eviction where there are more than the ceiling allows, until enough are leaving', () => {
+    const budget = new ConnectionBudget(0)
+    budget.tryTake()
+    budget.tryTake()
+    budget.ceiling = 1
+    expect([budget.isOver, budget.mustEvict]).toEqual([true, true])
+    budget.addLeaving(1)
+    expect([budget.isOver, budget.mustEvict]).toEqual([false, false])
+  })
+
   it('has no limit when that is 0', () => {
     const budget = new ConnectionBudget(0)
     for (let i = 0; i < 5000; i += 1) expect(budget.tryTake()).toBe(true)

@@ -8,6 +8,7 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_OBJECTIVE_OPTIONS,
   DEFAULT_POOL_OPTIONS,
+  DEFAULT_PROTECTION_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SELECT_OPTIONS,
@@ -62,6 +63,7 @@ describe('a good configuration', () => {
         tls: undefined,
         protocols: ['h2', 'http/1.1'],
         fastOpen: 0,
+        proxyProtocol: false,
       },
     ])
     expect(read.admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
@@ -185,30 +187,10 @@ origins: { a: { url: http://a } }
           return name.endsWith('Ms') ? [name.slice(0, -2), `${value}ms`] : [name, value]
         }),
       )
-    const read = settings(
-      JSON.stringify({
-        listen: [{ address: '127.0.0.1:0' }],
-        ingress: group(DEFAULT_INGRESS_LIMITS),
-        limits: group(DEFAULT_GLOBAL_LIMITS),
-        defaults: {
-          pool: group(DEFAULT_POOL_OPTIONS),
-          objective: group(DEFAULT_OBJECTIVE_OPTIONS),
-          timeouts: group(DEFAULT_TIMEOUTS),
-          retry: group(DEFAULT_RETRY_OPTIONS),
-          limits: group(DEFAULT_RESPONSE_LIMITS),
-          http2: group(DEFAULT_HTTP2_OPTIONS),
-          select: group(DEFAULT_SELECT_OPTIONS),
-          liveness: group(DEFAULT_LIVENESS_OPTIONS),
-          socket: group(DEFAULT_SOCKET_OPTIONS),
-        },
-        origins: { a: { url: 'http://a' } },
-      }),
-    )
-    expect(read.ingress).toEqual(DEFAULT_INGRESS_LIMITS)
-    expect(read.transport.limits).toEqual(DEFAULT_GLOBAL_LIMITS)
-    expect(read.transport.defaults).toEqual({
+    const defaults = {
       pool: DEFAULT_POOL_OPTIONS,
       objective: DEFAULT_OBJECTIVE_OPTIONS,
+      protection: DEFAULT_PROTECTION_OPTIONS,
       timeouts: DEFAULT_TIMEOUTS,
       retry: DEFAULT_RETRY_OPTIONS,
       limits: DEFAULT_RESPONSE_LIMITS,
@@ -216,7 +198,19 @@ origins: { a: { url: http://a } }
       select: DEFAULT_SELECT_OPTIONS,
       liveness: DEFAULT_LIVENESS_OPTIONS,
       socket: DEFAULT_SOCKET_OPTIONS,
-    })
+    }
+    const read = settings(
+      JSON.stringify({
+        listen: [{ address: '127.0.0.1:0' }],
+        ingress: group(DEFAULT_INGRESS_LIMITS),
+        limits: group(DEFAULT_GLOBAL_LIMITS),
+        defaults: group(defaults),
+        origins: { a: { url: 'http://a' } },
+      }),
+    )
+    expect(read.ingress).toEqual(DEFAULT_INGRESS_LIMITS)
+    expect(read.transport.limits).toEqual(DEFAULT_GLOBAL_LIMITS)
+    expect(read.transport.defaults).toEqual(defaults)
   })
 
   it('sends everything to a single origin without hosts and routes', () => {

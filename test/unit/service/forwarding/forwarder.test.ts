@@ -94,6 +94,18 @@ describe('a forwarded request', () => {
     },
   )
 
+  it.each([
+    [{ maxConnections: 4 }, '192.0.2.9', '192.0.2.9'],
+    [{ maxConnections: 4 }, '2001:db8:1:2:3::4', '2001:db8:1:2::/64'],
+    [{ maxConnections: 4, fairBy: 'host' as const }, '192.0.2.9', 'shop.example'],
+    [{ maxConnections: 4, fairBy: 'none' as const }, '192.0.2.9', undefined],
+    [{}, '192.0.2.9', undefined],
+  ])('takes the turn of who it is from or for: with %j, from %s', (protection, remoteAddress, key) => {
+    const { forwarder, dispatches } = setUp({ origins: { a: { url: 'http://a', protection } } })
+    forwarder.handle(new FakeIngressExchange({ remoteAddress, authority: 'shop.example' }))
+    expect(dispatches[0]?.request.fairKey).toBe(key)
+  })
+
   it('follows the configuration that is in force when it arrives', () => {
     const { forwarder, dispatches } = setUp()
     forwarder.configure(settingsOf({ origins: { other: { url: 'http://other.example' } } }))

@@ -54,6 +54,7 @@ describe('an own response', () => {
     ['MM_QUEUE_FULL', '1'],
     ['MM_QUEUE_TIMEOUT', '1'],
     ['MM_QUEUE_OVERLOADED', '1'],
+    ['MM_ORIGIN_PROTECTED', '1'],
     ['MM_CONNECT_REFUSED', undefined],
   ] as const)('says of %s when to come back: %s', (code, seconds) => {
     const { headers } = detailed(new TransportError(code, 'x'))

@@ -171,6 +171,16 @@ describe('a scrape', () => {
     expect(samples.get('middlemile_ingress_shed_total')).toBe(7)
   })
 
+  it('shows how an origin is protected, and nothing where it is not', async () => {
+    const protection = { ceiling: 4, holds: 3, fairBy: 'client' } as const
+    const samples = await scrape(setUp({ protection, protectedRefusals: 2 }).metrics)
+    expect(samples.get('middlemile_protection_max_connections{origin="shop"}')).toBe(4)
+    expect(samples.get('middlemile_protection_connections{origin="shop"}')).toBe(3)
+    expect(samples.get('middlemile_protection_refused_total{origin="shop"}')).toBe(2)
+    const others = await scrape(setUp().metrics)
+    expect(others.has('middlemile_protection_connections{origin="shop"}')).toBe(false)
+  })
+
   it('counts moves of connections by their outcome, and how long nothing moved in those that worked', async () => {
     const { metrics } = setUp()
     const moved = (changes: Partial<MigrationReport>) =>

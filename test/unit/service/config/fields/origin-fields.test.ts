@@ -8,6 +8,22 @@ function optionsOf(text: string): OriginOptions | undefined {
   return read.settings.transport.origins?.['http://a']
 }
 
+describe('a configuration of what an origin is spared', () => {
+  it('has a ceiling, and who takes turns', () => {
+    expect(optionsOf('protection: { maxConnections: 20, fairBy: host }')?.protection).toEqual({
+      maxConnections: 20,
+      fairBy: 'host',
+    })
+  })
+
+  it.each(['protection: { maxConnections: 1.5 }', 'protection: { fairBy: route }'])(
+    'is refused with %s',
+    text => {
+      expect(optionsOf(text)).toBeUndefined()
+    },
+  )
+})
+
 describe('a configuration of how connections are reused', () => {
   it('has the mode, the objective and the headroom', () => {
     expect(optionsOf('reuse: safe, pool: { headroom: 1.5 }')).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { WaiterQueue } from '../../../src/pool/waiters.ts'
+import { WaiterQueue } from '../../../src/pool/waiter-queue.ts'
 
 describe('the queue of waiters', () => {
   it('is first in, first out', () => {

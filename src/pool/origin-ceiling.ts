@@ -1,0 +1,51 @@
+import { evictLongestIdle } from './make-room.ts'
+import type { Pool } from './pool.ts'
+import { ConnectionBudget } from './rules/connection-budget.ts'
+
+/**
+ * A ceiling for all connections of an origin, over all its pools: those of now, and those that a new
+ * configuration has replaced and that end with their exchanges.
+ */
+export class OriginCeiling {
+  /** Of which the budgets of the origin's pools take their places. */
+  readonly budget: ConnectionBudget
+  readonly #pools = new Set<Pool>()
+
+  /** `total`: of all origins. Nothing may be had before `set`. */
+  constructor(total: ConnectionBudget) {
+    this.budget = new ConnectionBudget(0, Infinity, total)
+    this.budget.ceiling = 0
+    this.budget.onStarving = client => {
+      if (this.budget.mustEvict) evictLongestIdle([...this.#pools].filter(pool => pool !== client))
+    }
+  }
+
+  add(pool: Pool): void {
+    this.#pools.add(pool)
+  }
+
+  delete(pool: Pool): void {
+    this.#pools.delete(pool)
+  }
+
+  /** No pool is left. */
+  get isUnused(): boolean {
+    return this.#pools.size === 0
+  }
+
+  get isReached(): boolean {
+    return this.budget.isCeilingReached
+  }
+
+  /** Connections that there are, those that are being made or ended included. */
+  get holds(): number {
+    return this.budget.inUse
+  }
+
+  /** So many may be had from now on. Where there are more, idle ones end now and others when they become idle. */
+  set(limit: number): void {
+    this.budget.ceiling = limit
+    while (this.budget.isOver && evictLongestIdle(this.#pools));
+    this.budget.serve()
+  }
+}

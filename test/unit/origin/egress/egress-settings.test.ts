@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import { connectionPolicy } from '../../../../src/origin/coalescing/coalescing-decision.ts'
+import { egressSettings, trustIn } from '../../../../src/origin/egress/egress-settings.ts'
+import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
+
+const ONE = { proxies: ['http://me:secret@p.test:3128'] }
+
+function refusalOf(make: () => unknown): string {
+  try {
+    make()
+  } catch (error) {
+    return String(error)
+  }
+  throw new Error('nothing was refused')
+}
+
+describe('ways out', () => {
+  it('stay with a proxy for two minutes where nothing else is said', () => {
+    expect(egressSettings({ out: ONE }).get('out')).toMatchObject({ name: 'out', stickyMs: 120_000 })
+  })
+
+  it('name the place of what makes no sense, and never a secret', () => {
+    const refusals = [
+      refusalOf(() => egressSettings({ out: { proxies: [] } })),
+      refusalOf(() => egressSettings({ out: { proxies: ['http://p.test', 'ftp://me:secret@p.test'] } })),
+      refusalOf(() => egressSettings({ out: { ...ONE, stickyMs: -1 } })),
+      refusalOf(() => new SettingsBook({ egress: { out: ONE }, defaults: { egress: 'ou' } })),
+      refusalOf(
+        () => new SettingsBook({ egress: { out: ONE }, defaults: { egress: 'out', protocols: ['h3'] } }),
+      ),
+    ]
+    expect(refusals).toEqual([
+      expect.stringContaining('egress.out.proxies must be a list of 1 to 256 URLs'),
+      expect.stringContaining('egress.out.proxies[1]: the URL of a proxy has the scheme ftp'),
+      expect.stringContaining('egress.out.stickyMs'),
+      expect.stringContaining('no egress is called "ou": there are out'),
+      expect.stringContaining('HTTP/3 does not go through a proxy'),
+    ])
+    expect(refusals.join()).not.toContain('secret')
+  })
+
+  it('are trusted by one object each, which secure contexts are kept by', () => {
+    const out = egressSettings({ out: { ...ONE, ca: 'PEM' } }).get('out')
+    expect(out && trustIn(out)).toEqual({ ca: 'PEM' })
+    expect(out && trustIn(out)).toBe(out && trustIn(out))
+  })
+})
+
+describe('an origin with an egress', () => {
+  const origin = parseOrigin('https://a.test')
+  const settingsOf = (egress: string | undefined) =>
+    new SettingsBook({
+      egress: { one: ONE, two: ONE },
+      origins: { 'https://a.test': { egress } },
+    }).settingsFor(origin)
+
+  it('has other settings than one that is reached directly, so that no pool outlives the change', () => {
+    const prints = [undefined, 'one', 'two'].map(egress => settingsOf(egress).fingerprint)
+    expect(new Set(prints).size).toBe(3)
+  })
+
+  it('shares no connection with those that leave another way', () => {
+    const policies = [undefined, 'one', 'two'].map(
+      egress => connectionPolicy(settingsOf(egress), 'trust').settings,
+    )
+    expect(new Set(policies).size).toBe(3)
+  })
+})

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest'
+import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/base/options/options.ts'
+import type { Pool } from '../../../src/pool/pool.ts'
+import { Pools } from '../../../src/pool/pools.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { FakeConnector } from '../../support/fake-connector.ts'
+
+const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
+
+/** One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and a number. */
+function protectedOrigin(ceiling: number, options: Partial<PoolOptions> = {}, isFair = true) {
+  const clock = new FakeClock()
+  const connector = new FakeConnector()
+  const pools = new Pools(NO_LIMITS, () => {})
+  const origin = parseOrigin('https://shop.example')
+  const config = {
+    connector,
+    clock,
+    random: () => 0,
+    options: { ...DEFAULT_POOL_OPTIONS, ...options },
+    observer: () => undefined,
+    expectedCapacity: 1,
+    isFair,
+  }
+  const seen: string[] = []
+  const add = (limit = ceiling): Pool => pools.add(origin, { ...config, ceiling: limit })
+  const beside = (first: Pool): Pool => {
+    const pool = pools.addBeside(first, origin, config)
+    if (pool === undefined) throw new Error('no pool')
+    return pool
+  }
+  const acquire = (pool: Pool, ...names: string[]): void => {
+    for (const name of names)
+      pool.acquire({
+        fairKey: name.charAt(0),
+        onLease: connection => {
+          connection.open(undefined as never, undefined as never) // the fake needs neither
+          seen.push(name)
+        },
+        onLeaseFailed: ({ code, message }) => seen.push(`${name}: ${code}: ${message}`),
+      })
+  }
+  const holds = (): number => pools.ceilingOf(origin.key)?.holds ?? 0
+  return { clock, connector, pools, origin, seen, add, beside, acquire, holds }
+}
+
+describe('the ceiling of an origin', () => {
+  it('is one for all its lanes, below what each pool may have', async () => {
+    const { connector, add, beside, acquire, holds, seen, pools } = protectedOrigin(2)
+    const first = add()
+    const second = beside(first)
+    acquire(first, 'a1', 'a2')
+    acquire(second, 'a3')
+    expect([connector.dials.length, second.size, holds()]).toEqual([2, 0, 2])
+    const connection = await connector.succeed()
+    await connector.succeed()
+    connection.finish()
+    expect([connection.closedFor, second.size, holds()]).toEqual(['evicted', 1, 2])
+    await connector.succeed()
+    expect(seen).toEqual(['a1', 'a2', 'a3'])
+    pools.assertConsistent()
+  })
+
+  it('counts connections of pools that a new configuration has replaced', async () => {
+    const { connector, pools, origin, add, acquire, holds, seen } = protectedOrigin(1)
+    acquire(add(), 'a1')
+    const old = await connector.succeed()
+    void pools.remove(origin.key)
+    acquire(add(), 'a2')
+    expect([connector.dials.length, holds()]).toEqual([0, 1])
+    old.finish()
+    await connector.succeed()
+    expect([seen, holds()]).toEqual([['a1', 'a2'], 1])
+  })
+
+  it('has no place for those whose readers stall beside it', async () => {
+    const { clock, connector, add, acquire, holds } = protectedOrigin(1, { maxStalledConnections: 8 })
+    const pool = add()
+    acquire(pool, 'a1')
+    const connection = await connector.succeed()
+    connection.pausedSince = clock.now()
+    acquire(pool, 'a2')
+    clock.advance(1_000)
+    expect([connector.dials.length, holds(), pool.aside]).toEqual([0, 1, 0])
+  })
+
+  it('ends idle connections when it sinks, and busy ones when their exchanges end', async () => {
+    const { connector, pools, origin, add, acquire, holds } = protectedOrigin(3)
+    acquire(add(), 'a1', 'a2', 'a3')
+    const [idle, busy] = [await connector.succeed(), await connector.succeed(), await connector.succeed()]
+    idle.finish()
+    void pools.remove(origin.key)
+    acquire(add(1), 'a4')
+    expect([idle.isClosed, busy.isClosed, holds()]).toEqual([true, false, 2])
+    busy.finish()
+    expect([busy.isClosed, holds(), connector.dials.length]).toEqual([true, 1, 0])
+  })
+
+  it('is gone with the last pool', async () => {
+    const { connector, pools, origin, add, acquire } = protectedOrigin(1)
+    acquire(add(), 'a1')
+    const connection = await connector.succeed()
+    const removed = pools.remove(origin.key)
+    connection.finish()
+    await removed
+    expect(pools.ceilingOf(origin.key)).toBeUndefined()
+    acquire(add(0), 'a2', 'a3')
+    expect([connector.dials.length, pools.ceilingOf(origin.key)]).toEqual([2, undefined])
+  })
+})
+
+describe('requests beyond the ceiling', () => {
+  it('are served in turns, so that who sends many waits for its own', async () => {
+    const { connector, add, acquire, seen } = protectedOrigin(1)
+    acquire(add(), 'a1', 'a2', 'a3', 'a4', 'b1', 'c1')
+    const connection = await connector.succeed()
+    for (let ends = 0; ends < 5; ends += 1) connection.finish()
+    expect(seen).toEqual(['a1', 'b1', 'c1', 'a2', 'a3', 'a4'])
+  })
+
+  it('are served in their order where nobody takes turns', async () => {
+    const { connector, add, acquire, seen } = protectedOrigin(1, {}, false)
+    acquire(add(), 'a1', 'a2', 'b1')
+    const connection = await connector.succeed()
+    for (let ends = 0; ends < 2; ends += 1) connection.finish()
+    expect(seen).toEqual(['a1', 'a2', 'b1'])
+  })
+
+  it('are refused by name when they wait for too long', async () => {
+    const { clock, connector, add, acquire, seen } = protectedOrigin(1, { queueTimeoutMs: 100 })
+    const pool = add()
+    acquire(pool, 'a1')
+    await connector.succeed()
+    acquire(pool, 'a2')
+    clock.advance(100)
+    expect(seen).toEqual([
+      'a1',
+      'a2: MM_ORIGIN_PROTECTED: https://shop.example: no connection within pool.queueTimeoutMs = 100, and the ' +
+        'origin is protected (protection.maxConnections = 1), with 1 connections (pool.maxConnections = 64), 1 of ' +
+        'them busy and 0 still connecting; send it less, or raise protection.maxConnections if it can carry more',
+    ])
+    expect(pool.stats().protectedRefusals).toBe(1)
+  })
+
+  it('make room in a full queue where their client has most, and are refused where it has not', async () => {
+    const { connector, add, acquire, seen } = protectedOrigin(1, { maxWaiters: 3 })
+    const pool = add()
+    acquire(pool, 'a0')
+    await connector.succeed()
+    acquire(pool, 'a1', 'a2', 'a3', 'b1', 'a4')
+    const refused = seen.slice(1).map(line => line.slice(0, 'a3: MM_ORIGIN_PROTECTED'.length))
+    expect(refused).toEqual(['a3: MM_ORIGIN_PROTECTED', 'a4: MM_ORIGIN_PROTECTED'])
+  })
+
+  it('are refused for pool.maxConnections where that is less', async () => {
+    const { connector, add, acquire, seen } = protectedOrigin(2, { maxConnections: 1, maxWaiters: 1 })
+    const pool = add()
+    acquire(pool, 'a1')
+    await connector.succeed()
+    acquire(pool, 'a2', 'a3')
+    expect(seen[1]).toContain('a3: MM_QUEUE_FULL')
+  })
+})
