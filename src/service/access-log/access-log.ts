@@ -28,16 +28,16 @@ const FIRST_SERVER_ERROR = 500
  */
 export function accessLines(
   { format, sample }: Pick<AccessLogSettings, 'format' | 'sample'>,
-  { write, originName, random, wallNow }: AccessLogInputs,
+  inputs: AccessLogInputs,
 ): (ended: EndedExchange) => void {
   const formatted = lineFormat(format)
   if (typeof formatted === 'string')
     throw new TransportError('MM_INVALID_ARGUMENT', `accessLog.format: ${formatted}`)
   return ended => {
     const isFailure = ended.error !== undefined || ended.status === 0 || ended.status >= FIRST_SERVER_ERROR
-    if (!isFailure && sample < 1 && random() >= sample) return
-    const name = ended.origin && originName(ended.origin)
-    write(`${formatted(recordExchange(ended, name, wallNow()))}\n`)
+    if (!isFailure && sample < 1 && inputs.random() >= sample) return
+    const name = ended.origin && inputs.originName(ended.origin)
+    inputs.write(`${formatted(recordExchange(ended, name, inputs.wallNow()))}\n`)
   }
 }
 
@@ -85,8 +85,8 @@ export function openAccessLog(
     onEnded: accessLines(settings, {
       write: line => destination.write(line),
       originName,
-      random: Math.random,
-      wallNow: Date.now,
+      random: () => Math.random(),
+      wallNow: () => Date.now(),
     }),
     dropped: () => destination.dropped,
     reopen: () =>

@@ -8,7 +8,7 @@ import type { LogSink } from '../logging/log-sink.ts'
  */
 const FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY
-/** A log tells of clients: nothing for everybody. */
+/** Addresses of clients are not for everybody. */
 const MODE = 0o640
 const REOPENING = 'reopening the access log'
 

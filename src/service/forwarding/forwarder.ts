@@ -165,9 +165,9 @@ export class Forwarder {
     responseBytes: number,
     error: TransportError | undefined,
   ): void {
-    const { onAnswered, onEnded, requestIds } = this.#options
+    const { onEnded, requestIds } = this.#options
     const answer = { origin: undefined, originProtocol: undefined, status, durationMs: 0 }
-    onAnswered({ ...answer, clientProtocol: protocolOf(client) })
+    this.#options.onAnswered({ ...answer, clientProtocol: protocolOf(client) })
     onEnded?.({
       ...answer,
       client,
