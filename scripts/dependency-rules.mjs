@@ -37,9 +37,11 @@ const MAY_IMPORT = {
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
+  'src/balance': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
   'src/origin': [
+    'src/balance',
     'src/base',
     'src/connect',
     'src/dns',
@@ -49,7 +51,7 @@ const MAY_IMPORT = {
     'src/select',
     'src/state',
   ],
-  'src/exchange': ['src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
+  'src/exchange': ['src/balance', 'src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
   'src/api': ['src/base', 'src/connect', 'src/dns', 'src/exchange', 'src/origin', 'src/pool', 'src/select'],
   'src/api/qlog': ['src/base'],
   'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
@@ -99,6 +101,7 @@ const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
  */
 const PURE = [
   'src/pool',
+  'src/balance',
   'src/select',
   'src/state',
   'src/http',

@@ -30,6 +30,7 @@ const OPTION_GROUPS = [
   ['http3', 'Http3Options', 'DEFAULT_HTTP3_OPTIONS'],
   ['liveness', 'LivenessOptions', 'DEFAULT_LIVENESS_OPTIONS'],
   ['socket', 'SocketOptions', 'DEFAULT_SOCKET_OPTIONS'],
+  ['balance', 'BalanceOptions', 'DEFAULT_BALANCE_OPTIONS'],
   ['global', 'GlobalLimits', 'DEFAULT_GLOBAL_LIMITS'],
   ['tickets', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS'],
   ['resolver', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS'],
@@ -141,6 +142,7 @@ function values(type, key) {
   const known = {
     'number | string': key.endsWith('Bytes') ? 'size' : 'duration',
     'string[]': 'list',
+    '(string | EndpointOptions)[]': 'list of text or `{ address, weight, tier, zone }`',
     'readonly string[]': 'list',
     'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',

@@ -57,6 +57,7 @@ export async function explain(
     ...entry.coalescing.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
+    ...endpointFacts(pool),
     ...protectionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
@@ -92,6 +93,13 @@ export async function explain(
     savings: missedSavings(settings, pool),
     pool,
   }
+}
+
+function endpointFacts({ endpoints = [] }: PoolStats): Explanation['known'] {
+  return endpoints.map(({ address, lane, state, because, isUsed, chosenBecause }) => ({
+    fact: `endpoint ${address} over ${lane} is ${state}${isUsed ? '' : ', and not used now'}`,
+    evidence: because ?? chosenBecause ?? 'no request went there yet',
+  }))
 }
 
 function overloadFacts(
@@ -151,7 +159,7 @@ async function attemptsOf(
   signal: AbortSignal,
 ): Promise<Explanation['plan'][number][]> {
   const { lanes, origin, resolver } = entry
-  const { connector } = lanes.named(name)
+  const { connector, balanced } = lanes.named(name)
   const alternative = name === 'h3' ? connector.alternative(now) : undefined
   const resolution: Resolution =
     alternative === undefined
@@ -161,9 +169,15 @@ async function attemptsOf(
     lane: name,
     protocol: attempt.protocol,
     endpoint: formatEndpoint(attempt.endpoint),
-    startAfterMs: startAfterMs + attempt.startAfterMs,
-    because: index === 0 ? `${because}; ${attempt.because}` : attempt.because,
+    // Balanced ones do not wait for each other: each request goes to the one that it is given.
+    startAfterMs: startAfterMs + (balanced === undefined ? attempt.startAfterMs : 0),
+    because:
+      balanced === undefined ? whyAttempt(because, attempt, index) : `${because}; one of its endpoints`,
   }))
+}
+
+function whyAttempt(laneBecause: string, { because }: { because: string }, index: number): string {
+  return index === 0 ? `${laneBecause}; ${because}` : because
 }
 
 export interface VerdictInput {

@@ -8,6 +8,16 @@
  * ```
  */
 
+export {
+  BALANCE_POLICIES,
+  type BalanceOptions,
+  type BalancePolicy,
+  DEFAULT_BALANCE_OPTIONS,
+  type EndpointOptions,
+  HASH_BY,
+  MAX_TIER,
+  MAX_WEIGHT,
+} from '../base/options/balance-options.ts'
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
   DEFAULT_STICKY_MS,

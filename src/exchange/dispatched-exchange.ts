@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { requestKey } from '../balance/request-key.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
@@ -16,6 +17,7 @@ import {
 import type { HeaderList } from '../base/http/headers.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
+import type { BalancedPool } from '../origin/lanes/balanced-pool.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
@@ -191,6 +193,10 @@ export class DispatchedExchange
     if (!this.#takeDetour(withoutUpgrade(failure, this.#request, this.#origin))) this.#fail(failure)
   }
 
+  balanceKey(hashBy: string): string | undefined {
+    return requestKey(hashBy, this.#request)
+  }
+
   // The race's side: Racer
 
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void {
@@ -238,6 +244,7 @@ export class DispatchedExchange
     this.#commit()
     this.#status = status
     this.#headAt = this.#clock.now()
+    if (this.#route.lane.balanced !== undefined) this.#onBalancedAnswer(this.#route.lane.balanced)
     const { lanes } = this.#origin
     if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
     if (this.#isDone) return
@@ -501,6 +508,11 @@ export class DispatchedExchange
   /** The one writer of the state. */
   #enter(next: ExchangeState): void {
     this.#state = transition(this.#state, next)
+  }
+
+  #onBalancedAnswer(pool: BalancedPool): void {
+    const { connection } = this
+    if (connection !== undefined) pool.onAnswered(connection, this.ttfbMs, this.#headAt)
   }
 
   get #isDone(): boolean {

@@ -5,7 +5,7 @@ import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { RequestPool } from '../pool/pool.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 import type { ExchangeSample } from '../select/choice/choice-action.ts'
 import type { DispatchHandle } from './dispatch.ts'
@@ -32,7 +32,7 @@ const NOTHING: readonly AttemptRecord[] = []
 export class ExchangeRoute {
   readonly #parts: ExchangeRouteParts
   #lane: Lane
-  #pool: Pool
+  #pool: RequestPool
   /** Of this try: over when it has a winner. */
   #race: LaneRace | undefined
   #isRacing = false
@@ -60,7 +60,7 @@ export class ExchangeRoute {
   }
 
   /** Where it waits, or comes from: the lane's, or that of upgrades. */
-  get pool(): Pool {
+  get pool(): RequestPool {
     return this.#pool
   }
 
@@ -104,7 +104,7 @@ export class ExchangeRoute {
   }
 
   /** Waits in a pool beside the lanes. */
-  goTo(pool: Pool): void {
+  goTo(pool: RequestPool): void {
     this.#pool = pool
     pool.acquire(this.#parts.waiter, false, true)
   }

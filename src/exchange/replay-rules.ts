@@ -7,7 +7,7 @@ import { type ExchangeRequest, isIdempotentMethod, isReplayableBody } from '../b
 import { type HeaderList, hasHeader } from '../base/http/headers.ts'
 import { fitsExtendedConnect } from '../http/multiplex/messages/outgoing-request.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { RequestPool } from '../pool/pool.ts'
 
 /** What the rules look at when an exchange failed. */
 export interface FailedTry {
@@ -212,7 +212,7 @@ export function speaksAgainstLane(error: TransportError): boolean {
 
 /** Where a request goes that its connection cannot carry, and as what. Nothing was processed: no replay. */
 export interface Detour {
-  readonly pool: Pool
+  readonly pool: RequestPool
   readonly request: ExchangeRequest
 }
 
@@ -220,7 +220,7 @@ export interface Detour {
 interface RefusedTry {
   readonly error: TransportError
   readonly request: ExchangeRequest
-  readonly pool: Pool
+  readonly pool: RequestPool
   readonly connection: Connection | undefined
 }
 

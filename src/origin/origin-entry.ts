@@ -32,7 +32,10 @@ import { type PoolStats, type ProtectionStatus, poolStats } from './stats.ts'
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
 export interface OriginEntryParts
-  extends Pick<OriginPoolsParts, 'makePool' | 'makePoolBeside' | 'isBudgetFull'>,
+  extends Pick<
+      OriginPoolsParts,
+      'makePool' | 'makePoolBeside' | 'isBudgetFull' | 'random' | 'endpointResolver'
+    >,
     Pick<OriginPathsParts, 'dnsRefreshMs' | 'network'> {
   readonly origin: Origin
   readonly settings: OriginSettings
@@ -116,6 +119,8 @@ export class OriginEntry {
       makePool: parts.makePool,
       makePoolBeside: parts.makePoolBeside,
       isBudgetFull: parts.isBudgetFull,
+      random: parts.random,
+      endpointResolver: parts.endpointResolver,
       isCeilingReached: () => parts.ceiling()?.isReached === true,
       observe: (event, purpose) => this.#observe(event, purpose),
       onCapacity: (connection, lane) => this.#onCapacity(connection, lane),
@@ -182,7 +187,12 @@ export class OriginEntry {
     ).flat()
     const now = this.#parts.clock.now()
     const economy = this.#economy.figures(now)
+    const endpoints = Array.from(
+      this.lanes,
+      ({ name, balanced }) => balanced?.endpointStats(name) ?? [],
+    ).flat()
     return poolStats(this.origin.key, this.pools.counts(), {
+      ...(endpoints.length > 0 && { endpoints }),
       retries: this.exchanges.retries,
       handshakes: {
         ...this.#ledger.figures(now),

@@ -166,6 +166,8 @@ export class OriginMaker {
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
+      random,
+      endpointResolver: address => this.resolver.forOrigin(origin, { endpoints: [address] }),
       ceiling: () => pools.ceilingOf(origin.key),
       http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,

@@ -1,14 +1,17 @@
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
+import type { Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/protocol.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { Pool, RequestPool } from '../pool/pool.ts'
 import type { PoolDemand } from '../pool/pool-counts.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
+import { BalancedPool, shareOf } from './lanes/balanced-pool.ts'
 import { Lane } from './lanes/lane.ts'
 import { Lanes, type LanesParts } from './lanes/lanes.ts'
+import type { EndpointBalance } from './origin-settings.ts'
 import type { LabeledCounts, OriginLoad } from './stats.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
@@ -43,6 +46,9 @@ export interface OriginPoolsParts {
   /** The ceiling of a protected origin leaves no place, neither beside it for those whose readers stall. */
   readonly isCeilingReached: () => boolean
   readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
+  readonly random: () => number
+  /** Finds one configured endpoint. */
+  readonly endpointResolver: (address: string) => Resolver
   /** The peer has reported what it allows: for HTTP/2 its SETTINGS came. */
   readonly onCapacity: (connection: Connection, lane: LaneName) => void
 }
@@ -52,14 +58,17 @@ export class OriginPools {
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
   readonly #parts: OriginPoolsParts
+  /** Beside which all others are made. */
+  #first: Pool | undefined
 
   constructor(parts: OriginPoolsParts) {
     this.#parts = parts
+    this.#first = undefined
     this.lanes = new Lanes({ ...parts.lanes, makeLane: (name, first) => this.#makeLane(name, first) })
     this.upgrades = this.#upgradeRoute()
   }
 
-  all(): Pool[] {
+  all(): RequestPool[] {
     const pools = Array.from(this.lanes, ({ pool }) => pool)
     return this.upgrades.pool === undefined ? pools : [...pools, this.upgrades.pool]
   }
@@ -124,7 +133,7 @@ export class OriginPools {
     }
   }
 
-  #inUse(now: number): Pool {
+  #inUse(now: number): RequestPool {
     return this.lanes.named(this.lanes.decision(now).lane).pool
   }
 
@@ -138,7 +147,7 @@ export class OriginPools {
   }
 
   #makeLane(name: LaneName, first: Lane | undefined): Lane | undefined {
-    const { makeConnector, makePool, makePoolBeside, observe, onCapacity, lanes } = this.#parts
+    const { makeConnector, observe, onCapacity, lanes } = this.#parts
     const connector = makeConnector(name)
     // One protocol that carries one request at a time: nothing has to be found out before the second dial.
     const isHttp1Only = connector.offered.every(protocol => protocol === 'http/1.1')
@@ -156,12 +165,54 @@ export class OriginPools {
       observer: event => observe(event, name),
       onCapacity: connection => onCapacity(connection, name),
     }
-    const made = first === undefined ? makePool(config) : makePoolBeside(first.pool, config)
+    const { balance } = lanes.settings
+    const made =
+      balance === undefined ? this.#makePool(config) : this.#makeBalanced(connector, balance, config)
     return made === undefined ? undefined : new Lane(name, made, connector)
   }
 
+  /** The first one, or one more. */
+  #makePool(config: OriginPoolConfig): Pool | undefined {
+    const { makePool, makePoolBeside } = this.#parts
+    if (this.#first !== undefined) return makePoolBeside(this.#first, config)
+    this.#first = makePool(config)
+    return this.#first
+  }
+
+  /** A pool per endpoint, all under the limits of the origin. */
+  #makeBalanced(
+    connector: OriginConnector,
+    balance: EndpointBalance,
+    config: OriginPoolConfig,
+  ): BalancedPool | undefined {
+    const { lanes, random, endpointResolver } = this.#parts
+    const count = balance.endpoints.length
+    const { warm, maxWaiters } = config.options
+    return BalancedPool.make({
+      ...balance,
+      clock: lanes.clock,
+      random,
+      pool: config.options,
+      attemptDelayMs: lanes.settings.timeouts.attemptDelayMs,
+      makePool: ({ address }, index, hooks) =>
+        this.#makePool({
+          ...config,
+          connector: connector.at({ resolver: endpointResolver(address), hasOthers: hooks.hasOthers }),
+          options: {
+            ...config.options,
+            warm: shareOf(warm, count, index),
+            maxWaiters: Math.ceil(maxWaiters / count),
+          },
+          observer: event => {
+            hooks.observer(event)
+            config.observer(event)
+          },
+        }),
+    })
+  }
+
   #upgradeRoute(): UpgradeRoute {
-    const { makeConnector, makePoolBeside, observe, lanes } = this.#parts
+    const { makeConnector, observe, lanes } = this.#parts
     const { settings, record } = lanes
     const { primary } = this.lanes
     const isHttp1Only = primary.connector.offered.every(protocol => protocol === 'http/1.1')
@@ -170,7 +221,7 @@ export class OriginPools {
       main: primary.pool,
       hasDetour: !isHttp1Only && settings.protocols.includes('http/1.1'),
       makePool: () =>
-        makePoolBeside(primary.pool, {
+        this.#makePool({
           connector: makeConnector('upgrades'),
           options: upgradePoolOptions(settings.pool),
           expectedCapacity: 1,

@@ -1,6 +1,13 @@
+import type { BalancedEndpoint, BalancerParts } from '../balance/balancer.ts'
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
+import {
+  type BalanceOptions,
+  checkBalanceOptions,
+  checkEndpoints,
+  DEFAULT_BALANCE_OPTIONS,
+} from '../base/options/balance-options.ts'
 import { checkFlag, checkNumber, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
@@ -83,11 +90,16 @@ export interface OriginSettings {
   readonly coalesce: 'auto' | 'never'
   readonly certificateNames: readonly string[]
   readonly endpoints: readonly string[]
+  /** Undefined: there is one endpoint, or each connect tries them in order. */
+  readonly balance: EndpointBalance | undefined
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
   readonly fingerprint: string
 }
+
+/** How requests are spread over the endpoints. */
+export type EndpointBalance = Pick<BalancerParts, 'endpoints' | 'options'>
 
 /** Protocols in order of preference when the caller names none. */
 const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
@@ -149,6 +161,8 @@ function mergeSettings(
   const liveness = checkLivenessOptions(layered(DEFAULT_LIVENESS_OPTIONS, defaults.liveness, own.liveness))
   const socket = layered<Partial<SocketOptions>>({}, defaults.socket, own.socket)
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
+  const balance = checkBalanceOptions(layered(DEFAULT_BALANCE_OPTIONS, defaults.balance, own.balance))
+  const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
   const egress = egressOf(own.egress ?? defaults.egress, ways)
   const settings = {
     egress,
@@ -173,7 +187,8 @@ function mergeSettings(
     trusted: own.trusted ?? defaults.trusted ?? false,
     coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
-    endpoints: own.endpoints ?? defaults.endpoints ?? [],
+    endpoints: endpoints.map(({ address }) => address),
+    balance: endpointBalance(balance, endpoints),
     resolve,
   }
   checkProtocols(settings.protocols)
@@ -182,12 +197,27 @@ function mergeSettings(
       'MM_INVALID_ARGUMENT',
       `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
     )
+  if (egress !== undefined && settings.balance !== undefined)
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `balance.policy ${balance.policy} and egress ${egress.name} exclude each other: a proxy connects to the origin`,
+    )
   if (settings.pool.maxConnections < 1)
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
   if (settings.pool.maxStreamsPerConnection < 1) {
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+function endpointBalance(
+  options: BalanceOptions,
+  endpoints: readonly BalancedEndpoint[],
+): EndpointBalance | undefined {
+  const { policy } = options
+  return policy === 'in-order' || endpoints.length < 2
+    ? undefined
+    : { options: { ...options, policy }, endpoints }
 }
 
 function egressOf(

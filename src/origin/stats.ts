@@ -1,6 +1,7 @@
+import type { EndpointFigures } from '../balance/balancer.ts'
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
 import type { ObjectiveStatus } from '../base/events/objective.ts'
-import type { Protocol } from '../base/http/protocol.ts'
+import type { LaneName, Protocol } from '../base/http/protocol.ts'
 import type { FairBy } from '../base/options/protection-options.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
@@ -90,6 +91,28 @@ export interface PoolStats {
   protection: ProtectionStatus | undefined
   /** One line per connection. */
   list: readonly string[]
+  /** Where requests are spread over endpoints, how each stands, lane by lane. Left out: they are not. */
+  endpoints?: readonly EndpointStats[]
+}
+
+/**
+ * One endpoint of an origin, over one lane.
+ *
+ * @example
+ * ```ts
+ * for (const { endpoints = [] } of transport.stats().pools)
+ *   for (const { address, state, because } of endpoints) console.log(address, state, because)
+ * ```
+ */
+export interface EndpointStats extends EndpointFigures {
+  readonly lane: LaneName
+  /** Requests that it was given a connection for; a replay counts again. */
+  readonly requests: number
+  /** Requests that it carries or that wait for it. */
+  readonly underWay: number
+  readonly connections: number
+  /** Why the last request went there. Undefined: none did. */
+  readonly chosenBecause: string | undefined
 }
 
 /** How an origin is protected (`protection`). */
@@ -203,6 +226,7 @@ type EntryCounts = Pick<
   | 'economy'
   | 'objective'
   | 'sizing'
+  | 'endpoints'
   | 'protection'
 > & {
   /**
@@ -300,8 +324,13 @@ function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCoun
   }
 }
 
+/** The counts of several pools as those of one. */
+export function sumCounts(pools: readonly PoolCounts[]): PoolCounts {
+  return pools.map(counts => ({ label: undefined, counts })).reduce(addCounts, NO_COUNTS)
+}
+
 /** Of two pools: what the one with the shorter horizon learned, and what both counted. */
-function addHorizons(a: IdleHorizonFigures, b: IdleHorizonFigures): IdleHorizonFigures {
+export function addHorizons(a: IdleHorizonFigures, b: IdleHorizonFigures): IdleHorizonFigures {
   const { keptMs, confidence, closes } = (b.keptMs ?? Infinity) < (a.keptMs ?? Infinity) ? b : a
   return {
     keptMs,

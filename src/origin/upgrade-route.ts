@@ -1,6 +1,6 @@
 import { TransportError } from '../base/errors.ts'
 import type { PoolOptions } from '../base/options/options.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { RequestPool } from '../pool/pool.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 
 /**
@@ -21,11 +21,11 @@ export function upgradePoolOptions(options: PoolOptions): PoolOptions {
 export interface UpgradeRouteParts {
   readonly record: OriginRecord
   /** Where everything else goes. */
-  readonly main: Pool
+  readonly main: RequestPool
   /** The origin may be spoken to in HTTP/1.1, and in something else as well. */
   readonly hasDetour: boolean
   /** Makes the pool of HTTP/1.1 connections; undefined when the origin's pools are going away. */
-  readonly makePool: () => Pool | undefined
+  readonly makePool: () => RequestPool | undefined
 }
 
 /**
@@ -45,7 +45,7 @@ export interface UpgradeRouteParts {
  */
 export class UpgradeRoute {
   readonly #parts: UpgradeRouteParts
-  #pool: Pool | undefined
+  #pool: RequestPool | undefined
 
   constructor(parts: UpgradeRouteParts) {
     this.#parts = parts
@@ -53,12 +53,12 @@ export class UpgradeRoute {
   }
 
   /** The detour's pool, if there is one yet. */
-  get pool(): Pool | undefined {
+  get pool(): RequestPool | undefined {
     return this.#pool
   }
 
   /** Where an upgrade goes first. */
-  first(): Pool {
+  first(): RequestPool {
     const { record, main, hasDetour } = this.#parts
     const speaks = (record.tcpProtocol ?? record.protocol)?.value
     const isUnavailable = (speaks === 'h2' || speaks === 'h3') && record.extendedConnect?.value === false
@@ -66,18 +66,18 @@ export class UpgradeRoute {
   }
 
   /** Where it goes after `pool` gave it a connection that cannot carry it; undefined: nowhere. */
-  next(pool: Pool): Pool | undefined {
+  next(pool: RequestPool): RequestPool | undefined {
     return this.#parts.hasDetour && pool !== this.#pool ? this.#detour() : undefined // 2, 3
   }
 
   /** What the caller gets when it waited in `pool` and got no connection. */
-  failure(error: TransportError, pool: Pool): TransportError {
+  failure(error: TransportError, pool: RequestPool): TransportError {
     if (pool === this.#parts.main || error.code !== 'MM_ALPN_MISMATCH') return error
     const message = `the origin offers no extended CONNECT over h2, and does not speak http/1.1: ${error.message}`
     return new TransportError('MM_UPGRADE_UNAVAILABLE', message, { cause: error }) // 4
   }
 
-  #detour(): Pool | undefined {
+  #detour(): RequestPool | undefined {
     this.#pool ??= this.#parts.makePool()
     return this.#pool
   }

@@ -33,6 +33,8 @@ export interface Waiter {
   onLease(connection: Connection, reused: boolean): void
   /** There will be no lease. May be called before acquire() returns. */
   onLeaseFailed(error: TransportError): void
+  /** What its endpoint is chosen by where that hangs on the request; see BalanceOptions.hashBy. */
+  balanceKey?(hashBy: string): string | undefined
 }
 
 export interface PoolConfig {

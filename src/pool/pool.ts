@@ -14,6 +14,34 @@ import { PoolState } from './pool-state.ts'
 import type { BudgetClient } from './rules/connection-budget.ts'
 import type { IdleHorizonFigures } from './rules/idle-horizon.ts'
 
+/** A pool as requests and the lanes of an origin use it: one, or one per endpoint behind the same calls. */
+export type RequestPool = Pick<
+  Pool,
+  | 'acquire'
+  | 'cancel'
+  | 'release'
+  | 'preconnect'
+  | 'setWarm'
+  | 'abandonDials'
+  | 'retire'
+  | 'lend'
+  | 'stats'
+  | 'counters'
+  | 'idleHorizon'
+  | 'demandAt'
+  | 'restore'
+  | 'hasProven'
+  | 'load'
+  | 'connections'
+  | 'has'
+  | 'reusesOf'
+  | 'live'
+  | 'size'
+  | 'counted'
+  | 'aside'
+  | 'lastUsedAt'
+>
+
 /**
  * The connections to one origin, as those see it who use them: requests that want a stream, and who makes
  * ready, retires, drains, evicts and counts. Each call asks PoolState what follows, and has PoolDriver do it.

@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import type { EgressOptions } from './egress-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
@@ -76,6 +77,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   tls: TLS_NAMES,
   socket: DEFAULT_SOCKET_OPTIONS,
   endpoints: undefined,
+  balance: DEFAULT_BALANCE_OPTIONS,
   earlyData: undefined,
   trusted: undefined,
   tfo: undefined,

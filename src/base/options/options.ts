@@ -1,4 +1,5 @@
 import type { Protocol } from '../http/protocol.ts'
+import type { BalanceOptions, EndpointOptions } from './balance-options.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
 import type { ProtectionOptions } from './protection-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
@@ -308,7 +309,9 @@ export interface OriginOptions {
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Given<SocketOptions> | undefined
   /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
-  endpoints?: readonly string[] | undefined
+  endpoints?: readonly (string | EndpointOptions)[] | undefined
+  /** How requests are spread over `endpoints`. Default: `DEFAULT_BALANCE_OPTIONS`. */
+  balance?: Given<BalanceOptions> | undefined
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470).
    * `off`: those whose caller asks for it; `safe`: every one with a safe method and without a body. Default

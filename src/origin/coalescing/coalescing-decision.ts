@@ -165,6 +165,7 @@ const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
   'coalesce',
   'certificateNames',
   'endpoints',
+  'balance',
   'resolve',
   'fingerprint',
 ])

@@ -82,8 +82,18 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly clock: Clock
 }
 
+/** One endpoint of an origin that has several, each with connections of its own. */
+export interface ConnectorEndpoint {
+  /** Where it is, whatever is asked for. */
+  readonly resolver: Resolver
+  /** Others of its lane are connected to: its failure says nothing of the origin. */
+  readonly hasOthers: () => boolean
+}
+
 /** One dial. */
 interface Dial {
+  /** Undefined: to the origin, wherever that is. */
+  readonly to: ConnectorEndpoint | undefined
   /** What it begins with, once that is known. */
   first: PlannedAttempt | undefined
   /** What it tried, when it has ended; none where it failed before that. */
@@ -117,9 +127,18 @@ export class OriginConnector implements Connector {
     this.#policy = undefined
   }
 
-  async connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+  /** The same for one endpoint only. */
+  at(endpoint: ConnectorEndpoint): Connector {
+    return { connect: (listener, signal) => this.connect(listener, signal, endpoint) }
+  }
+
+  async connect(
+    listener: ConnectionListener,
+    signal: AbortSignal,
+    to?: ConnectorEndpoint,
+  ): Promise<Connection> {
     const { record, clock, purpose } = this.#config
-    const dial: Dial = { first: undefined, attempts: [] }
+    const dial: Dial = { to, first: undefined, attempts: [] }
     this.#dials.add(dial)
     try {
       return await (purpose === 'h3'
@@ -127,7 +146,8 @@ export class OriginConnector implements Connector {
         : this.#connectTcp(dial, listener, signal))
     } catch (cause) {
       const error = asTransportError(cause, 'MM_INTERNAL', 'no')
-      if (error.fault === 'remote' && purpose !== 'upgrades') record.onConnectFailed(error, clock.now())
+      const isOrigins = purpose !== 'upgrades' && to?.hasOthers() !== true
+      if (error.fault === 'remote' && isOrigins) record.onConnectFailed(error, clock.now())
       throw error
     } finally {
       this.#dials.delete(dial)
@@ -170,8 +190,12 @@ export class OriginConnector implements Connector {
   }
 
   /** Where an alternative is. */
-  resolveAlternative(alternative: Alternative, signal: AbortSignal): Promise<Resolution> {
-    const { origin, resolver, alternativeResolver } = this.#config
+  resolveAlternative(
+    alternative: Alternative,
+    signal: AbortSignal,
+    resolver: Resolver = this.#config.resolver,
+  ): Promise<Resolution> {
+    const { origin, alternativeResolver } = this.#config
     return alternativeResolver.resolve({ origin, resolver, alternative }, signal)
   }
 
@@ -254,7 +278,7 @@ export class OriginConnector implements Connector {
     const startedAt = clock.now()
     const named = this.#join(undefined, listener, 0)
     if (named !== undefined) return named.guest
-    const resolution = await resolver.resolve(origin.host, signal)
+    const resolution = await (dial.to?.resolver ?? resolver).resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
     record.onResolved(resolution, clock.now())
     const attempts = this.plan(resolution)
@@ -320,7 +344,7 @@ export class OriginConnector implements Connector {
     const status = record.http3Status(key)
     if (status.mayTry(startedAt)) status.onTrialStarted(startedAt)
     try {
-      const resolution = await this.resolveAlternative(alternative, signal)
+      const resolution = await this.resolveAlternative(alternative, signal, dial.to?.resolver)
       const dnsMs = clock.now() - startedAt
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
@@ -359,7 +383,7 @@ export class OriginConnector implements Connector {
       return connection
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
-      if (signal.aborted) status.onTrialAbandoned(clock.now())
+      if (signal.aborted || dial.to?.hasOthers() === true) status.onTrialAbandoned(clock.now())
       else if (error.fault === 'remote') {
         status.onHttp3Failed(error.message, clock.now())
         this.#config.onEvidence()

@@ -8,9 +8,7 @@ import type { RaceEntrant } from '../../select/race/race-state.ts'
 import type { Lane } from './lane.ts'
 
 /** Who needs the connection. */
-export interface Racer {
-  /** See Waiter. */
-  readonly fairKey?: string | undefined
+export interface Racer extends Pick<Waiter, 'balanceKey' | 'fairKey'> {
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void
   onRaceLost(error: TransportError): void
 }
@@ -131,6 +129,10 @@ export class LaneRace implements RaceHost {
     this.#race.failed(index, error)
   }
 
+  balanceKey(hashBy: string): string | undefined {
+    return this.#parts.racer.balanceKey?.(hashBy)
+  }
+
   #laneOf(index: number): Lane | undefined {
     return this.#parts.entrants[index]?.lane
   }
@@ -162,5 +164,9 @@ class RaceTicket implements Waiter {
 
   onLeaseFailed(error: TransportError): void {
     this.#race.onLeaseFailed(this.#index, error)
+  }
+
+  balanceKey(hashBy: string): string | undefined {
+    return this.#race.balanceKey(hashBy)
   }
 }

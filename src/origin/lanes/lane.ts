@@ -1,20 +1,24 @@
 import { containFault, guardedPromise } from '../../base/guard.ts'
 import { LANE_NAMES, type LaneName } from '../../base/http/protocol.ts'
-import type { Pool } from '../../pool/pool.ts'
+import type { RequestPool } from '../../pool/pool.ts'
 import type { OriginConnector } from '../connecting/origin-connector.ts'
+import { BalancedPool } from './balanced-pool.ts'
 
 /** One lane of an origin: its pool, and who makes its connections. */
 export class Lane {
   readonly name: LaneName
-  readonly pool: Pool
+  readonly pool: RequestPool
   readonly connector: OriginConnector
+  /** The same pool, where it spreads requests over endpoints. */
+  readonly balanced: BalancedPool | undefined
   /** Exchanges under way on it. */
   streams = 0
 
-  constructor(name: LaneName, pool: Pool, connector: OriginConnector) {
+  constructor(name: LaneName, pool: RequestPool, connector: OriginConnector) {
     this.name = name
     this.pool = pool
     this.connector = connector
+    this.balanced = pool instanceof BalancedPool ? pool : undefined
   }
 }
 

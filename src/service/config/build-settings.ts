@@ -121,6 +121,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.liveness !== undefined) options.liveness = parsed.liveness
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
+  if (parsed.balance !== undefined) options.balance = parsed.balance
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce

@@ -1,4 +1,6 @@
 import type {
+  BalanceOptions,
+  EndpointOptions,
   GlobalLimits,
   Http2Options,
   Http3Options,
@@ -284,6 +286,8 @@ export interface OriginOptionsConfig {
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
   /** Options of the kernel for TCP connections. */
   socket?: OptionGroupInput<SocketOptions>
+  /** How requests are spread over `endpoints`. */
+  balance?: OptionGroupInput<BalanceOptions>
   /**
    * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed
    * host[:port].
@@ -324,8 +328,10 @@ export interface OriginOptionsConfig {
 export interface OriginConfig extends OriginOptionsConfig {
   /** `scheme://host[:port]`, and nothing behind it. */
   url: string
-  /** Connect to these addresses instead of resolving the host. */
-  endpoints?: string[]
+  /**
+   * Connect to these addresses instead of resolving the host. What `balance` goes by may stand with each.
+   */
+  endpoints?: (string | EndpointOptions)[]
   /** Hosts that are routed here: a name, `*.suffix`, or `*`. */
   hosts?: string[]
 }

@@ -18,6 +18,7 @@ import {
   registerResolverMetrics,
 } from './process-metrics.ts'
 import { registerEconomyMetrics } from './register-economy-metrics.ts'
+import { registerEndpointMetrics } from './register-endpoint-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
@@ -72,6 +73,7 @@ export class ServiceMetrics {
     const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
+    registerEndpointMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())

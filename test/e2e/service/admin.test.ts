@@ -127,6 +127,9 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_reuse_rate: ['gauge', ['origin', 'window']],
   middlemile_connections_needed: ['gauge', ['origin']],
   middlemile_connections_level: ['gauge', ['origin']],
+  middlemile_endpoint_requests_total: ['counter', ['endpoint', 'lane', 'origin']],
+  middlemile_endpoint_requests_under_way: ['gauge', ['endpoint', 'lane', 'origin']],
+  middlemile_endpoint_up: ['gauge', ['endpoint', 'lane', 'origin']],
   middlemile_queue_depth: ['gauge', ['origin']],
   middlemile_overloaded: ['gauge', ['origin']],
   middlemile_stalled_connections: ['gauge', ['origin']],
@@ -272,6 +275,7 @@ describe('GET /pools', () => {
           waiters: 0,
           overloaded: false,
           shed: 0,
+          protectedRefusals: 0,
           streams: 0,
           stalled: 0,
           opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
@@ -411,9 +415,9 @@ describe('POST /reload', () => {
         listen: Array.from({ length: listeners }, () => ({ address: '127.0.0.1:0' })),
       } as ServiceConfig) // `level` is one of its words
     const needsRestart = { ok: true, warnings: ['listen: the change takes effect at the next start'] }
-    expect(await warnings(2)).toEqual(needsRestart)
-    expect(await warnings(2)).toEqual(needsRestart)
-    expect(await warnings(1)).toEqual({ ok: true, warnings: [] })
+    expect(await warnings(2)).toMatchObject(needsRestart)
+    expect(await warnings(2)).toMatchObject(needsRestart)
+    expect(await warnings(1)).toMatchObject({ ok: true, warnings: [] })
   })
 })
 

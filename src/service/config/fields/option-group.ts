@@ -67,7 +67,11 @@ export type OptionGroupInput<Options> = {
 
 /** What comes out of it: what was given, and no more. */
 export type GivenOptions<Options> = {
-  [Name in keyof Options]?: Options[Name] extends object ? GivenOptions<Options[Name]> : Options[Name]
+  [Name in keyof Options]?: Options[Name] extends readonly unknown[]
+    ? Options[Name]
+    : Options[Name] extends object
+      ? GivenOptions<Options[Name]>
+      : Options[Name]
 }
 
 interface FieldRange {

@@ -1,8 +1,11 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  BALANCE_POLICIES,
+  type BalanceOptions,
   CERTIFICATE_NAME,
   CONGESTION_CONTROL_NAME,
+  DEFAULT_BALANCE_OPTIONS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
@@ -16,9 +19,12 @@ import {
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
   FAIR_BY,
+  HASH_BY,
   HTTP3_RANGES,
   type Http3Options,
   LIVENESS_RANGES,
+  MAX_TIER,
+  MAX_WEIGHT,
   OBJECTIVE_RANGES,
   QUIC_CONGESTION_CONTROLS,
   QUIC_RANGES,
@@ -57,6 +63,19 @@ function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
     probe: z.preprocess(asWord, z.enum(SELECT_WORDS.probe)),
     altSvc: z.preprocess(asWord, z.enum(SELECT_WORDS.altSvc)),
   })
+}
+
+/** The `balance` group. */
+function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
+  return optionGroup(
+    DEFAULT_BALANCE_OPTIONS,
+    {},
+    {
+      policy: z.enum(BALANCE_POLICIES),
+      hashBy: z.string().regex(HASH_BY, 'must be path, header:NAME or cookie:NAME'),
+      zones: z.array(z.string().min(1)),
+    },
+  )
 }
 
 /** The `quic` group. `areAll`: see RangedGroupRules. */
@@ -102,6 +121,7 @@ export function originOptionFields(directory: string) {
     liveness: optionGroup(DEFAULT_LIVENESS_OPTIONS, LIVENESS_RANGES).optional(),
     tls: originTlsField(directory).optional(),
     socket: socketGroup().optional(),
+    balance: balanceGroup().optional(),
     hostHeader: hostHeaderField.optional(),
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),
@@ -117,7 +137,7 @@ export function originOptionFields(directory: string) {
 export function originFields(directory: string) {
   return {
     url: originUrlField,
-    endpoints: z.array(endpointField).optional(),
+    endpoints: z.array(z.union([endpointField, weighedEndpoint])).optional(),
     hosts: z.array(hostPatternField).optional(),
     ...originOptionFields(directory),
   }
@@ -154,6 +174,14 @@ export const endpointField = z.string().superRefine((value, context) => {
     code: 'custom',
     message: `must be an IP address with or without a port (192.0.2.1:8443, [2001:db8::1]), not ${shown(value)}`,
   })
+})
+
+/** An endpoint with its part in the balance. */
+const weighedEndpoint = z.strictObject({
+  address: endpointField,
+  weight: z.number().int().min(1).max(MAX_WEIGHT).optional(),
+  tier: z.number().int().min(0).max(MAX_TIER).optional(),
+  zone: z.string().min(1).optional(),
 })
 
 const HOST_PATTERN =

@@ -60,6 +60,24 @@ describe('an origin with an egress', () => {
     expect(new Set(prints).size).toBe(3)
   })
 
+  it('does not balance over endpoints, which a proxy knows nothing of', () => {
+    const book = (policy: 'round-robin' | 'in-order') =>
+      new SettingsBook({
+        egress: { one: ONE },
+        origins: {
+          'https://a.test': {
+            egress: 'one',
+            endpoints: ['192.0.2.1:443', '192.0.2.2:443'],
+            balance: { policy },
+          },
+        },
+      })
+    expect(() => book('in-order')).not.toThrow()
+    expect(() => book('round-robin')).toThrow(
+      'balance.policy round-robin and egress one exclude each other: a proxy connects to the origin',
+    )
+  })
+
   it('shares no connection with those that leave another way', () => {
     const policies = [undefined, 'one', 'two'].map(
       egress => connectionPolicy(settingsOf(egress), 'trust').settings,

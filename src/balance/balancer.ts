@@ -1,0 +1,247 @@
+import type { BalanceOptions, BalancePolicy } from '../base/options/balance-options.ts'
+import { MaglevTable, maglevSize } from './maglev-table.ts'
+import { PeakLatency } from './peak-latency.ts'
+import { EndpointReachability, type Reachability } from './reachability.ts'
+import { SmoothRoundRobin, type TurnTaker } from './smooth-round-robin.ts'
+
+/** One endpoint, as it is configured. */
+export interface BalancedEndpoint {
+  /** `address:port` or `address`. */
+  readonly address: string
+  readonly weight: number
+  readonly tier: number
+  readonly zone: string
+}
+
+export interface BalancerParts {
+  readonly endpoints: readonly BalancedEndpoint[]
+  readonly options: BalanceOptions & { readonly policy: Exclude<BalancePolicy, 'in-order'> }
+  readonly backoffBaseMs: number
+  readonly backoffMaxMs: number
+  readonly random: () => number
+  /** Requests that the endpoint carries or that wait for it. */
+  readonly underWay: (index: number) => number
+}
+
+/** Where a request goes. */
+export interface BalanceChoice {
+  readonly index: number
+  readonly because: string
+}
+
+/** One endpoint, as it stands. */
+export interface EndpointFigures {
+  readonly address: string
+  /** `down`: a connect failed, and its pause is not over; `probing`: it is tried again, beside the requests. */
+  readonly state: Reachability['kind']
+  /** Why it is down. */
+  readonly because: string | undefined
+  /** Requests go to it now: tier, zone and subset include it. */
+  readonly isUsed: boolean
+  /** Of first bytes of answers, as `peak-ewma` has it. Undefined: none came. */
+  readonly latencyMs: number | undefined
+}
+
+interface Member extends BalancedEndpoint {
+  readonly index: number
+  readonly reachability: EndpointReachability
+  readonly latency: PeakLatency
+}
+
+/** Those that requests go to now. */
+interface Eligible {
+  readonly members: readonly (TurnTaker & { readonly member: Member })[]
+  readonly because: string
+  /** Weights grow until then: looked at anew. */
+  readonly until: number
+  table: MaglevTable | undefined
+}
+
+/** Slow start grows in so many steps. */
+const SLOW_START_STEPS = 20
+
+/**
+ * Chooses the endpoint of each request. Which ones it chooses from:
+ * 1. Of those that can be connected to, the lowest tier.
+ * 2. Of its endpoints the nearest zone.
+ * 3. Of these as many as the subset, in an order by chance that stays the same.
+ * 4. Where none can be connected to: all of them, since a request that fails is no worse than one refused.
+ * Among them the policy chooses.
+ */
+export class Balancer {
+  readonly #parts: BalancerParts
+  readonly #members: readonly Member[]
+  /** The order of 3. */
+  readonly #shuffled: readonly Member[]
+  readonly #turns = new SmoothRoundRobin()
+  readonly #tableSize: number
+  #eligible: Eligible | undefined
+  #down = 0
+
+  constructor(parts: BalancerParts) {
+    this.#parts = parts
+    this.#eligible = undefined
+    this.#tableSize = maglevSize(parts.endpoints.map(({ weight }) => weight))
+    const { backoffBaseMs, backoffMaxMs, random } = parts
+    this.#members = parts.endpoints.map((endpoint, index) => ({
+      ...endpoint,
+      index,
+      reachability: new EndpointReachability({ backoffBaseMs, backoffMaxMs, random }),
+      latency: new PeakLatency(),
+    }))
+    this.#shuffled = parts.options.subsetSize === 0 ? this.#members : shuffled(this.#members, random)
+  }
+
+  /**
+   * Where a request goes; `tried`: not there again. Undefined: it was everywhere. `key` undefined: it has
+   * none, and with `hash` goes where the fewest are under way.
+   */
+  choose(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
+    const eligible = this.#eligibleAt(now)
+    const left =
+      tried.size === 0 ? eligible.members : eligible.members.filter(({ index }) => !tried.has(index))
+    if (left.length === 0) return this.#lastResort(tried)
+    const { policy } = this.#parts.options
+    const index =
+      policy === 'hash' && key !== undefined ? this.#hashed(eligible, key, tried) : this.#pick(left, now)
+    if (index === undefined) return undefined
+    return { index, because: tried.size === 0 ? eligible.because : 'another could not be connected to' }
+  }
+
+  /** An endpoint that is to be connected to beside the requests, since its pause is over; each once. */
+  takeProbe(now: number): number | undefined {
+    if (this.#down === 0) return undefined
+    return this.#members.find(({ reachability }) => reachability.takeProbe(now))?.index
+  }
+
+  onConnectFailed(index: number, because: string, now: number): void {
+    const member = this.#members[index]
+    if (member === undefined) return
+    if (member.reachability.isUp) this.#down += 1
+    member.reachability.onConnectFailed(because, now)
+    this.#eligible = undefined
+  }
+
+  onConnected(index: number, now: number): void {
+    if (this.#members[index]?.reachability.onConnected(now) !== true) return
+    this.#down -= 1
+    this.#turns.forget(index)
+    this.#eligible = undefined
+  }
+
+  /** The first bytes of an answer came after so long. */
+  onAnswered(index: number, ms: number, now: number): void {
+    this.#members[index]?.latency.onAnswered(ms, now)
+  }
+
+  /** Those that requests go to now. */
+  used(now: number): number[] {
+    return this.#eligibleAt(now).members.map(({ index }) => index)
+  }
+
+  figures(now: number): EndpointFigures[] {
+    const used = new Set(this.used(now))
+    return this.#members.map(({ address, index, reachability: { state }, latency }) => ({
+      address,
+      state: state.kind,
+      because: state.kind === 'up' ? undefined : state.because,
+      isUsed: used.has(index),
+      latencyMs: latency.ms,
+    }))
+  }
+
+  /** By configured weights: keys that moved with a slow start would move twice. */
+  #hashed(eligible: Eligible, key: string, tried: ReadonlySet<number>): number | undefined {
+    eligible.table ??= new MaglevTable(
+      eligible.members.map(({ index, member: { address, weight } }) => ({ name: address, index, weight })),
+      this.#tableSize,
+    )
+    if (tried.size === 0) return eligible.table.lookup(key)
+    for (const index of eligible.table.candidates(key)) if (!tried.has(index)) return index
+    return undefined
+  }
+
+  #pick(left: Eligible['members'], now: number): number | undefined {
+    const { policy } = this.#parts.options
+    if (policy === 'round-robin') return this.#turns.next(left)
+    const first = this.#draw(left)
+    if (policy === 'random' || left.length === 1) return first?.index
+    const second = this.#draw(left.filter(one => one !== first))
+    if (first === undefined || second === undefined) return first?.index
+    return this.#cost(second, now) < this.#cost(first, now) ? second.index : first.index
+  }
+
+  /** By weight. */
+  #draw(from: Eligible['members']): Eligible['members'][number] | undefined {
+    const total = from.reduce((sum, { weight }) => sum + weight, 0)
+    let at = this.#parts.random() * total
+    for (const one of from) {
+      at -= one.weight
+      if (at < 0) return one
+    }
+    return from.at(-1)
+  }
+
+  #cost({ index, weight, member }: Eligible['members'][number], now: number): number {
+    const underWay = this.#parts.underWay(index)
+    if (this.#parts.options.policy === 'peak-ewma') return member.latency.cost(underWay, now) / weight
+    return underWay / weight
+  }
+
+  #lastResort(tried: ReadonlySet<number>): BalanceChoice | undefined {
+    const up = this.#members.find(({ index, reachability }) => !tried.has(index) && reachability.isUp)
+    return up === undefined ? undefined : { index: up.index, because: `tier ${up.tier}: the others failed` }
+  }
+
+  #eligibleAt(now: number): Eligible {
+    if (this.#eligible === undefined || now >= this.#eligible.until) this.#eligible = this.#select(now)
+    return this.#eligible
+  }
+
+  #select(now: number): Eligible {
+    const { options } = this.#parts
+    const up = this.#shuffled.filter(({ reachability }) => reachability.isUp)
+    const isPanic = up.length === 0
+    const reachable = isPanic ? this.#shuffled : up
+    const tier = Math.min(...reachable.map(one => one.tier)) // 1
+    const inTier = reachable.filter(one => one.tier === tier)
+    const rank = Math.min(...inTier.map(({ zone }) => this.#zoneRank(zone))) // 2
+    const near = inTier.filter(({ zone }) => this.#zoneRank(zone) === rank)
+    const chosen = options.subsetSize === 0 ? near : near.slice(0, options.subsetSize) // 3
+    const { slowStartMs } = options
+    const grows = chosen.some(({ reachability }) => reachability.share(slowStartMs, now) < 1)
+    const members = chosen.map(member => ({
+      index: member.index,
+      weight: member.weight * member.reachability.share(slowStartMs, now),
+      member,
+    }))
+    return {
+      members,
+      because: isPanic ? 'none can be connected to: all are tried' : this.#reason(tier, chosen, near),
+      until: grows ? now + slowStartMs / SLOW_START_STEPS : Infinity,
+      table: undefined,
+    }
+  }
+
+  #zoneRank(zone: string): number {
+    const { zones } = this.#parts.options
+    const rank = zones.indexOf(zone)
+    return rank < 0 ? zones.length : rank
+  }
+
+  #reason(tier: number, chosen: readonly Member[], near: readonly Member[]): string {
+    const { policy, zones, subsetSize } = this.#parts.options
+    const parts = [`${policy} over ${chosen.length} of ${this.#members.length} endpoints`]
+    if (this.#members.some(one => one.tier !== tier)) parts.push(`tier ${tier}`)
+    const zone = near[0]?.zone
+    if (zones.length > 0 && zone !== undefined) parts.push(zone === '' ? 'no zone' : `zone ${zone}`)
+    if (subsetSize > 0 && chosen.length < near.length) parts.push(`a subset of ${subsetSize}`)
+    return parts.join(', ')
+  }
+}
+
+/** In an order by chance. */
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = items.map(item => ({ item, at: random() }))
+  return order.sort((a, b) => a.at - b.at).map(({ item }) => item)
+}

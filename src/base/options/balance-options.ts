@@ -1,0 +1,129 @@
+import { TransportError } from '../errors.ts'
+import { checkNumber, checkWord } from './check-options.ts'
+
+/** One endpoint of an origin, and its part in the balance. */
+export interface EndpointOptions {
+  /** `address` or `address:port`. Brackets around IPv6. */
+  readonly address: string
+  /** Its share of the requests against the other endpoints' weights. From 1 to 1000. Default 1. */
+  readonly weight?: number | undefined
+  /** Failover: requests go to the lowest tier that has an endpoint to be reached. Default 0. */
+  readonly tier?: number | undefined
+  /** Where it is; see `balance.zones`. Default: nowhere in particular, behind all zones that are named. */
+  readonly zone?: string | undefined
+}
+
+/**
+ * How requests are spread over the endpoints of an origin.
+ * - `in-order`: not at all: each connect tries them in the order of the list.
+ * - `least-requests`: of two picked at random the one with fewer requests under way.
+ * - `peak-ewma`: of two picked at random the one whose recent latency times its requests under way is lower.
+ * - `round-robin`: in turn, by weight.
+ * - `random`: at random, by weight.
+ * - `hash`: the same key goes to the same endpoint; see `hashBy`.
+ */
+export type BalancePolicy = (typeof BALANCE_POLICIES)[number]
+
+/** What `balance.policy` may be: see BalancePolicy. */
+export const BALANCE_POLICIES = [
+  'in-order',
+  'least-requests',
+  'peak-ewma',
+  'round-robin',
+  'random',
+  'hash',
+] as const
+
+/** How requests are spread over an origin's endpoints. */
+export interface BalanceOptions {
+  /**
+   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`, `random`
+   * or `hash`: see docs/endpoints.md. Default `in-order`.
+   */
+  policy: BalancePolicy
+  /** With `hash`, what of a request is its key: `path`, `header:NAME` or `cookie:NAME`. Default `path`. */
+  hashBy: string
+  /** Zones, nearest first: of the endpoints in a tier the nearest that can be reached are used. Default none. */
+  zones: readonly string[]
+  /** An endpoint that is back after a failure grows to its full weight in this time; 0: at once. Default 0 ms. */
+  slowStartMs: number
+  /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
+  subsetSize: number
+}
+
+/** What holds for an origin that says nothing else. */
+export const DEFAULT_BALANCE_OPTIONS: Readonly<BalanceOptions> = {
+  policy: 'in-order',
+  hashBy: 'path',
+  zones: [],
+  slowStartMs: 0,
+  subsetSize: 0,
+}
+
+/** More endpoints than this are a mistake, or a case for the DNS. */
+export const MAX_BALANCED_ENDPOINTS = 256
+/** What the weight of an endpoint is at most. */
+export const MAX_WEIGHT = 1_000
+/** What the tier of an endpoint is at most. */
+export const MAX_TIER = 15
+
+/** `path`, `header:NAME`, `cookie:NAME`; names are tokens (RFC 9110 5.6.2). */
+export const HASH_BY = /^(?:path|header:[\w!#$%&'*+.^`|~-]+|cookie:[\w!#$%&'*+.^`|~-]+)$/
+
+/** An endpoint with everything said. */
+interface CheckedEndpoint {
+  readonly address: string
+  readonly weight: number
+  readonly tier: number
+  /** '': none. */
+  readonly zone: string
+}
+
+/** Throws MM_INVALID_ARGUMENT, naming the option. */
+export function checkBalanceOptions(options: BalanceOptions): BalanceOptions {
+  checkWord('balance.policy', options.policy, BALANCE_POLICIES)
+  checkNumber('balance.slowStartMs', options.slowStartMs)
+  checkNumber('balance.subsetSize', options.subsetSize)
+  if (!Number.isInteger(options.subsetSize)) invalid('balance.subsetSize must be a whole number')
+  if (typeof options.hashBy !== 'string' || !HASH_BY.test(options.hashBy))
+    invalid(`balance.hashBy must be path, header:NAME or cookie:NAME, not ${JSON.stringify(options.hashBy)}`)
+  const { zones } = options
+  if (!Array.isArray(zones) || !zones.every(zone => typeof zone === 'string' && zone !== ''))
+    invalid('balance.zones must be a list of names')
+  return options
+}
+
+/** Throws MM_INVALID_ARGUMENT, naming what it does not like. */
+export function checkEndpoints(
+  endpoints: readonly (string | EndpointOptions)[],
+  policy: BalancePolicy,
+): CheckedEndpoint[] {
+  if (!Array.isArray(endpoints)) invalid('endpoints must be a list')
+  if (policy !== 'in-order' && endpoints.length > MAX_BALANCED_ENDPOINTS)
+    invalid(`endpoints must be at most ${MAX_BALANCED_ENDPOINTS} to be balanced, not ${endpoints.length}`)
+  const checked = endpoints.map(endpoint => checkEndpoint(endpoint, policy))
+  const addresses = new Set(checked.map(({ address }) => address))
+  if (policy !== 'in-order' && addresses.size < checked.length)
+    invalid('endpoints must not name the same address twice: give it a weight')
+  return checked
+}
+
+function checkEndpoint(endpoint: string | EndpointOptions, policy: BalancePolicy): CheckedEndpoint {
+  if (typeof endpoint === 'string') return { address: endpoint, weight: 1, tier: 0, zone: '' }
+  if (typeof endpoint !== 'object' || endpoint === null || typeof endpoint.address !== 'string')
+    invalid(`each of endpoints must be an address or { address, weight, tier, zone }`)
+  const { address, weight = 1, tier = 0, zone = '' } = endpoint
+  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT)
+    invalid(`the weight of endpoint ${address} must be a whole number from 1 to ${MAX_WEIGHT}`)
+  if (!Number.isInteger(tier) || tier < 0 || tier > MAX_TIER)
+    invalid(`the tier of endpoint ${address} must be a whole number from 0 to ${MAX_TIER}`)
+  if (typeof zone !== 'string') invalid(`the zone of endpoint ${address} must be a name`)
+  const isPlain = weight === 1 && tier === 0 && zone === ''
+  if (policy === 'in-order' && !isPlain)
+    invalid(`endpoint ${address} has a weight, tier or zone: balance.policy must say how they are used`)
+  return { address, weight, tier, zone }
+}
+
+function invalid(message: string): never {
+  throw new TransportError('MM_INVALID_ARGUMENT', message)
+}

@@ -1,0 +1,384 @@
+import { type BalancedEndpoint, Balancer, type BalancerParts } from '../../balance/balancer.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import { asTransportError, type TransportError } from '../../base/errors.ts'
+import type { CloseReason, Connection, StreamShare } from '../../base/events/connection.ts'
+import type { Observer, TransportEvent } from '../../base/events/observer.ts'
+import { guardedListener, guardedPromise } from '../../base/guard.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
+import type { PoolOptions } from '../../base/options/options.ts'
+import type { Pool, RequestPool } from '../../pool/pool.ts'
+import type { PoolCounters, PoolCounts, PoolDemand, PoolLoad } from '../../pool/pool-counts.ts'
+import type { Waiter } from '../../pool/pool-driver.ts'
+import type { IdleHorizonFigures } from '../../pool/rules/idle-horizon.ts'
+import { addHorizons, type EndpointStats, sumCounts } from '../stats.ts'
+
+/** What the pool of an endpoint is given beside what all pools of the lane have. */
+interface EndpointHooks {
+  readonly observer: Observer
+  /** Another endpoint has an open connection. */
+  readonly hasOthers: () => boolean
+}
+
+export interface BalancedPoolParts extends Pick<BalancerParts, 'endpoints' | 'options' | 'random'> {
+  readonly clock: Clock
+  readonly pool: Pick<PoolOptions, 'backoffBaseMs' | 'backoffMaxMs'>
+  /** A request that has waited so long for the first connection to an endpoint goes to another. */
+  readonly attemptDelayMs: number
+  /** Undefined: the origin's pools are going away. */
+  readonly makePool: (endpoint: BalancedEndpoint, index: number, hooks: EndpointHooks) => Pool | undefined
+}
+
+const NOWHERE: ReadonlySet<number> = new Set()
+const MOVING = 'a request that changes its endpoint'
+
+/**
+ * The connections of one lane to an origin with several endpoints: a pool for each of them, under the origin's
+ * limits. A request is given an endpoint by the Balancer and waits in its pool; where that cannot be connected
+ * to, it goes to another.
+ */
+export class BalancedPool implements RequestPool {
+  readonly #clock: Clock
+  readonly #attemptDelayMs: number
+  readonly #hashBy: string | undefined
+  readonly #balancer: Balancer
+  readonly #pools: readonly Pool[]
+  readonly #chosenBecause: (string | undefined)[] = []
+  /** Those that wait. */
+  readonly #tickets = new Map<Waiter, Ticket>()
+
+  private constructor(parts: BalancedPoolParts, balancer: Balancer, pools: readonly Pool[]) {
+    this.#clock = parts.clock
+    this.#attemptDelayMs = parts.attemptDelayMs
+    this.#hashBy = parts.options.policy === 'hash' ? parts.options.hashBy : undefined
+    this.#balancer = balancer
+    this.#pools = pools
+  }
+
+  /** Undefined: the origin's pools are going away. */
+  static make(parts: BalancedPoolParts): BalancedPool | undefined {
+    const { endpoints, clock, pool, makePool } = parts
+    const pools: Pool[] = []
+    const balancer = new Balancer({
+      ...parts,
+      ...pool,
+      underWay: index => {
+        const load = pools[index]?.load
+        return load === undefined ? 0 : load.streams + load.waiters
+      },
+    })
+    for (const [index, endpoint] of endpoints.entries()) {
+      const made = makePool(endpoint, index, {
+        observer: event => noteConnect(balancer, index, event, clock.now()),
+        hasOthers: () => pools.some((other, at) => at !== index && other.live > 0),
+      })
+      if (made === undefined) return undefined
+      pools.push(made)
+    }
+    return new BalancedPool(parts, balancer, pools)
+  }
+
+  acquire(waiter: Waiter, fresh = false, isReplay = fresh, now: number = this.#clock.now()): void {
+    this.#probe(now)
+    const key = this.#hashBy === undefined ? undefined : waiter.balanceKey?.(this.#hashBy)
+    this.#begin(new Ticket(this, waiter, key, fresh, isReplay), now)
+  }
+
+  cancel(waiter: Waiter): void {
+    const ticket = this.#tickets.get(waiter)
+    if (ticket === undefined) return
+    this.#settle(ticket)
+    this.#pools[ticket.index]?.cancel(ticket)
+  }
+
+  release(connection: Connection): void {
+    this.#poolOf(connection)?.release(connection)
+  }
+
+  /** Spread over the endpoints in use. Rejects when none of them can be connected to. */
+  async preconnect(connections: number): Promise<void> {
+    const used = this.#balancer.used(this.#clock.now())
+    const asked = used.flatMap((index, position) => {
+      const pool = this.#pools[index]
+      const count = shareOf(connections, used.length, position)
+      return pool === undefined || count === 0 ? [] : [pool.preconnect(count)]
+    })
+    const results = await Promise.allSettled(asked)
+    const failed = results.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected' && results.every(({ status }) => status === 'rejected'))
+      throw failed.reason
+  }
+
+  setWarm(connections: number): void {
+    const used = this.#balancer.used(this.#clock.now())
+    this.#pools.forEach((pool, index) => {
+      const position = used.indexOf(index)
+      pool.setWarm(position < 0 ? 0 : shareOf(connections, used.length, position))
+    })
+  }
+
+  abandonDials(reason?: CloseReason): void {
+    for (const pool of this.#pools) pool.abandonDials(reason)
+  }
+
+  retire(connection: Connection, reason: CloseReason): void {
+    this.#poolOf(connection)?.retire(connection, reason)
+  }
+
+  lend(connection: Connection): StreamShare | undefined {
+    return this.#poolOf(connection)?.lend(connection)
+  }
+
+  /** The first bytes of an answer came after so long. */
+  onAnswered(connection: Connection, ms: number, now: number): void {
+    const index = this.#pools.findIndex(pool => pool.has(connection))
+    this.#balancer.onAnswered(index, ms, now)
+  }
+
+  stats(): PoolCounts {
+    return sumCounts(this.#pools.map(pool => pool.stats()))
+  }
+
+  /** Each endpoint for itself, in the order of the configuration. */
+  endpointStats(lane: LaneName): EndpointStats[] {
+    return this.#balancer.figures(this.#clock.now()).map((figures, index) => {
+      const pool = this.#pools[index]
+      const { waiters = 0, streams = 0 } = pool?.load ?? {}
+      return {
+        ...figures,
+        lane,
+        requests: pool?.counters.requests ?? 0,
+        underWay: waiters + streams,
+        connections: pool?.size ?? 0,
+        chosenBecause: this.#chosenBecause[index],
+      }
+    })
+  }
+
+  get counters(): PoolCounters {
+    const { requests, opened, closed, idleHorizon } = this.stats()
+    return { requests, opened, closed, idleEnds: idleHorizon.idleEnds }
+  }
+
+  /** The shortest that was seen. */
+  get idleHorizon(): IdleHorizonFigures {
+    return this.#pools.map(pool => pool.idleHorizon).reduce(addHorizons)
+  }
+
+  demandAt(now: number): PoolDemand {
+    return this.#pools
+      .map(pool => pool.demandAt(now))
+      .reduce((a, b) => ({
+        streamMs: a.streamMs + b.streamMs,
+        streams: a.streams + b.streams,
+        rps: a.rps + b.rps,
+        level: a.level + b.level,
+        streamsPerConnection: a.streamsPerConnection ?? b.streamsPerConnection,
+      }))
+  }
+
+  restore(
+    horizon: { keptMs: number; confidence: number } | undefined,
+    demand: { streams: number; rps: number } | undefined,
+  ): void {
+    const used = this.#balancer.used(this.#clock.now())
+    const share = demand && { streams: demand.streams / used.length, rps: demand.rps / used.length }
+    this.#pools.forEach((pool, index) => pool.restore(horizon, used.includes(index) ? share : undefined))
+  }
+
+  /** Of whichever endpoint it is. */
+  get hasProven(): boolean {
+    return this.#balancer.used(this.#clock.now()).every(index => this.#pools[index]?.hasProven === true)
+  }
+
+  get load(): PoolLoad {
+    return this.#pools
+      .map(pool => pool.load)
+      .reduce((a, b) => ({
+        waiters: a.waiters + b.waiters,
+        streams: a.streams + b.streams,
+        starting: a.starting + b.starting,
+        stalledPlaces: Math.max(a.stalledPlaces, b.stalledPlaces),
+      }))
+  }
+
+  *connections(): Generator<Connection> {
+    for (const pool of this.#pools) yield* pool.connections()
+  }
+
+  has(connection: Connection): boolean {
+    return this.#poolOf(connection) !== undefined
+  }
+
+  reusesOf(connection: Connection): number {
+    return this.#poolOf(connection)?.reusesOf(connection) ?? 0
+  }
+
+  get live(): number {
+    return this.#sum(pool => pool.live)
+  }
+
+  get size(): number {
+    return this.#sum(pool => pool.size)
+  }
+
+  get counted(): number {
+    return this.#sum(pool => pool.counted)
+  }
+
+  get aside(): number {
+    return this.#sum(pool => pool.aside)
+  }
+
+  get lastUsedAt(): number {
+    return Math.max(...this.#pools.map(pool => pool.lastUsedAt))
+  }
+
+  // Of the tickets
+
+  onLease(ticket: Ticket, connection: Connection, reused: boolean): void {
+    this.#settle(ticket)
+    ticket.waiter.onLease(connection, reused)
+  }
+
+  /** A connect failed: nothing was sent, and another endpoint may take it. Whom the pool turns away is not moved. */
+  onLeaseFailed(ticket: Ticket, error: TransportError): void {
+    this.#settle(ticket)
+    if (error.fault === 'remote' && this.#begin(ticket, this.#clock.now())) return
+    ticket.waiter.onLeaseFailed(error)
+  }
+
+  /** Answers whether there is an endpoint left. */
+  #begin(ticket: Ticket, now: number): boolean {
+    const choice = this.#balancer.choose(ticket.key, ticket.tried, now)
+    const pool = choice && this.#pools[choice.index]
+    if (choice === undefined || pool === undefined) return false
+    this.#chosenBecause[choice.index] = choice.because
+    ticket.goTo(choice.index)
+    this.#tickets.set(ticket.waiter, ticket)
+    if (pool.live === 0) this.#arm(ticket)
+    pool.acquire(ticket, ticket.fresh, ticket.isReplay, now)
+    return true
+  }
+
+  /**
+   * No answer to a connect is news as well, which else comes when `connectMs` is over: the request goes where a
+   * connection is open, and so do others until this one is made after all.
+   */
+  #arm(ticket: Ticket): void {
+    if (this.#attemptDelayMs === 0) return
+    const onDue = guardedListener(
+      MOVING,
+      () => this.#onOverdue(ticket),
+      fault => {
+        this.#settle(ticket)
+        ticket.waiter.onLeaseFailed(fault)
+      },
+    )
+    ticket.timer = this.#clock.setTimer(this.#attemptDelayMs, onDue)
+  }
+
+  #onOverdue(ticket: Ticket): void {
+    ticket.timer = undefined
+    const now = this.#clock.now()
+    const { index } = ticket
+    const pool = this.#pools[index]
+    const isElsewhere = this.#pools.some((other, at) => !ticket.tried.has(at) && other.live > 0)
+    if (pool === undefined || pool.live > 0 || !isElsewhere) return
+    this.#balancer.onConnectFailed(index, `no connection after ${this.#attemptDelayMs} ms`, now)
+    this.cancel(ticket.waiter)
+    this.#begin(ticket, now)
+  }
+
+  #settle(ticket: Ticket): void {
+    ticket.timer?.cancel()
+    ticket.timer = undefined
+    this.#tickets.delete(ticket.waiter)
+  }
+
+  /** One endpoint whose pause is over is connected to beside the requests, which need not wait for it. */
+  #probe(now: number): void {
+    const index = this.#balancer.takeProbe(now)
+    const pool = index === undefined ? undefined : this.#pools[index]
+    if (index === undefined || pool === undefined) return
+    const settled = pool.preconnect(1).then(
+      () => this.#balancer.onConnected(index, this.#clock.now()),
+      (cause: unknown) => {
+        const { message } = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+        this.#balancer.onConnectFailed(index, message, this.#clock.now())
+      },
+    )
+    guardedPromise('connecting to an endpoint again', settled)
+  }
+
+  #poolOf(connection: Connection): Pool | undefined {
+    return this.#pools.find(pool => pool.has(connection))
+  }
+
+  #sum(of: (pool: Pool) => number): number {
+    return this.#pools.reduce((sum, pool) => sum + of(pool), 0)
+  }
+}
+
+/** One request on its way to a connection. */
+class Ticket implements Waiter {
+  readonly waiter: Waiter
+  readonly key: string | undefined
+  readonly fresh: boolean
+  readonly isReplay: boolean
+  timer: Timer | undefined
+  readonly #owner: BalancedPool
+  #tried: Set<number> | undefined
+  #index = -1
+
+  constructor(
+    owner: BalancedPool,
+    waiter: Waiter,
+    key: string | undefined,
+    fresh: boolean,
+    isReplay: boolean,
+  ) {
+    this.#owner = owner
+    this.waiter = waiter
+    this.key = key
+    this.fresh = fresh
+    this.isReplay = isReplay
+    this.timer = undefined
+    this.#tried = undefined
+  }
+
+  /** Where it waits. */
+  get index(): number {
+    return this.#index
+  }
+
+  /** Where it is and was. */
+  get tried(): ReadonlySet<number> {
+    if (this.#index < 0) return NOWHERE
+    return (this.#tried ??= new Set([this.#index]))
+  }
+
+  goTo(index: number): void {
+    this.#tried?.add(index)
+    this.#index = index
+  }
+
+  onLease(connection: Connection, reused: boolean): void {
+    this.#owner.onLease(this, connection, reused)
+  }
+
+  onLeaseFailed(error: TransportError): void {
+    this.#owner.onLeaseFailed(this, error)
+  }
+}
+
+/** What one of `takers` gets of `total`, so that all together get it all. */
+export function shareOf(total: number, takers: number, position: number): number {
+  return Math.floor(total / takers) + (position < total % takers ? 1 : 0)
+}
+
+function noteConnect(balancer: Balancer, index: number, event: TransportEvent, now: number): void {
+  if (event.type === 'connect-failed' && event.error.fault === 'remote')
+    balancer.onConnectFailed(index, event.error.message, now)
+  else if (event.type === 'connection-opened' || event.type === 'connection-joined')
+    balancer.onConnected(index, now)
+}

@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest'
+import { type BalancedEndpoint, Balancer } from '../../../src/balance/balancer.ts'
+import {
+  type BalanceOptions,
+  type BalancePolicy,
+  DEFAULT_BALANCE_OPTIONS,
+} from '../../../src/base/options/balance-options.ts'
+import { seededRandom } from '../../../src/base/seeded-random.ts'
+import { fc } from '../../support/property.ts'
+
+const NOBODY: ReadonlySet<number> = new Set()
+
+interface World {
+  readonly balancer: Balancer
+  readonly underWay: number[]
+}
+
+function world(
+  policy: Exclude<BalancePolicy, 'in-order'>,
+  endpoints: readonly Partial<BalancedEndpoint>[],
+  options: Partial<BalanceOptions> = {},
+  seed = 1,
+): World {
+  const underWay = endpoints.map(() => 0)
+  const balancer = new Balancer({
+    endpoints: endpoints.map((endpoint, index) => ({
+      address: `192.0.2.${index + 1}`,
+      weight: 1,
+      tier: 0,
+      zone: '',
+      ...endpoint,
+    })),
+    options: { ...DEFAULT_BALANCE_OPTIONS, ...options, policy },
+    backoffBaseMs: 100,
+    backoffMaxMs: 1_000,
+    random: seededRandom(seed),
+    underWay: index => underWay[index] ?? 0,
+  })
+  return { balancer, underWay }
+}
+
+function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
+  const counts = underWay.map(() => 0)
+  for (let i = 0; i < requests; i += 1) {
+    const chosen = balancer.choose(`/key/${i}`, NOBODY, now)
+    if (chosen === undefined) throw new Error('nobody was chosen')
+    counts[chosen.index] = (counts[chosen.index] ?? 0) + 1
+  }
+  return counts
+}
+
+describe('which endpoints are chosen from', () => {
+  it('takes the lowest tier that can be connected to, and goes back when it is back', () => {
+    const one = world('round-robin', [{}, {}, { tier: 1 }])
+    expect(spread(one, 10)).toEqual([5, 5, 0])
+    one.balancer.onConnectFailed(0, 'refused', 0)
+    expect(spread(one, 10)).toEqual([0, 10, 0])
+    one.balancer.onConnectFailed(1, 'refused', 0)
+    expect(spread(one, 10)).toEqual([0, 0, 10])
+    one.balancer.onConnected(0, 10)
+    expect(spread(one, 10, 10)).toEqual([10, 0, 0])
+  })
+
+  it('takes the nearest zone of the tier, and those of no named zone last', () => {
+    const one = world('round-robin', [{}, { zone: 'far' }, { zone: 'near' }], { zones: ['near', 'far'] })
+    expect(spread(one, 4)).toEqual([0, 0, 4])
+    one.balancer.onConnectFailed(2, 'refused', 0)
+    expect(spread(one, 4)).toEqual([0, 4, 0])
+    one.balancer.onConnectFailed(1, 'refused', 0)
+    expect(spread(one, 4)).toEqual([4, 0, 0])
+  })
+
+  it('takes a subset that another endpoint joins when one of it is down', () => {
+    const one = world(
+      'round-robin',
+      Array.from({ length: 10 }, () => ({})),
+      { subsetSize: 3 },
+    )
+    const before = spread(one, 300)
+    expect(before.filter(count => count === 100)).toHaveLength(3)
+    const gone = before.indexOf(100)
+    one.balancer.onConnectFailed(gone, 'refused', 0)
+    const after = spread(one, 300)
+    expect(after[gone]).toBe(0)
+    expect(after.filter(count => count === 100)).toHaveLength(3)
+    expect(after.filter((count, index) => count > 0 && before[index] === 100)).toHaveLength(2)
+  })
+
+  it('tries all where none can be connected to, and says so', () => {
+    const one = world('round-robin', [{}, {}])
+    one.balancer.onConnectFailed(0, 'refused', 0)
+    one.balancer.onConnectFailed(1, 'refused', 0)
+    expect(spread(one, 4)).toEqual([2, 2])
+    expect(one.balancer.choose(undefined, NOBODY, 0)?.because).toBe('none can be connected to: all are tried')
+  })
+
+  it('does not choose where a request was, goes to the next tier then, and ends when it was everywhere', () => {
+    const { balancer } = world('least-requests', [{}, {}, { tier: 1 }])
+    const first = balancer.choose(undefined, new Set([0]), 0)
+    expect(first?.index).toBe(1)
+    expect(balancer.choose(undefined, new Set([0, 1]), 0)?.index).toBe(2)
+    expect(balancer.choose(undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
+  })
+
+  it('tries an endpoint that is down again beside the requests, one connect at a time', () => {
+    const { balancer } = world('round-robin', [{}, {}])
+    balancer.onConnectFailed(0, 'refused', 0)
+    expect(balancer.takeProbe(49)).toBeUndefined()
+    expect(balancer.takeProbe(100)).toBe(0)
+    expect(balancer.takeProbe(100)).toBeUndefined()
+    balancer.onConnectFailed(0, 'refused', 101)
+    expect(balancer.takeProbe(200)).toBeUndefined() // the second pause is from 100 to 200 ms
+    expect(balancer.takeProbe(301)).toBe(0)
+    balancer.onConnected(0, 302)
+    expect(balancer.figures(302).map(({ state }) => state)).toEqual(['up', 'up'])
+  })
+
+  it('gives an endpoint that is back its share bit by bit', () => {
+    const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
+    one.balancer.onConnectFailed(0, 'refused', 0)
+    one.balancer.onConnected(0, 1_000)
+    expect(spread(one, 110, 1_000)[0]).toBe(10)
+    expect(spread(one, 150, 1_500)[0]).toBe(50)
+    expect(spread(one, 200, 2_000)[0]).toBe(100)
+  })
+})
+
+describe('the policies', () => {
+  it('spreads in turn by weight exactly, without runs', () => {
+    const one = world('round-robin', [{ weight: 5 }, { weight: 1 }, { weight: 1 }])
+    const order = Array.from({ length: 7 }, () => one.balancer.choose(undefined, NOBODY, 0)?.index)
+    expect(order).toEqual([0, 0, 1, 0, 2, 0, 0])
+  })
+
+  it('picks of two the one with fewer requests under way for its weight', () => {
+    const one = world('least-requests', [{}, {}])
+    one.underWay[0] = 3
+    expect(spread(one, 50)).toEqual([0, 50])
+    const weighted = world('least-requests', [{ weight: 10 }, {}])
+    weighted.underWay[0] = 9
+    weighted.underWay[1] = 1
+    expect(spread(weighted, 50)).toEqual([50, 0])
+  })
+
+  it('leaves a slow endpoint almost alone by its latency, and tries it again after silence', () => {
+    const one = world('peak-ewma', [{}, {}])
+    one.balancer.onAnswered(0, 500, 0)
+    one.balancer.onAnswered(1, 5, 0)
+    one.underWay[0] = one.underWay[1] = 1
+    expect(spread(one, 50)).toEqual([0, 50])
+    one.underWay[0] = 0
+    one.underWay[1] = 1
+    expect(spread(one, 50, 100_000)).toEqual([50, 0])
+  })
+
+  it('sends a key to the same endpoint, and without a key to the one with fewer under way', () => {
+    const { balancer, underWay } = world('hash', [{}, {}, {}])
+    const at = balancer.choose('/a', NOBODY, 0)?.index
+    for (let i = 0; i < 20; i += 1) expect(balancer.choose('/a', NOBODY, 0)?.index).toBe(at)
+    underWay[0] = underWay[1] = 5
+    for (let i = 0; i < 20; i += 1) {
+      const chosen = balancer.choose(undefined, NOBODY, 0)?.index
+      if (chosen !== 2) expect([0, 1]).toContain(chosen)
+    }
+  })
+
+  it.each(['random', 'least-requests', 'round-robin', 'hash', 'peak-ewma'] as const)(
+    '%s spreads idle endpoints of any weights within its bounds',
+    policy => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }),
+          fc.integer({ min: 1, max: 1_000 }),
+          (weights, seed) => {
+            const one = world(
+              policy,
+              weights.map(weight => ({ weight })),
+              {},
+              seed,
+            )
+            const requests = 4_000
+            const counts = spread(one, requests)
+            const total = weights.reduce((sum, weight) => sum + weight, 0)
+            weights.forEach((weight, index) => {
+              const expected = (weight / total) * requests
+              const slack =
+                policy === 'round-robin'
+                  ? 1
+                  : policy === 'peak-ewma'
+                    ? requests
+                    : 5 * Math.sqrt(expected) + 0.03 * expected
+              expect(Math.abs((counts[index] ?? 0) - expected)).toBeLessThanOrEqual(slack)
+            })
+          },
+        ),
+        { numRuns: 30 },
+      )
+    },
+  )
+})

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { EndpointReachability } from '../../../src/balance/reachability.ts'
+
+const endpoint = () => new EndpointReachability({ backoffBaseMs: 100, backoffMaxMs: 400, random: () => 1 })
+
+describe('whether an endpoint can be connected to', () => {
+  it('has a pause that doubles with failures in a row, up to the most', () => {
+    const one = endpoint()
+    let now = 0
+    const pauses: number[] = []
+    for (let failures = 0; failures < 4; failures += 1) {
+      one.onConnectFailed('refused', now)
+      const { state } = one
+      if (state.kind !== 'down') throw new Error(state.kind)
+      pauses.push(state.until - now)
+      now = state.until
+      expect(one.takeProbe(now)).toBe(true)
+    }
+    expect(pauses).toEqual([100, 200, 400, 400])
+  })
+
+  it('counts connects that failed together as one failure', () => {
+    const one = endpoint()
+    one.onConnectFailed('refused', 0)
+    one.onConnectFailed('refused', 1)
+    expect(one.state).toMatchObject({ until: 100, failures: 1 })
+  })
+
+  it('begins anew after a connect', () => {
+    const one = endpoint()
+    one.onConnectFailed('refused', 0)
+    expect(one.onConnected(50)).toBe(true)
+    expect(one.onConnected(60)).toBe(false)
+    one.onConnectFailed('refused', 100)
+    expect(one.state).toMatchObject({ until: 200 })
+  })
+
+  it('grows from a tenth to its whole share after it came back, and has all of it when it was never away', () => {
+    const one = endpoint()
+    expect(one.share(1_000, 0)).toBe(1)
+    one.onConnectFailed('refused', 0)
+    one.onConnected(1_000)
+    expect([1_000, 1_500, 2_000, 3_000].map(now => one.share(1_000, now))).toEqual([0.1, 0.5, 1, 1])
+    expect(one.share(0, 1_000)).toBe(1)
+  })
+})

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import type { Connection } from '../../../../src/base/events/connection.ts'
+import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import { type BalanceOptions, DEFAULT_BALANCE_OPTIONS } from '../../../../src/base/options/balance-options.ts'
+import { DEFAULT_POOL_OPTIONS } from '../../../../src/base/options/options.ts'
+import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-pool.ts'
+import { Pool } from '../../../../src/pool/pool.ts'
+import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.ts'
+import { FakeClock } from '../../../../src/testing/fake-clock.ts'
+import { FakeConnector } from '../../../support/fake-connector.ts'
+import { TestWaiter } from '../../../support/pool-driver.ts'
+
+function setUp(count: number, options: Partial<BalanceOptions> = {}) {
+  const clock = new FakeClock()
+  const log: string[] = []
+  const connectors = Array.from({ length: count }, () => new FakeConnector())
+  const pool = BalancedPool.make({
+    endpoints: connectors.map((_, index) => ({ address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '' })),
+    options: { ...DEFAULT_BALANCE_OPTIONS, ...options, policy: 'round-robin' },
+    random: () => 0.5,
+    clock,
+    pool: DEFAULT_POOL_OPTIONS,
+    attemptDelayMs: 250,
+    makePool: (_endpoint, index, hooks) =>
+      new Pool({
+        origin: parseOrigin('https://origin.example'),
+        connector: connectors[index] ?? new FakeConnector(),
+        clock,
+        random: () => 0.5,
+        options: DEFAULT_POOL_OPTIONS,
+        budget: new ConnectionBudget(0),
+        observer: hooks.observer,
+        expectedCapacity: 1,
+      }),
+  })
+  if (pool === undefined) throw new Error('no pool')
+  const acquire = (name: string, act?: (connection: Connection) => void): TestWaiter => {
+    const waiter = new TestWaiter(name, log, act)
+    pool.acquire(waiter)
+    return waiter
+  }
+  return { clock, log, connectors, pool, acquire }
+}
+
+describe('a pool per endpoint', () => {
+  it('moves a request whose endpoint cannot be connected to, and leaves that endpoint alone', async () => {
+    const { connectors, log, pool, acquire } = setUp(2)
+    acquire('a')
+    await connectors[0]?.fail()
+    await connectors[1]?.succeed()
+    expect(log).toEqual(['a leased'])
+    acquire('b')
+    expect(connectors.map(({ started }) => started)).toEqual([1, 2])
+    expect(pool.endpointStats('tcp').map(({ state, requests }) => [state, requests])).toEqual([
+      ['down', 0],
+      ['up', 1],
+    ])
+  })
+
+  it('fails a request that no endpoint takes, with the last error', async () => {
+    const { connectors, log, acquire } = setUp(2)
+    acquire('a')
+    await connectors[0]?.fail()
+    await connectors[1]?.fail()
+    expect(log).toEqual(['a failed: MM_CONNECT_REFUSED'])
+  })
+
+  it('moves a request that waits for a first connection to where one is open', async () => {
+    const { clock, connectors, log, pool, acquire } = setUp(2)
+    acquire('a')
+    acquire('b')
+    await connectors[1]?.succeed()
+    expect(log).toEqual(['b leased'])
+    clock.advance(250)
+    expect(pool.endpointStats('tcp')[0]).toMatchObject({
+      state: 'down',
+      because: 'no connection after 250 ms',
+    })
+    await connectors[1]?.succeed()
+    expect(log).toEqual(['b leased', 'a leased'])
+    await connectors[0]?.succeed()
+    expect(pool.endpointStats('tcp')[0]).toMatchObject({ state: 'up' })
+  })
+
+  it('leaves a request where it waits while no connection is open anywhere', async () => {
+    const { clock, connectors, log, acquire } = setUp(2)
+    acquire('a')
+    clock.advance(1_000)
+    expect(connectors.map(({ started }) => started)).toEqual([1, 0])
+    await connectors[0]?.succeed()
+    expect(log).toEqual(['a leased'])
+  })
+
+  it('forgets a request that is cancelled', async () => {
+    const { clock, connectors, log, pool, acquire } = setUp(2)
+    const waiter = acquire('a')
+    pool.cancel(waiter)
+    clock.advance(1_000)
+    await connectors[0]?.succeed()
+    expect(log).toEqual([])
+    expect(pool.load.waiters).toBe(0)
+  })
+
+  it('connects to an endpoint that was down beside the requests', async () => {
+    const { clock, connectors, log, pool, acquire } = setUp(2)
+    acquire('a')
+    await connectors[0]?.fail()
+    await connectors[1]?.succeed()
+    clock.advance(DEFAULT_POOL_OPTIONS.backoffMaxMs)
+    acquire('b')
+    expect(connectors[0]?.started).toBe(2)
+    await connectors[1]?.succeed()
+    await connectors[0]?.succeed()
+    expect(log).toEqual(['a leased', 'b leased'])
+    expect(pool.endpointStats('tcp').map(({ state }) => state)).toEqual(['up', 'up'])
+  })
+
+  it('divides a number among takers without a rest', () => {
+    expect([0, 1, 2].map(position => shareOf(7, 3, position))).toEqual([3, 2, 2])
+  })
+})
