@@ -439,6 +439,7 @@ function parseUrl(url: string): URL {
 /** Of a dispatch that ended before it began. */
 const FAILED_DISPATCH: DispatchHandle = {
   abort: () => {},
+  lane: undefined,
   connection: undefined,
   reused: false,
   retries: 0,

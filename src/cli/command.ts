@@ -13,7 +13,7 @@ export interface Command {
 }
 
 /** What a signal is for. */
-export type KeptService = Pick<Service, 'reload' | 'drain' | 'close'> & {
+export type KeptService = Pick<Service, 'reload' | 'reopenLogs' | 'drain' | 'close'> & {
   /** Absent: it cannot hand its sockets over. */
   upgrade?(): Promise<unknown>
 }
@@ -54,7 +54,7 @@ export interface PresentedCertificate {
 }
 
 export interface SignalSource {
-  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR2', listener: () => void): unknown
+  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2', listener: () => void): unknown
   /** Ends the process at once. */
   exit(code: number): void
 }

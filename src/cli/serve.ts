@@ -31,7 +31,7 @@ Runs the connector: takes requests and sends them on to origins through pooled c
 With -c FILE the work is done by worker processes, which are replaced when they end or hang (workers: auto, N or off).
 
 Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
-old configuration when the new one is bad; SIGUSR2 starts the program anew on the same sockets, and drains this one when
+old configuration when the new one is bad; SIGUSR1 opens the access log anew; SIGUSR2 starts the program anew on the same sockets, and drains this one when
 that one is ready (with -c FILE and workers). What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
 drains and exits with 4.
 `
@@ -210,6 +210,10 @@ export async function runUntilSignal(start: StartService, signals: SignalSource)
     signals.on('SIGINT', onSignal)
     signals.on('SIGUSR2', () => {
       starting.then(service => service.upgrade?.()).catch(reject)
+    })
+    // Without a listener Node opens its debugger then.
+    signals.on('SIGUSR1', () => {
+      starting.then(service => service.reopenLogs()).catch(reject)
     })
     signals.on('SIGHUP', () => {
       starting.then(service => service.reload()).catch(reject)

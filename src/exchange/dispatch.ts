@@ -2,6 +2,7 @@ import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 
 /** A request for dispatch(): the lowest door, on which all the others stand. */
 export interface DispatchRequest {
@@ -43,6 +44,8 @@ export interface DispatchHandle {
    * has ended already.
    */
   abort(error: TransportError): void
+  /** Where it goes, or waited last; undefined: it was refused before it had one. */
+  readonly lane: LaneName | undefined
   /** The connection that carries it, or carried it last. */
   readonly connection: Connection | undefined
   /** That connection had carried an exchange before. */

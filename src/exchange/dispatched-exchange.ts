@@ -14,6 +14,7 @@ import {
   isSafeMethod,
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { BalancedPool } from '../origin/lanes/balanced-pool.ts'
@@ -124,6 +125,10 @@ export class DispatchedExchange
     }
     if (kind !== 'aborted') this.#enter({ kind: 'aborted', tried, error })
     this.#abortTry(tried, error)
+  }
+
+  get lane(): LaneName {
+    return this.#route.lane.name
   }
 
   get connection(): Connection | undefined {

@@ -6,7 +6,9 @@ import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import type { configSchema } from './config-schema.ts'
 import {
+  type AccessLogSettings,
   type AdminSettings,
+  DEFAULT_ACCESS_LOG,
   DEFAULT_ADMIN_ADDRESS,
   DEFAULT_FORWARDING,
   DEFAULT_LOG,
@@ -47,6 +49,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       maxQueuedLines: config.log?.maxQueuedLines ?? DEFAULT_LOG.maxQueuedLines,
       slowRequestMs: config.log?.slowRequest ?? DEFAULT_LOG.slowRequestMs,
     },
+    accessLog: accessLogSettings(config.accessLog),
     forwarding: {
       pseudonym: config.forwarding?.via ?? DEFAULT_FORWARDING.pseudonym,
       forwarded: config.forwarding?.forwarded ?? DEFAULT_FORWARDING.forwarded,
@@ -82,6 +85,18 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     })),
     routes,
     warnings,
+  }
+}
+
+function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings | undefined {
+  if (given === undefined) return undefined
+  const requestId = given.requestId ?? DEFAULT_ACCESS_LOG.requestId
+  return {
+    format: given.format ?? DEFAULT_ACCESS_LOG.format,
+    to: given.to ?? DEFAULT_ACCESS_LOG.to,
+    sample: given.sample ?? DEFAULT_ACCESS_LOG.sample,
+    requestId: requestId === 'off' ? undefined : requestId,
+    maxQueuedBytes: given.maxQueuedBytes ?? DEFAULT_ACCESS_LOG.maxQueuedBytes,
   }
 }
 

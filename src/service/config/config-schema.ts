@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
   DEFAULT_GLOBAL_LIMITS,
@@ -18,6 +17,7 @@ import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
+import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
 import { egressField } from './fields/egress-field.ts'
 import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
 import {
@@ -103,6 +103,7 @@ export function configSchema(directory: string) {
         slowRequest: durationField.optional(),
       })
       .optional(),
+    accessLog: accessLogGroup(directory).optional(),
     forwarding: z
       .strictObject({
         via: z.string().regex(PSEUDONYM, 'must be a token or host[:port]').optional(),
@@ -217,10 +218,3 @@ const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context
   context.addIssue({ code: 'custom', message })
   return z.NEVER
 })
-
-function pathField(base: string) {
-  return z
-    .string()
-    .min(1)
-    .transform(value => resolve(base, value))
-}

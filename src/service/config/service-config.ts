@@ -69,6 +69,28 @@ export interface ServiceConfig {
      */
     slowRequest?: number | string
   }
+  /** A line for each request, when it has ended. Default: there is none. */
+  accessLog?: {
+    /**
+     * `json`, `common`, `combined`, or a template of text and variables such as `$client $status $totalMs
+     * "${header.user-agent}"`. Default `json`.
+     */
+    format?: string
+    /**
+     * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was renamed.
+     * Default `stdout`.
+     */
+    to?: string
+    /** The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1. */
+    sample?: number
+    /**
+     * The field that names a request, towards the origin as well: the client's own where it is well-formed, else
+     * a new one. It ends in `-id`. `off`: it is neither read nor made. Default `x-request-id`.
+     */
+    requestId?: string
+    /** What waits to be written at the most; what is more is dropped and counted. Default 4MiB. */
+    maxQueuedBytes?: number | string
+  }
   /** How requests are passed on. */
   forwarding?: {
     /** Our name in Via and Proxy-Status. Default `middlemile`. */

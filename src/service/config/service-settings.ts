@@ -17,6 +17,8 @@ export interface ServiceSettings {
   readonly ingress: IngressLimitsInput
   readonly admin: AdminSettings
   readonly log: LogSettings
+  /** Undefined: there is none. */
+  readonly accessLog: AccessLogSettings | undefined
   readonly forwarding: ForwardingSettings
   /** How much of an error clients receive. */
   readonly errors: ErrorDetail
@@ -94,6 +96,17 @@ export interface LogSettings {
   readonly slowRequestMs: number
 }
 
+export interface AccessLogSettings {
+  /** A format that lineFormat() takes. */
+  readonly format: string
+  readonly to: 'stdout' | { readonly file: string }
+  /** The share of requests that have a line. */
+  readonly sample: number
+  /** The field that names a request; undefined: none does. */
+  readonly requestId: string | undefined
+  readonly maxQueuedBytes: number
+}
+
 /** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
 export type ForwardedMode = 'rfc7239' | 'x-forwarded' | 'both' | 'off'
 
@@ -147,6 +160,13 @@ export const DEFAULT_LOG: LogSettings = {
   maxQueuedLines: 10_000,
   slowRequestMs: 0,
 }
+export const DEFAULT_ACCESS_LOG: AccessLogSettings = {
+  format: 'json',
+  to: 'stdout',
+  sample: 1,
+  requestId: 'x-request-id',
+  maxQueuedBytes: 4_194_304,
+}
 export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   pseudonym: 'middlemile',
   forwarded: 'both',
@@ -160,6 +180,7 @@ const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
   'ingress',
   'admin',
   'log',
+  'accessLog',
   'state',
   'qlog',
   'dnsServers',

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { guardedListener } from '../../base/guard.ts'
 import {
   type DispatchHandle,
   type ExchangeController,
@@ -31,6 +32,8 @@ export interface ForwardingContext {
   dateHeader(): string
   /** Is notified of what a client got, once. */
   onAnswered(answer: ClientAnswer): void
+  /** Is notified of each exchange, and tunnel, when it has ended. Left out: nobody wants to know. */
+  readonly onEnded: ((ended: EndedExchange) => void) | undefined
   /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
 }
@@ -48,10 +51,25 @@ export interface ClientAnswer {
   readonly durationMs: number
 }
 
+/** An exchange of which nothing more comes, with both its sides. */
+export interface EndedExchange extends Omit<ClientAnswer, 'clientProtocol'> {
+  readonly client: IngressExchange
+  /** Undefined: it went to no origin. */
+  readonly handle: DispatchHandle | undefined
+  readonly requestId: string | undefined
+  /** Of the body, or from the client of a tunnel; undefined: nobody counted. */
+  readonly requestBytes: number | undefined
+  /** Of the body, as far as the client took it, or to the client of a tunnel. */
+  readonly responseBytes: number
+  /** Why it failed, whatever the client got of it. */
+  readonly error: TransportError | undefined
+}
+
 /** How one request goes on. */
 export interface ForwardedRequest {
   readonly headers: HeaderList
   readonly authority: string | undefined
+  readonly requestId: string | undefined
   /** Whose turn it takes where requests wait for a protected origin. */
   readonly fairKey: string | undefined
 }
@@ -69,16 +87,22 @@ export interface ForwardedRequest {
  *   Final
  */
 export class ForwardedExchange
-  implements ExchangeHandler, IngressExchangeEvents, StalledExchange, ClientAnswer
+  implements ExchangeHandler, IngressExchangeEvents, StalledExchange, ClientAnswer, EndedExchange
 {
+  readonly client: IngressExchange
   readonly origin: Origin
   status = 0
   originProtocol: Protocol | undefined
+  handle: DispatchHandle | undefined
+  requestId: string | undefined
+  error: TransportError | undefined
+  /** Not those that the client did not take. Counted at the end. */
+  responseBytes = 0
+  /** Of a tunnel, which has no body. */
+  #tunnelBytes: number | undefined
   readonly #context: ForwardingContext
-  readonly #client: IngressExchange
   readonly #startedAt: number
   #phase: 'waiting' | 'responding' | 'delivering' | 'ended' = 'waiting'
-  #handle: DispatchHandle | undefined
   #controller: ExchangeController | undefined
   /** Why the client's side ended; kept for an abort that comes while dispatch() is still running. */
   #clientError: TransportError | undefined
@@ -93,23 +117,31 @@ export class ForwardedExchange
 
   constructor(context: ForwardingContext, client: IngressExchange, origin: Origin) {
     this.#context = context
-    this.#client = client
+    this.client = client
     this.#startedAt = context.clock.now()
     this.origin = origin
   }
 
   get clientProtocol(): Protocol {
-    return protocolOf(this.#client)
+    return protocolOf(this.client)
   }
 
   get durationMs(): number {
     return this.#context.clock.now() - this.#startedAt
   }
 
+  get requestBytes(): number | undefined {
+    const { body } = this.client
+    if (this.#tunnelBytes !== undefined) return this.#tunnelBytes
+    if (body === null) return 0
+    return body instanceof Uint8Array ? body.length : (body.writtenBytes ?? body.length)
+  }
+
   start(request: ForwardedRequest): void {
-    const client = this.#client
+    const { client } = this
     client.events = this
-    this.#handle = this.#context.transport.dispatch(
+    this.requestId = request.requestId
+    this.handle = this.#context.transport.dispatch(
       this.origin,
       {
         method: client.method,
@@ -124,7 +156,7 @@ export class ForwardedExchange
       },
       this,
     )
-    if (this.#clientError !== undefined) this.#handle.abort(this.#clientError)
+    if (this.#clientError !== undefined) this.handle.abort(this.#clientError)
   }
 
   // From the origin
@@ -134,7 +166,7 @@ export class ForwardedExchange
   }
 
   onInformational(_controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (this.#phase === 'waiting') this.#client.respondInformational(status, withoutAltSvc(headers))
+    if (this.#phase === 'waiting') this.client.respondInformational(status, withoutAltSvc(headers))
   }
 
   onResponseStart(
@@ -148,7 +180,7 @@ export class ForwardedExchange
     this.#responseHeaders = headers
     this.status = status
     this.originProtocol = controller.protocol
-    this.#client.respondStart(status, this.#withOwnFields(controller, headers), statusText)
+    this.client.respondStart(status, this.#withOwnFields(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -162,7 +194,7 @@ export class ForwardedExchange
     }
     const before = delivering
     delivering = controller
-    const wantsMore = this.#client.respondData(chunk, keepDelivered)
+    const wantsMore = this.client.respondData(chunk, keepDelivered)
     delivering = before
     if (!wantsMore && !this.#isBehind) this.#stop(controller)
   }
@@ -178,8 +210,8 @@ export class ForwardedExchange
       return
     }
     this.#leave()
-    this.#client.respondEnd(trailers)
-    this.#context.onAnswered(this)
+    this.client.respondEnd(trailers)
+    this.#reportEnd()
   }
 
   onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
@@ -190,24 +222,34 @@ export class ForwardedExchange
     this.#leave()
     this.status = status
     this.originProtocol = controller.protocol
-    const client = this.#client.acceptUpgrade(status, this.#rewritten(controller, headers))
+    const client = this.client.acceptUpgrade(status, this.#rewritten(controller, headers))
     const { protocol } = controller
-    joinTunnel(client, tunnel, (fromClient, fromOrigin) =>
-      this.#context.onCarried(this.origin, protocol, fromClient, fromOrigin),
-    )
+    this.#tunnelBytes = 0
+    joinTunnel(client, tunnel, (fromClient, fromOrigin) => {
+      this.#tunnelBytes = (this.#tunnelBytes ?? 0) + fromClient
+      this.responseBytes += fromOrigin
+      this.#context.onCarried(this.origin, protocol, fromClient, fromOrigin)
+    })
     this.#context.onAnswered(this)
+    const { onEnded } = this.#context
+    if (onEnded !== undefined)
+      client.once(
+        'close',
+        guardedListener('the end of a tunnel', () => onEnded(this), ignoreFault),
+      )
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     const phase = this.#phase
     if (phase === 'ended') return
     this.#leave()
+    this.error = error
     // A client that has gone reads no answer. A head that has left us cannot be taken back: the client sees a
     // truncated response.
-    const isTooLate = phase === 'responding' && !this.#client.retract()
-    if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
+    const isTooLate = phase === 'responding' && !this.client.retract()
+    if (isTooLate || error.code === 'MM_CLIENT_GONE') this.client.abort(error)
     else this.#answerItself(error)
-    this.#context.onAnswered(this)
+    this.#reportEnd()
   }
 
   #answerItself(error: TransportError): void {
@@ -215,7 +257,8 @@ export class ForwardedExchange
     const response = ownResponse(error, { name, detail, dateHeader: this.#context.dateHeader() })
     this.status = response.status
     this.originProtocol = undefined
-    sendOwnResponse(this.#client, response)
+    this.responseBytes = this.client.method === 'HEAD' ? 0 : response.body.length
+    sendOwnResponse(this.client, response)
   }
 
   #rewritten(controller: ExchangeController, headers: HeaderList): HeaderList {
@@ -225,8 +268,8 @@ export class ForwardedExchange
   #withOwnFields(controller: ExchangeController, headers: HeaderList): HeaderList {
     const rewritten = this.#rewritten(controller, headers)
     const { responseFields } = this.#context
-    if (responseFields === undefined || this.#handle === undefined) return rewritten
-    return rewritten.concat(responseFields(this.#handle))
+    if (responseFields === undefined || this.handle === undefined) return rewritten
+    return rewritten.concat(responseFields(this.handle))
   }
 
   // From the client
@@ -242,8 +285,9 @@ export class ForwardedExchange
     if (phase === 'ended') return
     this.#leave()
     this.#clientError = error
-    if (phase !== 'delivering') this.#handle?.abort(error)
-    this.#context.onAnswered(this)
+    this.error = error
+    if (phase !== 'delivering') this.handle?.abort(error)
+    this.#reportEnd()
   }
 
   // A client that does not keep up: StalledExchange
@@ -261,21 +305,21 @@ export class ForwardedExchange
   }
 
   endStalled(error: TransportError): void {
-    this.#handle?.abort(error)
+    this.handle?.abort(error)
   }
 
   /** Hands the client what is buffered, as far as it takes it. True: it has caught up. */
   #deliver(buffer: ResponseBuffer): boolean {
     for (let piece = buffer.take(); piece !== undefined; piece = buffer.take()) {
-      if (this.#client.respondData(piece, keepOwned)) continue
+      if (this.client.respondData(piece, keepOwned)) continue
       // What ended the exchange from within has cleared the buffer.
       if (this.#phase === 'responding' && this.#isBehind && buffer.hasRoom) this.#goOn()
       if (this.#phase !== 'delivering' || buffer.bytes > 0) return false
     }
     if (this.#phase === 'delivering') {
       this.#leave()
-      this.#client.respondEnd(this.#trailers)
-      this.#context.onAnswered(this)
+      this.client.respondEnd(this.#trailers)
+      this.#reportEnd()
     } else if (this.#phase === 'responding') {
       buffer.clear()
       this.#buffer = undefined
@@ -297,9 +341,16 @@ export class ForwardedExchange
     this.#controller?.resume()
   }
 
+  /** Once, but for a tunnel, whose end is reported when it has ended. */
+  #reportEnd(): void {
+    this.#context.onAnswered(this)
+    this.#context.onEnded?.(this)
+  }
+
   /** Nothing more will be passed on. */
   #leave(): void {
     this.#phase = 'ended'
+    this.responseBytes = this.#receivedBytes - (this.#buffer?.bytes ?? 0)
     if (this.#isBehind) this.#context.stalledReaders.delete(this)
     this.#buffer?.clear()
     this.#buffer = undefined
@@ -311,6 +362,9 @@ export class ForwardedExchange
     return length === undefined ? undefined : Math.max(0, Number(length) - this.#receivedBytes)
   }
 }
+
+/** What is left of a line of a log that cannot be written: the fault is counted. */
+function ignoreFault(): void {}
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = { '2': 'h2', '3': 'h3' }
 

@@ -9,12 +9,14 @@ import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
 import {
   type ClientAnswer,
+  type EndedExchange,
   ForwardedExchange,
   type ForwardingContext,
   protocolOf,
 } from './forwarded-exchange.ts'
 import { RequestHeaders, ResponseHeaders } from './forwarded-headers.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
+import type { RequestIds } from './request-id.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
 
 /** Where a route leads, with everything prepared that does not depend on the request. */
@@ -44,6 +46,10 @@ export interface ForwarderOptions {
   readonly responseFields?: ResponseFields | undefined
   /** Is notified of what each client got. */
   onAnswered(answer: ClientAnswer): void
+  /** Is notified of each exchange, and tunnel, when it has ended. Default: nobody is. */
+  readonly onEnded?: ((ended: EndedExchange) => void) | undefined
+  /** Gives each request an id, which goes with it. Default: what a client sends passes as it is. */
+  readonly requestIds?: RequestIds | undefined
   /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
   /** Default: the system's. */
@@ -107,9 +113,13 @@ export class Forwarder {
     } else {
       const authority =
         target.keepsAuthority && exchange.authority !== '' ? exchange.authority : target.authority
+      const { requestIds } = this.#options
+      const requestId = requestIds?.of(exchange.headers)
+      const named = requestId === undefined ? headers : requestIds?.withId(headers, requestId)
       new ForwardedExchange(state, exchange, target.origin).start({
-        headers,
+        headers: named ?? headers,
         authority,
+        requestId,
         fairKey: fairKeyOf(exchange, target.fairBy),
       })
     }
@@ -120,11 +130,13 @@ export class Forwarder {
     const { status } = ERROR_CODES[error.code]
     this.#options.onRefused(exchange, status, error)
     // Its message is about the request, and names nothing that the client does not know.
-    sendOwnResponse(
-      exchange,
-      ownResponse(error, { name: state.name, detail: 'detail', dateHeader: state.dateHeader() }),
-    )
-    this.#options.onAnswered(unroutedAnswer(exchange, status))
+    const response = ownResponse(error, {
+      name: state.name,
+      detail: 'detail',
+      dateHeader: state.dateHeader(),
+    })
+    sendOwnResponse(exchange, response)
+    this.#onUnrouted(exchange, status, exchange.method === 'HEAD' ? 0 : response.body.length, error)
   }
 
   /**
@@ -143,18 +155,28 @@ export class Forwarder {
     this.#options.onRefused(exchange, 204, undefined)
     exchange.respondStart(204, ['allow', OWN_ALLOW, 'date', state.dateHeader()])
     exchange.respondEnd(NO_HEADERS)
-    this.#options.onAnswered(unroutedAnswer(exchange, 204))
+    this.#onUnrouted(exchange, 204, 0, undefined)
   }
-}
 
-/** An answer that was given at once, without an origin. */
-function unroutedAnswer(exchange: IngressExchange, status: number): ClientAnswer {
-  return {
-    origin: undefined,
-    originProtocol: undefined,
-    clientProtocol: protocolOf(exchange),
-    status,
-    durationMs: 0,
+  /** An answer that was given at once, without an origin. */
+  #onUnrouted(
+    client: IngressExchange,
+    status: number,
+    responseBytes: number,
+    error: TransportError | undefined,
+  ): void {
+    const { onEnded, requestIds } = this.#options
+    const answer = { origin: undefined, originProtocol: undefined, status, durationMs: 0 }
+    this.#options.onAnswered({ ...answer, clientProtocol: protocolOf(client) })
+    onEnded?.({
+      ...answer,
+      client,
+      handle: undefined,
+      requestId: requestIds?.of(client.headers),
+      requestBytes: undefined,
+      responseBytes,
+      error,
+    })
   }
 }
 
@@ -200,6 +222,7 @@ function prepare(
     clock: options.clock ?? systemClock,
     dateHeader: () => options.dateHeader(),
     onAnswered: answer => options.onAnswered(answer),
+    onEnded: options.onEnded,
     onCarried: (...carried) => options.onCarried(...carried),
   }
 }

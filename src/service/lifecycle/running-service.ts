@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
 import { packageVersion } from '../../base/package-require.ts'
@@ -16,12 +16,14 @@ import {
   type TransportStats,
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import { type AccessLog, openAccessLog } from '../access-log/access-log.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { isSameListener, restartWarnings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
+import { RequestIds } from '../forwarding/request-id.ts'
 import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
 import { connectionLog } from '../logging/event-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
@@ -75,6 +77,7 @@ export class RunningService implements Service {
   readonly #observer: Observer
   readonly #qlog: QlogObserver | undefined
   readonly #forwarder: Forwarder
+  readonly #accessLog: AccessLog | undefined
   readonly #memoryReturn: MemoryReturn | undefined
   readonly transport: Transport
   #sockets: OpenSockets = { listeners: [], admin: undefined }
@@ -96,7 +99,11 @@ export class RunningService implements Service {
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(({ listener }) => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
-      dropped: () => ({ log: log.dropped(), qlog: this.#qlog?.dropped ?? 0 }),
+      dropped: () => ({
+        log: log.dropped(),
+        accessLog: this.#accessLog?.dropped() ?? 0,
+        qlog: this.#qlog?.dropped ?? 0,
+      }),
       certificates: () =>
         certificateExpiries(
           this.#settings,
@@ -128,6 +135,8 @@ export class RunningService implements Service {
       logSlow?.(event)
       this.#qlog?.observer(event)
     }
+    this.#accessLog = settings.accessLog && openAccessLog(settings.accessLog, logger, originName)
+    const requestId = settings.accessLog?.requestId
     this.transport = createTransport({
       ...withServiceDefaults(settings.transport),
       ...(state !== undefined && { state }),
@@ -144,6 +153,8 @@ export class RunningService implements Service {
       responseFields: outside.responseFields,
       onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
       onAnswered: answer => this.#metrics.onAnswered(answer),
+      onEnded: this.#accessLog?.onEnded,
+      requestIds: requestId === undefined ? undefined : new RequestIds(requestId, randomUUID),
       onCarried: (...carried) => this.#metrics.onCarried(...carried),
     })
     if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
@@ -235,9 +246,14 @@ export class RunningService implements Service {
     ])
     this.#qlog?.close()
     this.#logger.info('closed')
+    await this.#accessLog?.close()
     await this.#log.close()
     this.#memoryReturn?.close()
     this.#faults.close()
+  }
+
+  reopenLogs(): void {
+    this.#accessLog?.reopen()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

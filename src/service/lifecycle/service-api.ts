@@ -21,6 +21,8 @@ export interface Service extends AsyncDisposable {
    * one changes nothing.
    */
   reload(config?: ServiceConfig): Promise<ReloadResult>
+  /** Opens the file of the access log anew, once it was renamed; whoever started the service asks for it. */
+  reopenLogs(): void
   /**
    * Takes no more requests; resolves when the open ones have ended, or the drain timeout has passed and they
    * were cut.

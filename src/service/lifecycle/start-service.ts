@@ -75,8 +75,10 @@ async function start(read: ConfigReader, options: StartOptions, file?: string): 
       result.faults.map(fault => formatFault(fault, file)).join('\n'),
     )
   }
-  const { log: settings } = result.settings
-  const log = options.logTo === undefined ? logToStandardOutput(settings) : logTo(settings, options.logTo)
+  const { log: settings, accessLog } = result.settings
+  const isShared = accessLog?.to === 'stdout'
+  const log =
+    options.logTo === undefined ? logToStandardOutput(settings, { isShared }) : logTo(settings, options.logTo)
   return await RunningService.start(result.settings, {
     log,
     read,

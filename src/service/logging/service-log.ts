@@ -71,8 +71,14 @@ export function logTo(settings: LogSettings, destination: DestinationStream): Se
   return { logger: createLogger(settings, destination), dropped: () => 0, close: () => Promise.resolve() }
 }
 
-/** Logs to standard output, without ever waiting for it. `worker`: which of several processes says so. */
-export function logToStandardOutput(settings: LogSettings, worker?: string): ServiceLog {
+/**
+ * Logs to standard output, without ever waiting for it. `worker`: which of several processes says so.
+ * `isShared`: others write there, too.
+ */
+export function logToStandardOutput(
+  settings: LogSettings,
+  { worker, isShared = worker !== undefined }: { worker?: string | undefined; isShared?: boolean } = {},
+): ServiceLog {
   const { maxQueuedBytes, maxQueuedLines } = settings
   const limits: LineQueueLimits = { maxBytes: maxQueuedBytes, maxLines: maxQueuedLines }
   const destination = new LogDestination({
@@ -81,7 +87,7 @@ export function logToStandardOutput(settings: LogSettings, worker?: string): Ser
     // or a file.
     sink: logSink(STANDARD_OUTPUT, () => process.stdout),
     clock: systemClock,
-    ...(worker !== undefined && { blockBytes: SHARED_BLOCK_BYTES }),
+    ...(isShared && { blockBytes: SHARED_BLOCK_BYTES }),
     onResumed: dropped =>
       logger.warn(
         { dropped },

@@ -9,7 +9,7 @@ export function registerProcessMetrics(
   registry: Registry,
   faults: CounterSet<`${FaultKind} ${FaultCause}`>,
   returnedMemoryBytes: () => number,
-  dropped: () => Readonly<Record<'log' | 'qlog', number>>,
+  dropped: () => Readonly<Record<'log' | 'accessLog' | 'qlog', number>>,
 ): void {
   registerScraped(
     registry,
@@ -33,7 +33,7 @@ export function registerProcessMetrics(
     registry,
     'counter',
     'middlemile_log_dropped_total',
-    'Lines of the log, and events of the qlog trace, that were dropped, since they were read or written too slowly',
+    'Lines of the log and the access log, and events of the qlog trace, that were dropped, since they were read or written too slowly',
     () => Object.entries(dropped()).map(([to, value]) => ({ labels: { to }, value })),
   )
 }

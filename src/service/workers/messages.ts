@@ -18,6 +18,8 @@ export interface ToWorker {
   start: ConfigText & { readonly descriptors: readonly (readonly number[])[] } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine
+  /** Its log files were renamed. */
+  reopenLogs: Record<string, never>
   /** No new connections; open exchanges end. The process ends with them. */
   drain: Record<string, never>
 }

@@ -92,7 +92,7 @@ export class SupervisedService {
       workerCount(settings.workers),
       inherited.listening,
     )
-    const log = logToStandardOutput(settings.log)
+    const log = logToStandardOutput(settings.log, { isShared: settings.accessLog?.to === 'stdout' })
     const { logger } = log
     const supervisor = new Supervisor({ logger, sockets, config, settings })
     const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
@@ -144,6 +144,10 @@ export class SupervisedService {
       logger.error(`upgrade failed, this program goes on: ${result.because}`)
     }
     return result
+  }
+
+  reopenLogs(): void {
+    this.#supervisor.reopenLogs()
   }
 
   /** Takes no more requests; resolves when the last worker has ended. */

@@ -149,6 +149,11 @@ export class Supervisor {
   /** Workers whose configuration is the present one though they were started with another. */
   #takenBy = new Set<number>()
 
+  /** Those that drain still write lines. */
+  reopenLogs(): void {
+    for (const { channel } of this.#processes.values()) channel.send('reopenLogs', {})
+  }
+
   /** All workers drain; resolves when the last has ended. */
   async drain(): Promise<void> {
     this.#table.end(systemClock.now())

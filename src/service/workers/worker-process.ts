@@ -24,7 +24,7 @@ const CANNOT_START = 3
 const TOO_MANY_FAULTS = 4
 
 /** Signals that a terminal or a service manager sends to the whole group: the supervisor decides what they mean. */
-const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
+const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */
 const channel = new Channel<ToSupervisor, ToWorker, object, AskWorker>(process)
@@ -45,8 +45,12 @@ async function start({
 }: ToWorker['start']): Promise<void> {
   let settings = read(config)
   let withheld: readonly string[] = quarantined
-  const log = logToStandardOutput(settings.log, process.env['MIDDLEMILE_WORKER'])
+  const log = logToStandardOutput(settings.log, { worker: process.env['MIDDLEMILE_WORKER'], isShared: true })
   const http3 = new OriginsInUse()
+  let isReopenDue = false
+  channel.receive('reopenLogs', () => {
+    isReopenDue = true
+  })
   let isEnding = false
   const end = (exitCode: number): void => {
     if (isEnding) return
@@ -90,6 +94,8 @@ async function start({
   channel.answer('pools', () => service.actions.pools())
   channel.answer('explain', ({ origin }) => service.actions.explain(origin))
   channel.answer('migrate', ({ origin, ...to }) => service.actions.migrate(origin, to))
+  channel.receive('reopenLogs', () => service.reopenLogs())
+  if (isReopenDue) service.reopenLogs()
   channel.receive('drain', () => end(0))
   const onOrphaned = (): void => {
     if (isEnding) return

@@ -28,6 +28,7 @@ describe('exchangeInfo', () => {
   } as Connection // the fields that are looked at
   const handle = (reused: boolean, wasEarly = false, attempts = handshake.attempts): DispatchHandle => ({
     abort: () => {},
+    lane: 'tcp',
     connection,
     reused,
     retries: 2,

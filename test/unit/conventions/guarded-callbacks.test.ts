@@ -34,6 +34,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'cli/process-io.ts: onOutputFailed': 'a command that nobody reads ends',
   'cli/process-io.ts: () => undefined': 'does nothing',
   'cli/serve.ts: onSignal': 'ends the process, which is what it is for',
+  'cli/serve.ts: () => { starting.then(service => service.reopenLogs()).catch(reject) }':
+    'its rejection is caught',
   'cli/serve.ts: () => { starting.then(service => service.reload()).catch(reject) }':
     'its rejection is caught',
   'cli/serve.ts: () => { starting.then(service => service.upgrade?.()).catch(reject) }':
@@ -54,6 +56,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
     'catches within: #deliver',
   'service/admin/admin-server.ts: reject': 'of a promise',
   'service/admin/admin-server.ts: resolve': 'of a promise',
+  'service/access-log/access-log.ts: onExit': 'catches within: flushAtExit',
   'service/logging/service-log.ts: onExit': 'catches within: flushAtExit',
   'connect/tcp/attempt-socket.ts: secure.keylog':
     'was guarded where it was given: guardedKeylog in origin/origin-maker.ts',

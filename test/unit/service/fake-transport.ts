@@ -15,6 +15,7 @@ export class FakeDispatch implements DispatchHandle, ExchangeController {
   readonly log: string[] = []
   paused = false
   abortedWith: TransportError | undefined
+  lane = 'tcp' as const
   connection = undefined
   reused = false
   retries = 0

@@ -34,6 +34,7 @@ function make(over: Dispatcher.DispatchHandler = {}) {
       aborts.push(error)
       exchange.onResponseError(controller, error)
     },
+    lane: undefined,
     connection: undefined,
     reused: false,
     retries: 0,
