@@ -51,8 +51,9 @@ export class ProxiedClients {
     const letGo = (): void => {
       timer.cancel()
       this.#waiting.delete(socket)
-      socket.off('data', onData).off('end', onEnd).off('error', ignoreError).off('close', letGo)
+      socket.off('data', onData).off('end', onEnd).off('error', ignoreError).off('close', onClose)
     }
+    const onClose = guardedListener(DURING, letGo, end)
     const refuse = (because: string): void => {
       onRefused(socket, because)
       socket.destroy()
@@ -83,7 +84,7 @@ export class ProxiedClients {
       end,
     )
     this.#waiting.add(socket)
-    socket.on('data', onData).on('end', onEnd).on('error', ignoreError).on('close', letGo)
+    socket.on('data', onData).on('end', onEnd).on('error', ignoreError).on('close', onClose)
     if (timeoutMs > 0) timer.cover(clock.now() + timeoutMs)
   }
 
@@ -105,10 +106,14 @@ export class ProxiedClients {
   #remember(socket: Socket, client: ProxiedEnd): void {
     const end = endOf(socket)
     this.#clients.set(end, client)
-    socket.once('close', () => {
+    const forget = (): void => {
       // The proxy may have come again from the same port by now.
       if (this.#clients.get(end) === client) this.#clients.delete(end)
-    })
+    }
+    socket.once(
+      'close',
+      guardedListener(DURING, forget, () => {}),
+    )
   }
 }
 

@@ -3,7 +3,8 @@ import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { ServiceConfig } from '../../../src/service/index.ts'
-import { type Nginx, startNginx } from '../../support/nginx.ts'
+import { descriptorsTo } from '../../support/descriptors-to.ts'
+import { startNginx } from '../../support/nginx.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { ok, startScriptedOrigin } from '../../support/scripted-origin.ts'
 import { startConnector } from '../../support/start-connector.ts'
@@ -23,11 +24,11 @@ async function ask(url: string, localAddress: string): Promise<number | undefine
   return response.statusCode
 }
 
-/** The most connections that nginx has at once, looked at until `isOver`. */
-async function mostAtOnce(nginx: Nginx, isOver: () => boolean): Promise<number> {
+/** The most connections to a port that this process has at once, looked at until `isOver`. */
+async function mostAtOnce(port: number, isOver: () => boolean): Promise<number> {
   let most = 0
   while (!isOver()) {
-    most = Math.max(most, (await nginx.counters()).active)
+    most = Math.max(most, descriptorsTo(port).length)
     await sleep(10)
   }
   return most
@@ -65,7 +66,7 @@ describe.skipIf(noNginx)('nginx as a protected origin', () => {
     const many = Array.from({ length: MANY }, () => asked('many', '127.0.0.1'))
     await expect.poll(async () => (await connector.pool('shop')).waiters).toBeGreaterThan(MANY / 2)
     let isOver = false
-    const most = mostAtOnce(nginx, () => isOver)
+    const most = mostAtOnce(nginx.tlsPort, () => isOver)
     await asked('one', '127.0.0.2')
     // Those that went before it, and one more on each connection.
     expect(ended.indexOf('one')).toBeLessThanOrEqual(3 * CEILING)
