@@ -101,7 +101,7 @@ export class RunningService implements Service {
       stallStats: () => this.#forwarder.stallStats,
       dropped: () => ({
         log: log.dropped(),
-        accessLog: this.#accessLog?.dropped() ?? 0,
+        access_log: this.#accessLog?.dropped() ?? 0,
         qlog: this.#qlog?.dropped ?? 0,
       }),
       certificates: () =>

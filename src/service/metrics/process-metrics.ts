@@ -9,7 +9,7 @@ export function registerProcessMetrics(
   registry: Registry,
   faults: CounterSet<`${FaultKind} ${FaultCause}`>,
   returnedMemoryBytes: () => number,
-  dropped: () => Readonly<Record<'log' | 'accessLog' | 'qlog', number>>,
+  dropped: () => Readonly<Record<'log' | 'access_log' | 'qlog', number>>,
 ): void {
   registerScraped(
     registry,

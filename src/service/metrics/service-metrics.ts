@@ -30,7 +30,7 @@ export interface MetricSources {
   ingressStats(): readonly IngressStats[]
   stallStats(): StallStats
   /** Lines that were dropped, by where they were to go. */
-  dropped(): Readonly<Record<'log' | 'accessLog' | 'qlog', number>>
+  dropped(): Readonly<Record<'log' | 'access_log' | 'qlog', number>>
   /** Those that are in use, of listeners and of origins. */
   certificates(): readonly CertificateExpiry[]
   /** Of this program. */

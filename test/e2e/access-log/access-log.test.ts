@@ -188,7 +188,7 @@ describe('the access log in a file', () => {
 
 async function dropped(adminUrl: string): Promise<number> {
   const page = await (await fetch(`${adminUrl}/metrics`)).text()
-  return parsePrometheusText(page).sum('middlemile_log_dropped_total', { to: 'accessLog' })
+  return parsePrometheusText(page).sum('middlemile_log_dropped_total', { to: 'access_log' })
 }
 
 describe('an access log that nobody takes', () => {

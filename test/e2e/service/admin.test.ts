@@ -276,6 +276,11 @@ describe('GET /pools', () => {
           overloaded: false,
           shed: 0,
           protectedRefusals: 0,
+          breakers: {
+            requests: { limit: 0, used: 0, refused: 0 },
+            retries: { limit: 0, used: 0, refused: 0 },
+          },
+          retryBudget: { left: 10, refused: 0 },
           streams: 0,
           stalled: 0,
           opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },

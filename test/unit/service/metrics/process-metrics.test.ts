@@ -21,7 +21,7 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
     }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
-    dropped: () => ({ log: 3, accessLog: 5, qlog: 4 }),
+    dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [{ of: 'listener', name: '127.0.0.1:8443', expiresAtSeconds: 1_800_000_000 }],
     version: '1.2.3',
   })
@@ -42,7 +42,7 @@ describe('a scrape', () => {
     expect(page.sum('middlemile_memory_returned_bytes_total')).toBe(6)
     expect(page.sum('middlemile_log_dropped_total', { to: 'log' })).toBe(3)
     expect(page.sum('middlemile_log_dropped_total', { to: 'qlog' })).toBe(4)
-    expect(page.sum('middlemile_log_dropped_total', { to: 'accessLog' })).toBe(5)
+    expect(page.sum('middlemile_log_dropped_total', { to: 'access_log' })).toBe(5)
     expect(page.sum('middlemile_ingress_accept_pauses_total')).toBe(5)
     expect(page.sum('middlemile_ingress_paused')).toBe(1)
     expect(page.sum('middlemile_build_info', { version: '1.2.3', node: process.versions.node })).toBe(1)

@@ -106,7 +106,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
     }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
-    dropped: () => ({ log: 3, accessLog: 5, qlog: 4 }),
+    dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [],
     version: '1.2.3',
   })
