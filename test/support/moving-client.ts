@@ -142,7 +142,7 @@ class IncidentMeter {
   readonly hash: Hash = createHash('sha256')
   bytes = 0
   readonly #pending: Incident[]
-  readonly #running: unknown[] = []
+  readonly #running: Promise<unknown>[] = []
 
   constructor(incidents: readonly Incident[]) {
     this.#pending = [...incidents]
@@ -153,7 +153,9 @@ class IncidentMeter {
     this.bytes += chunk.length
     for (let next = this.#pending[0]; next !== undefined && next[0] <= this.bytes; next = this.#pending[0]) {
       this.#pending.shift()
-      this.#running.push(next[1]())
+      const running = Promise.resolve(next[1]())
+      running.catch(() => {}) // settled() reports it: until then it is nobody's
+      this.#running.push(running)
     }
   }
 

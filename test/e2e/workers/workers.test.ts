@@ -73,7 +73,6 @@ describe('workers', () => {
   it.for([
     ['SIGKILL', 1_000],
     ['SIGABRT', 1_000],
-    ['SIGSEGV', 1_000],
     // The second of silence that makes a hang comes first.
     ['SIGSTOP', 2_500],
   ] as const)('are replaced after %s, and only what was in that one is lost', async ([name, limitMs]) => {
