@@ -96,8 +96,9 @@ describe('tickets of servers of others', () => {
       seen.set(how, (seen.get(how) ?? 0) + 1)
     }
     expect([...seen.keys()]).toContain('200 resumed accepted')
+    // `resumed none`, see askUntil: on a busy machine the handshake may be complete before the request is written.
     for (const how of seen.keys())
-      expect(how).toMatch(/^200 (resumed (accepted|rejected)|full (rejected|none))$/)
+      expect(how).toMatch(/^200 (resumed (accepted|rejected|none)|full (rejected|none))$/)
   })
 })
 
