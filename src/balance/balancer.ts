@@ -1,8 +1,7 @@
 import type { BalanceOptions, BalancePolicy } from '../base/options/balance-options.ts'
 import { MaglevTable, maglevSize } from './maglev-table.ts'
-import { PeakLatency } from './peak-latency.ts'
+import { PeakLatency, SmoothRoundRobin, type TurnTaker } from './policies.ts'
 import { EndpointReachability, type Reachability } from './reachability.ts'
-import { SmoothRoundRobin, type TurnTaker } from './smooth-round-robin.ts'
 
 /** One endpoint, as it is configured. */
 export interface BalancedEndpoint {

@@ -1,4 +1,4 @@
-import { keyHash } from './key-hash.ts'
+import { keyHash } from './request-key.ts'
 
 /** A member of the table. */
 export interface MaglevMember {

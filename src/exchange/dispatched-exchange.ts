@@ -17,7 +17,6 @@ import type { HeaderList } from '../base/http/headers.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
-import type { BalancedPool } from '../origin/lanes/balanced-pool.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
@@ -43,6 +42,7 @@ import {
   isRetried,
   judgeReplay,
   MAX_DRAIN_MS,
+  requestTimeout,
   speaksAgainstLane,
   tryTimeout,
   withoutUpgrade,
@@ -92,15 +92,16 @@ export class DispatchedExchange
     this.#route = new ExchangeRoute({ origin, clock, waiter: this, isHarmless, isUpgrade })
     this.#startedAt = clock.now()
     this.#state = { kind: 'starting', since: this.#startedAt, tried: undefined }
-    this.#deadline = undefined
   }
 
   /** Goes to the pool. */
   start(): void {
     const { requestMs } = this.#origin.settings.timeouts
     if (requestMs > 0) {
-      const onFault = (fault: TransportError): void => void (this.#isDone || this.#fail(fault))
-      const onDue = guardedListener('the deadline of a request', () => this.#onDeadline(requestMs), onFault)
+      const onFault = (fault: TransportError): void => void (this.#state.kind === 'done' || this.#fail(fault))
+      const abortLate = () =>
+        this.abort(requestTimeout(requestMs, currentTry(this.#state) !== undefined, this.#status))
+      const onDue = guardedListener('the deadline of a request', abortLate, onFault)
       this.#deadline = this.#clock.setTimer(requestMs, onDue)
     }
     const admitted = this.#origin.onStarted(this.#startedAt)
@@ -234,13 +235,10 @@ export class DispatchedExchange
   ): void {
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
-    const { statuses } = this.#origin.settings.retry
-    const isAsking = status === 425 || status === 421 || (statuses.length > 0 && statuses.includes(status))
-    if (state.kind === 'sent' && isAsking) {
-      const { tried } = state
+    if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
       if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
-        this.#enter({ kind: 'dismissed', tried, ...dismissed })
+        this.#enter({ kind: 'dismissed', tried: state.tried, ...dismissed })
         if (isDrained(controller, this.#request.method, headers))
           this.#limitTry(MAX_DRAIN_MS, dismissed.error)
         else controller.abort(dismissed.error) // onResponseError follows from within
@@ -250,10 +248,11 @@ export class DispatchedExchange
     this.#commit()
     this.#status = status
     this.#headAt = this.#clock.now()
-    if (this.#route.lane.balanced !== undefined) this.#onBalancedAnswer(this.#route.lane.balanced)
+    if (state.tried !== undefined)
+      this.#route.lane.balanced?.onAnswered(state.tried.connection, this.ttfbMs, this.#headAt)
     const { lanes } = this.#origin
     if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
-    if (this.#isDone) return
+    if (this.#state.kind === 'done') return
     this.#handler.onResponseStart(controller, status, headers, statusText)
   }
 
@@ -342,9 +341,15 @@ export class DispatchedExchange
   }
 
   #makeHedge({ leasedAt }: Try, path: Http3Path): HedgedRequest {
-    const { lane } = this.#route
-    const parts = { origin: this.#origin, clock: this.#clock, request: this.#request, path, leasedAt, lane }
-    return new HedgedRequest({ exchange: this, ...parts })
+    return new HedgedRequest({
+      exchange: this,
+      origin: this.#origin,
+      clock: this.#clock,
+      request: this.#request,
+      path,
+      leasedAt,
+      lane: this.#route.lane,
+    })
   }
 
   /** The caller sees something of an answer. */
@@ -420,7 +425,7 @@ export class DispatchedExchange
     this.#origin.onRetry(reason, error)
     // An observer of that event may have aborted it.
     if (this.#state.kind === 'aborted') this.#fail(this.#state.error)
-    if (this.#isDone) return
+    if (this.#state.kind === 'done') return
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     this.#restart()
     this.#route.go(wantsFresh, true)
@@ -440,13 +445,6 @@ export class DispatchedExchange
     if (kind !== 'starting' && kind !== 'waiting')
       this.#enter({ kind: 'waiting', since: this.#clock.now(), tried })
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
-  }
-
-  #onDeadline(requestMs: number): void {
-    const isOut = currentTry(this.#state) !== undefined
-    const processed = !isOut ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
-    const message = `the exchange did not end within ${requestMs} ms`
-    this.abort(new TransportError('MM_REQUEST_TIMEOUT', message, { processed }))
   }
 
   #fail(error: TransportError): void {
@@ -498,24 +496,12 @@ export class DispatchedExchange
 
   #sample(bodyMs: number, failed: boolean, now: number): void {
     const stallMs = controllerOf(this.#state)?.stallMs
-    const sample = this.#route.sample(this, bodyMs, this.#responseBytes, stallMs, failed)
-    this.#origin.lanes.onSample(sample, now)
+    this.#origin.lanes.onSample(this.#route.sample(this, bodyMs, this.#responseBytes, stallMs, failed), now)
   }
-
-  // The state
 
   /** The one writer of the state. */
   #enter(next: ExchangeState): void {
     this.#tryTimer?.cancel()
     this.#state = transition(this.#state, next)
-  }
-
-  #onBalancedAnswer(pool: BalancedPool): void {
-    const { connection } = this
-    if (connection !== undefined) pool.onAnswered(connection, this.ttfbMs, this.#headAt)
-  }
-
-  get #isDone(): boolean {
-    return this.#state.kind === 'done'
   }
 }

@@ -260,6 +260,13 @@ function isLostConnection(error: TransportError): boolean {
   return isClose(error) || error.code === 'MM_PROTOCOL_ERROR' || error.code.startsWith('MM_TLS_')
 }
 
+/** An exchange that did not end in time. `status` 0: it has no answer. */
+export function requestTimeout(requestMs: number, isOut: boolean, status: number): TransportError {
+  const processed = !isOut ? 'no' : status === 0 ? 'unknown' : 'yes'
+  const message = `the exchange did not end within ${requestMs} ms`
+  return new TransportError('MM_REQUEST_TIMEOUT', message, { processed })
+}
+
 /** A try whose answer did not begin in time. */
 export function tryTimeout(perTryTimeoutMs: number): TransportError {
   const message = `no response began within retry.perTryTimeoutMs = ${perTryTimeoutMs}`

@@ -2,7 +2,10 @@ import { z } from 'zod'
 import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_RESOLVER_OPTIONS,
+  type EgressOptions,
   LIVENESS_RANGES,
+  MAX_PROXIES,
+  parseProxyUrl,
   type ResolverOptions,
 } from '../../entry/options.ts'
 import {
@@ -18,7 +21,6 @@ import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
-import { egressField } from './fields/egress-field.ts'
 import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
 import {
   byteSizeField,
@@ -28,7 +30,7 @@ import {
   optionGroup,
 } from './fields/option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
-import { listenTlsField } from './fields/tls-fields.ts'
+import { authoritiesField, listenTlsField } from './fields/tls-fields.ts'
 
 /** Node's timers overflow above it. */
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -217,4 +219,27 @@ const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context
   const message = `listening with ${protocol} is ${NOT_BUILT}; listen with ${INGRESS_PROTOCOLS.join(' and ')}`
   context.addIssue({ code: 'custom', message })
   return z.NEVER
+})
+
+/** One way out. No fault repeats the URL of a proxy: it may hold a password. */
+function egressField(directory: string): z.ZodType<EgressOptions> {
+  return z
+    .strictObject({
+      proxies: z.array(proxyField).min(1).max(MAX_PROXIES),
+      sticky: durationField.optional(),
+      ca: authoritiesField(directory).optional(),
+    })
+    .transform(({ proxies, sticky, ca }) => ({
+      proxies,
+      ...(sticky !== undefined && { stickyMs: sticky }),
+      ...(ca !== undefined && { ca }),
+    }))
+}
+
+const proxyField = z.string().superRefine((url, context) => {
+  try {
+    parseProxyUrl(url)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+  }
 })

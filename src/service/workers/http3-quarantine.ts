@@ -1,3 +1,7 @@
+import type { OriginOptions } from '../../index.ts'
+import { KNOWN_PROTOCOLS } from '../config/built-features.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
+
 /** How long HTTP/3 to an origin is left alone after a crash, the first time and at the most. */
 const BASE_MS = 60_000
 const MAX_MS = 3_600_000
@@ -49,4 +53,20 @@ const NATIVE_SIGNALS: ReadonlySet<string> = new Set([
 /** Nothing in JavaScript ends a process with one of these but process.abort(). */
 export function isNativeCrash(signal: string | null): boolean {
   return signal !== null && NATIVE_SIGNALS.has(signal)
+}
+
+/** The settings with HTTP/3 left out for these origins, by key; who has nothing else keeps it. */
+export function withoutHttp3(settings: ServiceSettings, keys: readonly string[]): ServiceSettings {
+  if (keys.length === 0) return settings
+  const { defaults, origins = {} } = settings.transport
+  const changed: Record<string, OriginOptions> = { ...origins }
+  for (const key of keys) {
+    const options = origins[key]
+    if (options === undefined) continue // a reload has removed it
+    const protocols = (options.protocols ?? defaults?.protocols ?? KNOWN_PROTOCOLS).filter(
+      protocol => protocol !== 'h3',
+    )
+    if (protocols.length > 0) changed[key] = { ...options, protocols }
+  }
+  return { ...settings, transport: { ...settings.transport, origins: changed } }
 }

@@ -9,8 +9,8 @@ import type { ServiceSettings } from '../config/service-settings.ts'
 import { RunningService } from '../lifecycle/running-service.ts'
 import { logToStandardOutput } from '../logging/service-log.ts'
 import { Channel } from './channel.ts'
+import { withoutHttp3 } from './http3-quarantine.ts'
 import type { AskWorker, ConfigText, Prepared, ToSupervisor, ToWorker } from './messages.ts'
-import { withoutHttp3 } from './without-http3.ts'
 
 /** How often a worker says that it works. */
 const HEARTBEAT_MS = 200
