@@ -39,6 +39,13 @@ export function registerEconomyMetrics(
     ],
   )
   perOrigin(
+    'counter',
+    'middlemile_preconnect_hints_total',
+    'Hints to preconnect (Link, 103) in responses of other origins that named the origin, by what became of them',
+    ({ hints: { unused: _, ...outcomes } }, labels) =>
+      Object.entries(outcomes).map(([outcome, value]) => ({ labels: { ...labels, outcome }, value })),
+  )
+  perOrigin(
     'gauge',
     'middlemile_objective_missed',
     'By the top cause: 1 while the reuse of an origin is below its objective, 0 else',

@@ -101,6 +101,7 @@ function setUp(
     socketSettings,
     fastOpenNews,
     coalescing: { facts: () => [] },
+    hints: { facts: () => [] },
     refreshRecord: () => {},
     paths: { facts: () => PATH_FACTS },
     stats: () => pool,
