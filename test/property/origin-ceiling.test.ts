@@ -84,10 +84,10 @@ class World {
     } else if (action === 'warm') pick(this.lanes)?.setWarm(choice % 4)
     else if (action === 'advance') {
       // No socket is there for longer than a pool believes.
-      if (choice > 10) for (const connection of connector.connections) if (connection.isClosed) connection.endSocket()
+      if (choice > 10)
+        for (const connection of connector.connections) if (connection.isClosed) connection.endSocket()
       this.clock.advance(choice * 20)
-    }
-    else {
+    } else {
       void this.pools.remove(this.origin.key)
       this.ceiling = 1 + (choice % 4)
       this.#addLanes()

@@ -129,7 +129,9 @@ describe('the ceiling of an origin', () => {
       connection.finish()
     }
     acquire(beside(first), 'b1')
-    expect([all.filter(({ isClosed }) => isClosed).length, connector.dials.length, holds()]).toEqual([1, 0, 3])
+    expect([all.filter(({ isClosed }) => isClosed).length, connector.dials.length, holds()]).toEqual([
+      1, 0, 3,
+    ])
     all.find(({ isClosed }) => isClosed)?.endSocket()
     await settled()
     expect([connector.dials.length, holds()]).toEqual([1, 3])
