@@ -93,7 +93,7 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
-    savings: missedSavings(settings, pool),
+    savings: missedSavings(settings, pool, entry.coalescing.missed),
     pool,
   }
 }

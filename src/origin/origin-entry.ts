@@ -255,7 +255,13 @@ export class OriginEntry {
 
   #counters(now: number): EconomyCounters {
     const { seconds, roundTrips } = this.#ledger.saved(now)
-    return { ...this.pools.counters(now), savedSeconds: seconds, savedRoundTrips: roundTrips }
+    return {
+      ...this.pools.counters(now),
+      uncovered: this.coalescing.uncovered,
+      proxyChanges: this.route?.changes ?? 0,
+      savedSeconds: seconds,
+      savedRoundTrips: roundTrips,
+    }
   }
 
   /** The lane that is chosen begins with what an earlier process knew. */

@@ -24,7 +24,11 @@ export function settingsChanges(before: ServiceSettings, after: ServiceSettings)
   for (const part of ['forwarding', 'errors', 'memory', 'shutdown'] as const)
     if (!isDeepStrictEqual(before[part], after[part])) changes.push(`${part}: changed`)
   // Public hosts are those of routes.
-  const limits = [before, after].map(({ transport: { origins, publicHosts, ...rest } }) => rest)
+  const limits = [before, after].map(({ transport }) => ({
+    ...transport,
+    origins: undefined,
+    publicHosts: undefined,
+  }))
   if (!isDeepStrictEqual(limits[0], limits[1])) changes.push('defaults, limits or resolve: changed')
   return changes
 }

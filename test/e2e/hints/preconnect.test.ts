@@ -17,7 +17,7 @@ import { startConnector } from '../../support/start-connector.ts'
 
 const noNginx = requireBinary('nginx')
 const noCaddy = requireBinary('caddy')
-const noQuic = await requireQuic()
+const noQuic = requireQuic()
 
 /** Whom the hints name. */
 async function openOrigin(): Promise<TestOrigin> {

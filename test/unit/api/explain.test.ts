@@ -100,7 +100,7 @@ function setUp(
     lanes,
     socketSettings,
     fastOpenNews,
-    coalescing: { facts: () => [] },
+    coalescing: { facts: () => [], missed: undefined },
     hints: { facts: () => [] },
     refreshRecord: () => {},
     paths: { facts: () => PATH_FACTS },
