@@ -27,10 +27,7 @@ afterAll(async () => {
   directory.remove()
 })
 
-const optionsFor = (url: string): string[] => [
-  ...['--origin', url],
-  ...'--listen 127.0.0.1:0 --admin off'.split(' '),
-]
+const optionsFor = (url: string): string[] => `--origin ${url} --listen 127.0.0.1:0 --admin off`.split(' ')
 
 /** The lines as they were written, without styles. */
 function written({ output }: TerminalSession): string[] {
@@ -82,7 +79,7 @@ describe.skipIf(missing !== undefined)(`serve at a terminal${missing ? ` (${miss
   })
 
   it('drains its workers on Ctrl-C, which reaches them too: a request that is under way ends', async () => {
-    const slow = await startSlowOrigin({ latencyMs: 500 })
+    const slow = await startSlowOrigin({ delayMs: 1_000 })
     const file = join(directory.path, 'middlemile.yaml')
     writeFileSync(
       file,
