@@ -73,7 +73,7 @@ export type { BreakerFigures } from '../origin/admission/breaker.ts'
 export type { ConcurrencyFigures } from '../origin/admission/gradient-limiter.ts'
 export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
 export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
-export type { HintFigures } from '../origin/hints/origin-hints.ts'
+export type { HintFigures } from '../origin/hints/preconnect-hints.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,

@@ -9,7 +9,7 @@ import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
-import type { HintFigures } from './hints/origin-hints.ts'
+import type { HintFigures } from './hints/preconnect-hints.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 import type { RetryBudgetFigures } from './retry-budget.ts'
 

@@ -5,7 +5,7 @@ import type { Origin } from '../../base/http/origin.ts'
 import type { KnownFact } from '../../select/evidence/evidence.ts'
 import type { OriginPools } from '../origin-pools.ts'
 import type { OriginSettings } from '../origin-settings.ts'
-import type { Hint, HintTarget, PreconnectHints } from './preconnect-hints.ts'
+import type { Hint, HintFigures, HintTarget, PreconnectHints } from './preconnect-hints.ts'
 
 /** The same links in every response are news once in this time. */
 const REPEAT_MS = 1_000
@@ -15,29 +15,6 @@ const MIN_INTERVAL_MS = 10_000
 const INTERVAL_GROWTH = 4
 /** up to an hour. */
 const MAX_INTERVAL_MS = 3_600_000
-
-/**
- * What became of the hints that named an origin (`Link: rel=preconnect` in responses of others).
- *
- * @example
- * ```ts
- * for (const { origin, hints } of transport.stats().pools) console.log(origin, hints.opened, hints.unused)
- * ```
- */
-export interface HintFigures {
-  /** A connection was opened. */
-  readonly opened: number
-  /** Of these, those that had carried no request when the next one was opened. */
-  readonly unused: number
-  /** There was a connection, or one was being made. */
-  readonly warm: number
-  /** Too soon: after the last one here (10 s, longer where they go unused), or one a second over all origins. */
-  readonly paced: number
-  /** A limit of connections was reached, or connects failed of late. */
-  readonly limited: number
-  /** `preconnectHints` of the origin is never. */
-  readonly refused: number
-}
 
 interface OriginHintsParts {
   readonly origin: Origin

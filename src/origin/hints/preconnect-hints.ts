@@ -15,6 +15,29 @@ export interface Hint {
   readonly source: HintSource
 }
 
+/**
+ * What became of the hints that named an origin (`Link: rel=preconnect` in responses of others).
+ *
+ * @example
+ * ```ts
+ * for (const { origin, hints } of transport.stats().pools) console.log(origin, hints.opened, hints.unused)
+ * ```
+ */
+export interface HintFigures {
+  /** A connection was opened. */
+  readonly opened: number
+  /** Of these, those that had carried no request when the next one was opened. */
+  readonly unused: number
+  /** There was a connection, or one was being made. */
+  readonly warm: number
+  /** Too soon: after the last one here (10 s, longer where they go unused), or one a second over all origins. */
+  readonly paced: number
+  /** A limit of connections was reached, or connects failed of late. */
+  readonly limited: number
+  /** `preconnectHints` of the origin is never. */
+  readonly refused: number
+}
+
 /** An origin that hints may mean. */
 export interface HintTarget {
   /** `mayOpen`: whether there is leave for one more connection; asked at most once, and counted then. */
