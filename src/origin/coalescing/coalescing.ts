@@ -16,6 +16,7 @@ import {
   judgeCoalescing,
   type OfferedConnection,
 } from './coalescing-decision.ts'
+import { PendingDials } from './pending-dials.ts'
 
 /** What is asked of a connection that others may use. */
 export type SharableConnection = Pick<
@@ -78,11 +79,14 @@ export class Coalescing {
     { readonly offer: CoalescingOffer; readonly guests: Guest[] }
   >()
   readonly #misdirected = new MisdirectedOrigins()
+  /** Dials under way whose connections others may wait for. */
+  readonly dials = new PendingDials()
 
   /** The connection is open, and its peer is who it must be. */
   offer(offer: CoalescingOffer): void {
     if (offer.owner.scheme !== 'https' || this.#offers.has(offer.connection)) return
     this.#offers.set(offer.connection, { offer, guests: [] })
+    this.#show(offer.connection)
   }
 
   /** It takes no more requests, or has ended. Its guests are notified of that by the connection itself. */
@@ -133,12 +137,19 @@ export class Coalescing {
   onOrigins(connection: SharableConnection, now: number): void {
     const known = this.#offers.get(connection)
     if (known === undefined) return
+    this.#show(connection)
     forgetEnded(known.guests)
     for (const { connection: guest, request } of known.guests) {
       const isAvoided = this.avoidedMs(request.origin, now) > 0
       const verdict = judgeCoalescing({ ...request, isAvoided }, offered(known.offer))
       if (verdict.kind !== 'allowed') request.retire(guest)
     }
+  }
+
+  /** What it is good for, as far as it has shown it. */
+  #show(connection: SharableConnection): void {
+    const { handshake, originSet } = connection
+    this.dials.onSeen(connection, { certificateNames: handshake.certificateNames, originSet })
   }
 
   /** The keys of the origins whose requests the connection carries beside its owner's. */

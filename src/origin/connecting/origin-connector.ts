@@ -25,7 +25,12 @@ import { type Alternative, alternativeKey } from '../../select/evidence/alternat
 import { offeredProtocols, type PlannedAttempt, plan } from '../../select/plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { Coalescing, CoalescingMissed, Joined } from '../coalescing/coalescing.ts'
-import { type ConnectionPolicy, connectionPolicy } from '../coalescing/coalescing-decision.ts'
+import {
+  type CoalescingSeeker,
+  type ConnectionPolicy,
+  connectionPolicy,
+} from '../coalescing/coalescing-decision.ts'
+import { untilOver } from '../coalescing/pending-dials.ts'
 import type { ProxiedRoute } from '../egress/proxied-route.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
@@ -245,6 +250,17 @@ export class OriginConnector implements Connector {
     return connectionPolicy(settings, trust ?? '')
   }
 
+  /** What it looks for among the connections of others. Undefined: it uses none. */
+  #seeker(endpoints: readonly Endpoint[] | undefined): CoalescingSeeker | undefined {
+    const { purpose, origin, settings, coalescing, clock, route } = this.#config
+    const protocol = protocolToShare(purpose, this.offered)
+    // Behind a proxy nobody knows where a connection goes, so that no address can say that it goes to both.
+    if (protocol === undefined || origin.scheme !== 'https' || route !== undefined) return undefined
+    const mayCoalesce = settings.coalesce === 'auto'
+    const isAvoided = coalescing.avoidedMs(origin, clock.now()) > 0
+    return { origin, protocol, endpoints, policy: this.policy, mayCoalesce, isAvoided }
+  }
+
   /**
    * A connection of another origin that may carry this one's requests as well. `endpoints` undefined: where the
    * origin is is not known yet. Undefined: there is none.
@@ -255,20 +271,35 @@ export class OriginConnector implements Connector {
     dnsMs: number,
     altUsed?: string,
   ): Joined | undefined {
-    const { purpose, origin, settings, coalescing, clock, onCoalescingMissed, onGuestDismissed } =
-      this.#config
-    const protocol = protocolToShare(purpose, this.offered)
-    if (protocol === undefined || origin.scheme !== 'https') return undefined
-    // Behind a proxy nobody knows where a connection goes, so that no address can say that it goes to both.
-    if (this.#config.route !== undefined) return undefined
-    const { policy } = this
-    const mayCoalesce = settings.coalesce === 'auto'
-    const common = { origin, protocol, endpoints, policy, mayCoalesce, listener, dnsMs, altUsed }
-    const found = coalescing.join({ ...common, retire: onGuestDismissed }, clock.now())
+    const { coalescing, clock, onCoalescingMissed, onGuestDismissed } = this.#config
+    const seeker = this.#seeker(endpoints)
+    if (seeker === undefined) return undefined
+    const request = { ...seeker, listener, dnsMs, altUsed, retire: onGuestDismissed }
+    const found = coalescing.join(request, clock.now())
     if (found?.kind === 'refused' && endpoints !== undefined) onCoalescingMissed(found)
     if (found?.kind !== 'joined') return undefined
     this.#paths.set(found.guest, found.offer.readPath)
     return found
+  }
+
+  /**
+   * A dial of another origin that makes a connection for this one as well, in all likelihood: beside it, one of its own
+   * would be too many. Undefined: there is none.
+   */
+  #pendingDial(endpoints: readonly Endpoint[]): Promise<void> | undefined {
+    const seeker = this.#seeker(endpoints)
+    return seeker && this.#config.coalescing.dials.find(seeker)
+  }
+
+  /** Others may wait for what this dial makes. Returns what ends it. */
+  #announce(endpoints: readonly Endpoint[]): () => void {
+    const { settings, coalescing } = this.#config
+    const [endpoint] = endpoints
+    const seeker = this.#seeker(endpoints)
+    if (seeker === undefined || endpoint === undefined) return () => {}
+    const { origin: owner, protocol, policy, mayCoalesce } = seeker
+    const { certificateNames: vouchedNames } = settings
+    return coalescing.dials.begin({ owner, protocol, endpoint, policy, mayCoalesce, vouchedNames })
   }
 
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
@@ -285,30 +316,35 @@ export class OriginConnector implements Connector {
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
+    const pending = this.#pendingDial(endpointsOf(attempts))
+    if (pending !== undefined) await untilOver(pending, clock, signal)
     const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs)
     if (joined !== undefined) return joined.guest
+    const isOver = this.#announce(endpointsOf(attempts))
     dial.first = attempts[0]
     const { onFastOpen, wantsEarlyData } = this.#config
-    const dialed = await dialTurns.run(origin.key, signal, () =>
-      dialer.dial(
-        {
-          origin,
-          attempts,
-          alpnProtocols: this.offered,
-          tls: settings.tls,
-          timeouts: route === undefined ? timeouts : { ...timeouts, attemptDelayMs: route.attemptDelayMs },
-          tunnels: route,
-          socket: settings.socket,
-          settings: this.#config.socketSettings,
-          fastOpen: fastOpenWish(settings, record, clock.now()),
-          wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
-          dnsMs,
-          onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
-          onFastOpen,
-        },
-        signal,
-      ),
-    )
+    const dialed = await dialTurns
+      .run(origin.key, signal, () =>
+        dialer.dial(
+          {
+            origin,
+            attempts,
+            alpnProtocols: this.offered,
+            tls: settings.tls,
+            timeouts: route === undefined ? timeouts : { ...timeouts, attemptDelayMs: route.attemptDelayMs },
+            tunnels: route,
+            socket: settings.socket,
+            settings: this.#config.socketSettings,
+            fastOpen: fastOpenWish(settings, record, clock.now()),
+            wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
+            dnsMs,
+            onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+            onFastOpen,
+          },
+          signal,
+        ),
+      )
+      .finally(isOver)
     const connection = connectTcp({
       ...this.#config,
       dialed,
@@ -349,6 +385,8 @@ export class OriginConnector implements Connector {
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
       const altUsed = isElsewhere(alternative, origin) ? key : undefined
+      const pending = this.#pendingDial(endpointsOf(attempts))
+      if (pending !== undefined) await untilOver(pending, clock, signal)
       const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs, altUsed)
       if (joined !== undefined) {
         const { guest, offer } = joined
@@ -356,21 +394,24 @@ export class OriginConnector implements Connector {
         this.#onHttp3Connected(key)
         return guest
       }
+      const isOver = this.#announce(endpointsOf(attempts))
       dial.first = attempts[0]
-      const dialed = await dialTurns.run(origin.key, signal, () =>
-        http3Dialer.dial(
-          {
-            origin,
-            alternative,
-            attempts,
-            settings,
-            dnsMs,
-            onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
-            wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
-          },
-          signal,
-        ),
-      )
+      const dialed = await dialTurns
+        .run(origin.key, signal, () =>
+          http3Dialer.dial(
+            {
+              origin,
+              alternative,
+              attempts,
+              settings,
+              dnsMs,
+              onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+              wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
+            },
+            signal,
+          ),
+        )
+        .finally(isOver)
       const { connection, quic } = connectHttp3({
         ...this.#config,
         dialed,

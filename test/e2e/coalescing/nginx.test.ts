@@ -171,6 +171,31 @@ describe.skipIf(noNginx !== undefined)('origins at one address and port of nginx
     await other.text()
   })
 
+  it('make one connection together when both need one at once and the last one covered both', async () => {
+    await using world = await startOrigins()
+    const { of, nginx, events } = world
+    await using transport = world.transport({ defaults: { pool: { idleTimeoutMs: 50 } } })
+    const both = async () => {
+      const names = ['a.test', 'b.test', 'a.test', 'b.test']
+      const responses = await Promise.all(names.map(name => transport.request(`${of(name)}/1k`)))
+      await Promise.all(responses.map(response => response.bytes()))
+      return new Set(responses.map(({ info }) => info.connectionId)).size
+    }
+    // Nobody knows the certificate at first.
+    await (await transport.request(`${of('a.test')}/1k`)).bytes()
+    for (let round = 1; round <= 3; round += 1) {
+      await expect.poll(() => transport.stats().totalConnections).toBe(0)
+      expect(await both()).toBe(1)
+      expect((await nginx.counters()).connections).toBe(1 + round)
+    }
+    expect(events.filter(({ type }) => type === 'connection-joined')).toHaveLength(3)
+    // c.test has another certificate: it waits for nobody.
+    await expect.poll(() => transport.stats().totalConnections).toBe(0)
+    const [first, third] = await Promise.all(['a.test', 'c.test'].map(name => transport.request(of(name))))
+    await Promise.all([first?.bytes(), third?.bytes()])
+    expect((await nginx.counters()).connections).toBe(6)
+  })
+
   it('are sent again on a connection of their own after a 421, whatever the method, once', async () => {
     await using world = await startOrigins({ strict: true })
     const { of, nginx, events } = world
