@@ -54,8 +54,8 @@ import {
  * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
  * costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
  *
- * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it; the
- * first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
+ * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
+ * the first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser

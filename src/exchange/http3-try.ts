@@ -8,8 +8,8 @@ interface Http3TryParts extends HedgedRequestParts {
 }
 
 /**
- * What a try over HTTP/3 has beside its connection: a path, which may become unresponsive while the request is
- * out, and the hedged request of one that may be sent twice.
+ * What a try over HTTP/3 has beside its connection: a path, which may become unresponsive while the request
+ * is out, and the hedged request of one that may be sent twice.
  */
 export class Http3Try {
   readonly #parts: Http3TryParts

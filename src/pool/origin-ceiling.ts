@@ -42,7 +42,7 @@ export class OriginCeiling {
     return this.budget.inUse
   }
 
-  /** So many may be had from now on. Where there are more, idle ones end now and others when they become idle. */
+  /** The new limit. Above it idle ones end now, and others when they become idle. */
   set(limit: number): void {
     this.budget.ceiling = limit
     while (this.budget.isOver && evictLongestIdle(this.#pools));

@@ -63,7 +63,7 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
     }
     const calls: ListeningSocketCalls = {
       open(family, address, sharesPort) {
-        const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // as: the prototype returns int
+        const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // int
         if (fd < 0) return { errno: ffi.errno() }
         const name = encodedAddress(family, address)
         const isOpen =
@@ -97,7 +97,7 @@ export function errnoName(errno: number): string {
   return getSystemErrorName(-errno)
 }
 
-/** struct sockaddr_in and sockaddr_in6: the family in the order of the machine, the port in that of the network. */
+/** struct sockaddr_in, sockaddr_in6: the family in host byte order, the port in network byte order. */
 function encodedAddress(family: 4 | 6, { host, port }: SocketAddress): Buffer {
   const bytes = Buffer.alloc(family === 6 ? ADDRESS_BYTES : 16)
   new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0] = family === 6 ? AF_INET6 : AF_INET

@@ -23,8 +23,8 @@ export function socketKind(): SocketKind {
 }
 
 /**
- * For people: how the UDP sockets of this process move datagrams, and what is in the way of better; undefined:
- * nothing, as far as is known.
+ * For people: how the UDP sockets of this process move datagrams, and what is in the way of better;
+ * undefined: nothing, as far as is known.
  */
 export function udpStanding(): { readonly uses: string; readonly missing: string | undefined } {
   const kind = socketKind()

@@ -3,7 +3,7 @@ import { REUSE_CAUSES } from '../../entry/events.ts'
 import type { PoolStats, TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
-/** How few connections carry the requests, and what stands against fewer. `configured` names each origin key. */
+/** How few connections carry the requests, and what that costs. `configured`: the origin keys. */
 export function registerEconomyMetrics(
   registry: Registry,
   configured: () => readonly { key: string; name: string }[],
