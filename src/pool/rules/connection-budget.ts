@@ -148,7 +148,7 @@ export class ConnectionBudget {
     this.#parent?.addLeaving(change)
   }
 
-  /** A connection is closed but for its socket (1), or that is closed as well (-1): a ceiling counts it so long. */
+  /** A connection is closed but for its socket (1), or that as well (-1): a ceiling counts sockets. */
   addLingering(change: 1 | -1): void {
     if (this.ceiling < Infinity) this.#lingering += change
     this.#parent?.addLingering(change)
