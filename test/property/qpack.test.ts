@@ -4,14 +4,13 @@ import { QpackDecoder } from '../../src/http/qpack/qpack-decoder.ts'
 import { QpackEncoder } from '../../src/http/qpack/qpack-encoder.ts'
 import { QpackError } from '../../src/http/qpack/qpack-error.ts'
 import { fc } from '../support/property.ts'
-import { volume } from '../support/volume.ts'
 import { bytesOf } from '../unit/http/field-compression/blocks.ts'
 import { encode, tableOf } from '../unit/http/field-compression/sections.ts'
 import { lists } from './hpack-lists.ts'
 import { QpackWire } from './qpack-wire.ts'
 
 // A longer look: RUNS=20000 SEED=7 npx vitest run test/property/qpack
-const RUNS = Number(process.env['RUNS'] ?? volume(200, 400))
+const RUNS = Number(process.env['RUNS'] ?? 400)
 
 type Step =
   | { do: 'send'; which: number; asCopy: boolean; stream: number | undefined }
