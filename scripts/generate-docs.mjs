@@ -44,6 +44,7 @@ const OPTION_GROUPS = [
 const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
+  ['ingress.quic', 'quic', 'DEFAULT_INGRESS_QUIC_OPTIONS'],
 ]
 const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
