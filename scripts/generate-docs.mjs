@@ -158,6 +158,7 @@ function values(type, key) {
     "Omit<TlsOptions, 'ca'> & { ca?: string | string[] }": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
+    "'off' | { port?: number; maxAge?: number | string }": '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',

@@ -238,7 +238,7 @@ export interface ListenConfig {
     earlyData?: 'off' | 'safe'
     /**
      * Clients may move to another address in mid-connection. Only where all clients are yours: see
-     * docs/http3.md. Default `off`.
+     * docs/http3-clients.md. Default `off`.
      */
     clientMigration?: 'off' | 'on'
     /**

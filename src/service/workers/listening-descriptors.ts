@@ -26,12 +26,6 @@ export interface ListeningGroup {
   readonly quic: QuicSockets | undefined
 }
 
-/** What a worker gets of an entry: see InheritedEntry. */
-export interface WorkerSockets {
-  readonly tcp: readonly number[]
-  readonly quic: ClaimedSocket | undefined
-}
-
 /** A free port of TCP may be taken for UDP: others are tried, so many times. */
 const MAX_PORT_ATTEMPTS = 10
 

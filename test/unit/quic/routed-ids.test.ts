@@ -69,7 +69,7 @@ describe('the program that steers datagrams', () => {
       expect(run(program, long(id))).toBe(first)
       counts.set(first, (counts.get(first) ?? 0) + 1)
     }
-    expect([...counts.keys()].toSorted()).toEqual([1, 3, 4])
+    expect(new Set(counts.keys())).toEqual(new Set([1, 3, 4]))
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150)
   })
 

@@ -185,7 +185,7 @@ interface RangedGroupRules<Options> {
  * A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in
  * the file.
  */
-export function rangedGroup<Options extends object>(
+function rangedGroup<Options extends object>(
   defaults: Readonly<Options>,
   { ranges, order, areAll, fields }: RangedGroupRules<Options>,
 ): z.ZodType<GivenOptions<Options>> {
