@@ -394,7 +394,7 @@ routes:
     [
       'HTTP/3 without what it needs',
       'listen: [{ address: :80, protocols: [h2, h3] }, { address: :81, http3: { retry: always } }]\norigins: { a: { url: http://a } }',
-      ['1:37: listen[0].protocols: h3 needs tls', '1:73: listen[1].http3: needs h3 in protocols'],
+      ['1:37: listen[0].protocols: h3 needs tls', '1:72: listen[1].http3: needs h3 in protocols'],
     ],
     [
       'options of HTTP/2 that the protocol does not know',
