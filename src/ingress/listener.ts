@@ -45,17 +45,17 @@ export interface ListenOptions {
    * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare
    * themselves a round trip. 0 or undefined: off. Linux, with native calls, and only where
    * net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
-   * is notified why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice,
-   * and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO" (section
-   * 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in cleartext would
-   * be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes
-   * none over TCP.)
+   * is notified why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN
+   * twice, and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO"
+   * (section 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in
+   * cleartext would be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this
+   * listener takes none over TCP.)
    */
   fastOpen?: number
   /**
    * Every connection begins with a header of the PROXY protocol, version 1 or 2, which names the client: an
-   * edge in front of us sends it (nginx' `proxy_protocol on`, haproxy's `send-proxy-v2`). What does not begin so is
-   * ended, and so is who is not trusted. Default: there is none.
+   * edge in front of us sends it (nginx' `proxy_protocol on`, haproxy's `send-proxy-v2`). What does not begin
+   * so is ended, and so is who is not trusted. Default: there is none.
    */
   proxyProtocol?: ProxyProtocolOptions
   limits?: IngressLimitsInput
@@ -78,6 +78,13 @@ export interface IngressListener {
   readonly address: string
   readonly port: number
   readonly stats: IngressStats
+  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
+  readonly certificate: string | undefined
+  /**
+   * Another certificate for handshakes from now on; connections stay as they are. False: it is what it has
+   * already, or it speaks plain HTTP. Throws MM_INVALID_ARGUMENT when it cannot be used.
+   */
+  renewTls(tls: { cert: string; key: string }): boolean
   /**
    * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`),
    * and resolves when the last connection has ended.
@@ -85,17 +92,6 @@ export interface IngressListener {
   drain(): Promise<void>
   /** Ends everything now; open exchanges are notified. */
   close(): Promise<void>
-}
-
-/** A listener on TCP. */
-export interface TcpListener extends IngressListener {
-  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
-  readonly certificate: string | undefined
-  /**
-   * Other certificates for handshakes from now on; connections stay as they are. False: they are what it has
-   * already, or it speaks plain HTTP.
-   */
-  renewTls(tls: tls.SecureContextOptions): boolean
 }
 
 /**
@@ -108,7 +104,7 @@ const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
  * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with
  * MM_INVALID_ARGUMENT when `fastOpen` is no whole number, or goes without `tls`.
  */
-export async function listen(options: ListenOptions): Promise<TcpListener> {
+export async function listen(options: ListenOptions): Promise<IngressListener> {
   const fastOpen = checkFastOpen(options)
   const limits = ingressLimits(options.limits)
   const protocols = options.protocols ?? INGRESS_PROTOCOLS
@@ -197,7 +193,7 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
     // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound,
     // then Node's ten probes a second apart.
     keepAlive: boundMs > 0,
-    keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours
+    keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below 1 s Node leaves it at two hours
   }
   /** Takes clients: the server that listens, unless a header comes before them. */
   const clients =
@@ -363,9 +359,10 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
     },
     renewTls(next) {
       if (!(clients instanceof tls.Server) || shownTls === undefined) return false
-      if (isDeepStrictEqual(next, shownTls)) return false
-      shownTls = next
-      clients.setSecureContext(next)
+      const renewed = { ...shownTls, ...next }
+      if (isDeepStrictEqual(renewed, shownTls)) return false
+      clients.setSecureContext(renewed)
+      shownTls = renewed
       return true
     },
     drain() {

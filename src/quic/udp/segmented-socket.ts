@@ -32,8 +32,8 @@ const open = new Set<SegmentedSocket>()
 let watchesExit = false
 
 /**
- * While Node takes itself down it runs the loop once more, for handles that close. A poll handle that is still
- * there would call into JavaScript, which cannot run any more, and that ends the process by a signal.
+ * While Node takes itself down it runs the loop once more, for handles that close. A poll handle that is
+ * still there would call into JavaScript, which cannot run any more, and that ends the process by a signal.
  */
 function closeAtExit(socket: SegmentedSocket): void {
   open.add(socket)
@@ -170,6 +170,11 @@ export class SegmentedSocket implements UdpSocket {
       calls.close(fd)
       throw error
     }
+  }
+
+  /** See bindUdp(). Throws the system's error. */
+  static adopt(calls: UdpCalls, fd: number, local: UdpAddress, listener: UdpSocketListener): SegmentedSocket {
+    return new SegmentedSocket(calls, fd, localOf(calls, fd, local), undefined, listener)
   }
 
   get description(): string {

@@ -23,7 +23,7 @@ const MAX_ORPHANED_DRAIN_MS = 60_000
 const CANNOT_START = 3
 const TOO_MANY_FAULTS = 4
 
-/** Signals that a terminal or a service manager sends to the whole group: the supervisor decides what they mean. */
+/** Signals to the whole group, from a terminal or service manager: the supervisor decides. */
 const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */
@@ -39,7 +39,8 @@ channel.receive('start', body => {
 })
 
 async function start({
-  descriptors,
+  sockets,
+  ticketSecret,
   withoutHttp3: quarantined,
   ...config
 }: ToWorker['start']): Promise<void> {
@@ -69,7 +70,7 @@ async function start({
     read: async () => ({ ok: true, settings: own() }),
     onTooManyFaults: () => end(TOO_MANY_FAULTS),
     returnsMemory: true,
-    inherited: descriptors,
+    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex') },
     observer: http3.observe,
   })
 
