@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { guardedImmediate, guardedPromise } from '../../base/guard.ts'
+import { guardedImmediate } from '../../base/guard.ts'
 import { formatEndpoint } from '../../base/http/endpoint.ts'
 import { type CoalescingSeeker, judgeCoalescing, type OfferedConnection } from './coalescing-decision.ts'
 
@@ -67,17 +67,19 @@ export class PendingDials {
 }
 
 /** Until the dial of another origin is over, or takes too long, or nobody needs it any more. */
-export function untilOver(over: Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      timer.cancel()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = clock.setTimer(MAX_WAIT_MS, done)
-    signal.addEventListener('abort', done)
-    guardedPromise('the dial of another origin', over.then(done))
+export async function untilOver(over: Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
+  let giveUp = (): void => {}
+  const givenUp = new Promise<void>(resolve => {
+    giveUp = resolve
   })
+  const timer = clock.setTimer(MAX_WAIT_MS, giveUp)
+  signal.addEventListener('abort', giveUp)
+  try {
+    await Promise.race([over, givenUp])
+  } finally {
+    timer.cancel()
+    signal.removeEventListener('abort', giveUp)
+  }
 }
 
 function keyOf({ protocol, endpoint }: Pick<PendingDial, 'protocol' | 'endpoint'>): string {
