@@ -132,7 +132,7 @@ class World {
       observer: () => undefined,
       expectedCapacity: 1,
       isFair: true,
-      ceiling: this.ceiling,
+      protection: { maxConnections: this.ceiling },
     }
     const first = this.pools.add(this.origin, config)
     const second = this.pools.addBeside(first, this.origin, config)

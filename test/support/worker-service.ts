@@ -35,7 +35,7 @@ export async function scrape({ adminUrl }: Pick<ConnectorProcess, 'adminUrl'>, q
 }
 
 /** Requests over keep-alive connections, one at a time on each, until the signal; what went wrong by its message. */
-export class SteadyLoad {
+export class SteadyLoad implements AsyncDisposable {
   answered = 0
   readonly failures: string[] = []
   readonly #agents: Agent[] = []
@@ -61,6 +61,10 @@ export class SteadyLoad {
         }
       }),
     )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end()
   }
 
   async end(): Promise<this> {
