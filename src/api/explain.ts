@@ -36,6 +36,7 @@ export type ExplainedOrigin = Pick<
   | 'socketSettings'
   | 'fastOpenNews'
   | 'coalescing'
+  | 'hints'
   | 'refreshRecord'
   | 'stats'
 >
@@ -56,6 +57,7 @@ export async function explain(
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
     ...entry.coalescing.facts(now),
+    ...entry.hints.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
     ...admissionFacts(pool),
@@ -92,7 +94,7 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
-    savings: missedSavings(settings, pool),
+    savings: missedSavings(settings, pool, entry.coalescing.missed),
     pool,
   }
 }
