@@ -1,5 +1,6 @@
 import type { ShareAnswer, ShareRequest } from '../../state/shares/share-messages.ts'
 import type { ConfigFault } from '../config/config-fault.ts'
+import type { InheritedSockets } from '../lifecycle/open-sockets.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
 
@@ -15,8 +16,12 @@ export interface ConfigText {
  * Channel.receive().
  */
 export interface ToWorker {
-  /** The first message: listen on these descriptors, a list for each entry of `listen`. */
-  start: ConfigText & { readonly descriptors: readonly (readonly number[])[] } & Quarantine
+  /** The first message: listen on these sockets. */
+  start: ConfigText & {
+    readonly sockets: InheritedSockets
+    /** Seals the tickets that clients resume with, at any worker: 32 bytes, hexadecimal. */
+    readonly ticketSecret: string
+  } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine
   /** Another question would have another answer: the keys of origins whose ceilings workers share. */
