@@ -3,7 +3,10 @@ import type { CeilingShare, OriginCeiling } from '../pool/origin-ceiling.ts'
 import { type ShareFigures, ShareKeeper } from '../state/shares/share-keeper.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 
-/** Members whose ledger hears at once when they have something to give back, or others lack something, ask as often. */
+/**
+ * Members whose ledger hears at once when they have something to give back, or others lack something, ask as
+ * often.
+ */
 const RENEW_MS = 1_000
 
 export interface OriginSharesParts {

@@ -33,8 +33,8 @@ export interface PoolStats {
    */
   byProtocol: ProtocolCounts
   /**
-   * Connections of other origins that carry requests of this one (`coalesce`); they are in none of the figures
-   * above but `streams`.
+   * Connections of other origins that carry requests of this one (`coalesce`); they are in none of the
+   * figures above but `streams`.
    */
   coalesced: number
   backingOff: boolean
@@ -141,7 +141,10 @@ export interface ProtectionStatus {
   readonly ceiling: number
   /** What this process may have of it now. */
   readonly share: number
-  /** Connections that there are, those that are being made or ended and those of an earlier configuration included. */
+  /**
+   * Connections that there are, those that are being made or ended and those of an earlier configuration
+   * included.
+   */
   readonly holds: number
   /** Connections that there is a use for. */
   readonly wants: number

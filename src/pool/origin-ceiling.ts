@@ -26,7 +26,10 @@ export class OriginCeiling {
   #share: CeilingShare | undefined
   #hasHadPools = false
 
-  /** `total`: of all origins. Nothing may be had before `configure`. `onUnused`: neither a pool nor a socket is left. */
+  /**
+   * `total`: of all origins. Nothing may be had before `configure`. `onUnused`: neither a pool nor a socket
+   * is left.
+   */
   constructor(total: ConnectionBudget, onUnused: () => void) {
     this.#onUnused = onUnused
     this.#share = undefined
@@ -64,7 +67,7 @@ export class OriginCeiling {
     return this.budget.isCeilingReached
   }
 
-  /** Connections that there are, those that are being made or ended included, until their sockets are closed. */
+  /** Connections from the beginning of a connect until their sockets are closed. */
   get holds(): number {
     return this.budget.holds
   }
@@ -76,7 +79,9 @@ export class OriginCeiling {
     return wants
   }
 
-  /** So many may be had from now on. Where there are more, idle ones end now and others when they become idle. */
+  /**
+   * So many may be had from now on. Where there are more, idle ones end now and others when they become idle.
+   */
   set(limit: number): void {
     this.budget.ceiling = limit
     while (this.budget.isOver && evictLongestIdle(this.#pools));

@@ -36,8 +36,8 @@ export class Pools {
   #isClosed = false
 
   /**
-   * `onEvicted` is notified of the origin whose pools made room for another one's. `shareOf`: what keeps our share
-   * of an origin's ceiling, where other processes have a part in it; left out: all of it is ours.
+   * `onEvicted` is notified of the origin whose pools made room for another one's. `shareOf`: what keeps our
+   * share of an origin's ceiling, where other processes have a part in it; left out: all of it is ours.
    */
   constructor(
     limits: GlobalLimits,

@@ -10,8 +10,8 @@ const SHOP = 'https://shop.example'
 const ANSWER_MS = 2_000
 
 /**
- * A worker whose requests take `serviceMs` each: it has as many connections as it may have and wants, and ends
- * those that are too many when their requests end.
+ * A worker whose requests take `serviceMs` each: it has as many connections as it may have and wants, and
+ * ends those that are too many when their requests end.
  */
 class Worker implements ShareHolder {
   readonly id: number

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 /** The state of an open connection in /proc/net/tcp: TCP_ESTABLISHED. */
 const ESTABLISHED = '01'
 
-/** Connections that a server on a port of this machine has, over IPv4, accepted or about to be. Linux only. */
+/**
+ * Connections that a server on a port of this machine has, over IPv4, accepted or about to be. Linux only.
+ */
 export function establishedAt(port: number): number {
   const [, ...lines] = readFileSync('/proc/net/tcp', 'latin1').trim().split('\n')
   return lines.filter(line => {

@@ -58,7 +58,9 @@ export function dialsMissing(core: PoolCore<unknown, unknown>): number {
   return core.backoff.isFailing ? Math.min(1, missing) : missing
 }
 
-/** Connections that there is a use for: those that carry something, those to come, and those to be kept ready. */
+/**
+ * Connections that there is a use for: those that carry something, those to come, and those to be kept ready.
+ */
 export function connectionsWanted(core: PoolCore<unknown, unknown>): number {
   const { connecting, leased, draining } = core.slots.ownCounts()
   const used = connecting + leased + draining + dialsMissing(core)
@@ -104,9 +106,9 @@ export function dial<Link, Waiter>(
 }
 
 /**
- * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same origin:
- * a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A warm level or
- * a spread is not.
+ * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same
+ * origin: a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A
+ * warm level or a spread is not.
  */
 function isWorthEviction(core: PoolCore<unknown, unknown>): boolean {
   return core.waiters.size > 0 || (core.warm.preconnects > core.slots.live && core.budget.isReached)

@@ -40,7 +40,10 @@ export class HostShares {
     this.announce(now)
   }
 
-  /** Tells those who would have another answer. `among`: left out, whatever is shared, since turns pass with time. */
+  /**
+   * Tells those who would have another answer. `among`: left out, whatever is shared, since turns pass with
+   * time.
+   */
   announce(now: number, among?: Iterable<string>): void {
     const news = new Map<string, string[]>()
     for (const of of among ?? this.#ledgers.names)

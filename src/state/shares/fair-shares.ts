@@ -1,9 +1,9 @@
 /**
  * Max-min fair shares of `ceiling`: nobody gets more than it wants, and nobody less than another one who gets
- * more than it (D. Bertsekas and R. Gallager, Data Networks, 6.5.2). In whole units: what does not divide goes
- * one each to the first of those that want more. Where there are fewer units than members that want one, these
- * are counted from `turn`, so that who moves `turn` on gives everybody its own; else nobody's share moves, since
- * each move costs a handshake.
+ * more than it (D. Bertsekas and R. Gallager, Data Networks, 6.5.2). In whole units: what does not divide
+ * goes one each to the first of those that want more. Where there are fewer units than members that want one,
+ * these are counted from `turn`, so that who moves `turn` on gives everybody its own; else nobody's share
+ * moves, since each move costs a handshake.
  */
 export function fairShares(wants: readonly number[], ceiling: number, turn: number): number[] {
   const shares = wants.map(() => 0)

@@ -3,7 +3,10 @@ import { guardedPromise } from '../../base/guard.ts'
 import { ShareMember, type ShareMemberParts, type ShareState } from './share-member.ts'
 import type { SharePort } from './share-messages.ts'
 
-/** Who has a share of a ceiling: the connections of a process, or what a host has shared out among its workers. */
+/**
+ * Who has a share of a ceiling: the connections of a process, or what a host has shared out among its
+ * workers.
+ */
 export interface ShareHolder {
   /** What it has. Never more than set(), but for what was there before. */
   readonly holds: number

@@ -19,13 +19,16 @@ export interface LedgerSnapshot {
 }
 
 export interface ShareLedgerOptions {
-  /** For how long a member that does not ask again is believed to have what it was granted, in ms. Infinity: for ever. */
+  /**
+   * For how long a member that does not ask again is believed to have what it was granted, in ms. Infinity:
+   * for ever.
+   */
   readonly leaseMs: number
   /** Where there is less than one for each who wants one, shares move on so often, in ms. */
   readonly turnMs: number
   /**
-   * Until then nobody gets more than it says it has: members of an earlier ledger, which was lost, may be about
-   * to ask again. Default 0: there was none.
+   * Until then nobody gets more than it says it has: members of an earlier ledger, which was lost, may be
+   * about to ask again. Default 0: there was none.
    */
   readonly recoversUntil?: number
 }
@@ -34,17 +37,19 @@ export interface ShareLedgerOptions {
 const MAX_MEMBERS = 1_000
 
 /**
- * Who may have how much of one ceiling. What is granted is never more than the ceiling in all, whatever messages
- * are lost, late, doubled or out of order:
+ * Who may have how much of one ceiling. What is granted is never more than the ceiling in all, whatever
+ * messages are lost, late, doubled or out of order:
  * 1. Only the ledger grants, and only from what nobody has.
- * 2. Only a member gives back, by asking with a smaller `keeps`: it has taken no more by then, and takes no more
+ * 2. Only a member gives back, by asking with a smaller `keeps`: it has taken no more by then, and takes no
+ *    more
  *    until it is answered. A message that is older than the last one says nothing.
  * 3. A member that does not ask again within the lease is gone, and what it had is free. One that comes back
- *    after that, with connections that it kept, is believed, so that the ceiling is exceeded by these until it
+ * after that, with connections that it kept, is believed, so that the ceiling is exceeded by these until it
  *    has ended them: nothing else can be done, since they are there.
  *
- * Shares are max-min fair by what members want; what nobody wants is spread evenly, so that a first connection
- * needs no question. Where somebody lacks its fair share, those who have more than theirs are asked to give back.
+ * Shares are max-min fair by what members want; what nobody wants is spread evenly, so that a first
+ * connection needs no question. Where somebody lacks its fair share, those who have more than theirs are
+ * asked to give back.
  */
 export class ShareLedger {
   readonly #options: ShareLedgerOptions
@@ -56,8 +61,8 @@ export class ShareLedger {
   }
 
   /**
-   * `limit`: what there is to share, where that is less than the ceiling. Throws nothing: a message that makes no
-   * sense is one of a member that has and wants nothing.
+   * `limit`: what there is to share, where that is less than the ceiling. Throws nothing: a message that
+   * makes no sense is one of a member that has and wants nothing.
    */
   receive(request: ShareRequest, now: number, limit = Infinity): ShareAnswer {
     this.#expire(now)
@@ -82,7 +87,10 @@ export class ShareLedger {
     return this.#answer(number, share, ceiling)
   }
 
-  /** Where somebody lacks something: members that would have another answer, if they asked now, than they had last. */
+  /**
+   * Where somebody lacks something: members that would have another answer, if they asked now, than they had
+   * last.
+   */
   due(ceiling: number, now: number): string[] {
     this.#expire(now)
     const plan = this.#plan(ceiling, now)

@@ -22,7 +22,10 @@ interface Shared {
   limit: number
 }
 
-/** The ledgers of a host, by what is shared. Its members are processes, and what those had is free when they end. */
+/**
+ * The ledgers of a host, by what is shared. Its members are processes, and what those had is free when they
+ * end.
+ */
 export class ShareLedgers {
   readonly #all = new Map<string, Shared>()
   readonly #isWhole: boolean

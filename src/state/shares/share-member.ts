@@ -12,7 +12,9 @@ export interface ShareMemberParts {
   readonly firstNumber: number
 }
 
-/** What it asks for again soon, it does after so long at the soonest; while that is vain, less and less often. */
+/**
+ * What it asks for again soon, it does after so long at the soonest; while that is vain, less and less often.
+ */
 const MIN_SOON_MS = 25
 const MAX_SOON_MS = 400
 /** For so long it goes on wanting what it has wanted: connections that are idle between two requests stay. */
@@ -23,11 +25,14 @@ const PEAK_MS = 1_000
  *
  * - `new`: it has not been answered yet, and may have nothing. Valid transitions: granted, cut-off
  * - `granted`: what the ledger granted stands, until the lease is over. Valid transitions: granted, cut-off
- * - `cut-off`: the ledger does not answer, and the lease is over: the floor stands. Valid transitions: granted
+ * - `cut-off`: the ledger does not answer, and the lease is over: the floor stands. Valid transitions:
+ *   granted
  */
 export type ShareState = 'new' | 'granted' | 'cut-off'
 
-/** What one process may have of a ceiling: asks for it, remembers it, and for how long it may go on with it. */
+/**
+ * What one process may have of a ceiling: asks for it, remembers it, and for how long it may go on with it.
+ */
 export class ShareMember {
   readonly #parts: ShareMemberParts
   #ceiling = 0

@@ -9,7 +9,10 @@ import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
 const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
 
-/** One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and a number. */
+/**
+ * One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and
+ * a number.
+ */
 function protectedOrigin(
   ceiling: number,
   options: Partial<PoolOptions> = {},
