@@ -53,6 +53,8 @@ export type TransportEvent =
   | ExchangeEnded
   | ObjectiveChanged
   | RequestsRefused
+  | EndpointHealthChanged
+  | EndpointPanic
   | SelectionEvent
   | StateFault
 
@@ -115,6 +117,26 @@ export interface RequestsRefused {
   by: RefusedBy
   /** As it stood then. */
   limit: number
+}
+
+/** An endpoint of an origin takes requests again, or takes none for now. */
+export interface EndpointHealthChanged {
+  type: 'endpoint-health'
+  origin: Origin
+  /** As the configuration names it. */
+  endpoint: string
+  /** `unhealthy`: by its checks; `ejected`: by what became of its requests. */
+  standing: 'healthy' | 'unhealthy' | 'ejected'
+  because: string
+}
+
+/** So few endpoints are healthy that requests go to all of them from now on, or not any more (`balance.panicShare`). */
+export interface EndpointPanic {
+  type: 'endpoint-panic'
+  origin: Origin
+  lane: LaneName
+  isOn: boolean
+  because: string
 }
 
 /** A connection has ended: the last event of each that was opened. */
