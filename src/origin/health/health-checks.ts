@@ -47,11 +47,16 @@ export class HealthChecks {
     const { clock, health, probe, timeoutMs } = this.#parts
     const abort = new AbortController()
     this.#underWay.add(abort)
-    const timer = clock.setTimer(timeoutMs, () => {
-      abort.abort(new TransportError('MM_HEADERS_TIMEOUT', `no answer within ${timeoutMs} ms`))
+    const late = new TransportError('MM_HEADERS_TIMEOUT', `no answer within ${timeoutMs} ms`)
+    // A loop that stood still runs its timers before it reads what has come meanwhile: it is judged a turn later.
+    let timer = clock.setTimer(timeoutMs, () => {
+      timer = clock.setTimer(0, () => abort.abort(late))
     })
     try {
-      const result = await probe(index, abort.signal).catch(resultOf)
+      const result = await probe(index, abort.signal).catch((cause: unknown) =>
+        // Whatever the end of a connect or of an exchange that was given up calls it.
+        resultOf(abort.signal.aborted ? abort.signal.reason : cause),
+      )
       if (!this.#isClosed && result !== undefined) health.onChecked(index, result, clock.now())
     } finally {
       timer.cancel()
