@@ -80,11 +80,11 @@ export interface HealthOptions {
   path: string
   /** Of `http`: GET, HEAD or OPTIONS. Default `GET`. */
   method: 'GET' | 'HEAD' | 'OPTIONS'
-  /** Of `http` and `grpc`: what Host and :authority carry. Default: empty, the authority of the origin. */
+  /** Of `http` and `grpc`: what Host and :authority carry; empty: the authority of the origin. Default empty. */
   host: string
   /** Of `http`: the statuses of a healthy endpoint. Default `[200]`. */
   statuses: readonly number[]
-  /** Of `grpc`: the service that is asked for. Default: empty, the server as a whole. */
+  /** Of `grpc`: the service that is asked for; empty: the server as a whole. Default empty. */
   service: string
   /**
    * `pooled`: over an open HTTP/2 or HTTP/3 connection of requests that has a stream to spare, else over a new one;

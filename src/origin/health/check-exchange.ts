@@ -1,5 +1,6 @@
 import { TransportError } from '../../base/errors.ts'
 import type { Connection } from '../../base/events/connection.ts'
+import { guardedListener } from '../../base/guard.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'
 import { type HeaderList, headerValue } from '../../base/http/headers.ts'
 import type { HealthOptions } from '../../base/options/health-options.ts'
@@ -69,7 +70,7 @@ function exchange(
 ): Promise<CheckAnswer> {
   return new Promise((resolve, reject) => {
     const handler = new CheckHandler(resolve, reject)
-    const onAbort = (): void => handler.abort(signal.reason)
+    const onAbort = guardedListener('the end of a health check', () => handler.abort(signal.reason), reject)
     signal.addEventListener('abort', onAbort, { once: true })
     connection.open(request, handler)
     if (signal.aborted) onAbort()
