@@ -122,6 +122,19 @@ describe('the connection log', () => {
     expect(text()).toEqual([`warn  shop: socket.congestionControl does not take effect: ${because}`])
   })
 
+  it('warns of an endpoint that takes no requests and of a panic, and reports at info that one is back', () => {
+    const { observe, text } = setUp()
+    const endpoint = { type: 'endpoint-health', origin: SHOP, endpoint: '192.0.2.1:443' } as const
+    observe({ ...endpoint, standing: 'ejected', because: '5 gateway errors in a row; for 30.0 s' })
+    observe({ type: 'endpoint-panic', origin: SHOP, lane: 'tcp', isOn: true, because: '1 of 4 are healthy' })
+    observe({ ...endpoint, standing: 'healthy', because: 'its probe request succeeded' })
+    expect(text()).toEqual([
+      'warn  shop: endpoint 192.0.2.1:443 is ejected: 5 gateway errors in a row; for 30.0 s',
+      'warn  shop: health is ignored over tcp: 1 of 4 are healthy',
+      'info  shop: endpoint 192.0.2.1:443 is healthy: its probe request succeeded',
+    ])
+  })
+
   it('reports a move at info, with its gap, and warns of one that did not work', () => {
     const { observe, text, lines } = setUp()
     const connection = fakeConnection({}, 'h3')
