@@ -4,7 +4,7 @@
 import { relative } from 'node:path'
 import { isatty } from 'node:tty'
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { inWords, shareDone, usualDurations } from './test-durations.mjs'
+import { firstRunDuration, inRoundWords, inWords, shareDone, usualDurations } from './test-durations.mjs'
 
 const REDRAW_MS = 100
 const LINE_EVERY_MS = 20_000
@@ -57,11 +57,9 @@ export default class ProgressReporter {
     }
     const names = [...this.#projects.keys()]
     const count = specifications.length
-    const usualMs = this.#leftMs(names)
-    this.#screen.print(
-      `${count} ${count === 1 ? 'file' : 'files'} of tests: ${names.join(', ')}; ` +
-        (usualMs === undefined ? 'first run: no figure yet' : `usually ${inWords(usualMs)}`),
-    )
+    const ms = this.#leftMs(names)
+    const takes = this.#usual.size > 0 ? `usually ${inWords(ms)}` : `first run: ${firstRunWords(ms)}`
+    this.#screen.print(`${count} ${count === 1 ? 'file' : 'files'} of tests: ${names.join(', ')}; ${takes}`)
     this.#timer = setInterval(() => this.#show(), this.#screen.isTerminal ? 1_000 : LINE_EVERY_MS)
   }
 
@@ -148,12 +146,12 @@ export default class ProgressReporter {
     return `${this.#padded(name)} ${this.#screen.isTerminal ? `${bar} ` : ''}${parts.join(', ')}`
   }
 
-  /** What is left of these projects by the last runs, in ms; undefined where one has no figure. */
+  /** What is left of these projects by the last runs, or by those elsewhere, in ms; undefined where one has no figure. */
   #leftMs(names) {
     let sum = 0
     for (const name of names) {
       const { files, done, tookMs } = this.#projects.get(name)
-      const usualMs = this.#usual.get(name)
+      const usualMs = this.#usual.get(name) ?? firstRunDuration(name, files.length)
       if (tookMs) continue
       if (usualMs === undefined) return undefined
       sum += usualMs * (1 - shareDone(this.#durations, files, [...done.keys()]))
@@ -180,6 +178,10 @@ export default class ProgressReporter {
     if (written.length > 0) lines.push('  it wrote:', ...written.flatMap(line => indented(line, 4)))
     return lines.join('\n')
   }
+}
+
+function firstRunWords(ms) {
+  return ms === undefined ? 'no figure yet' : `about ${inRoundWords(ms)} on 2 cores`
 }
 
 /** Groups of projects run one after the other. */

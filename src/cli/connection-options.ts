@@ -17,17 +17,25 @@ export const CONNECTION_OPTIONS = {
   state: { type: 'string' },
 } as const
 
-export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose (ALPN)
+export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose
+                        (ALPN)
   --ca FILE             PEM certificates to trust instead of the usual ones
-  -k, --insecure        goes on whatever certificate comes: anyone on the path can read and change everything
+  -k, --insecure        goes on whatever certificate comes: anyone on the path
+                        can read and change everything
   --resolve HOST:PORT:ADDR
-                        connect to ADDR for that host and port; may be given several times
-  --policy P            auto, latency or efficiency: what the choice of a protocol goes by
-  --dns-server ADDR     asks ADDR or ADDR:PORT for names and HTTPS records instead of the system's servers; may be given several times
-  --proxy URL           goes through this proxy: http, https, socks5 or socks5h, with user:password@ where it asks; '' for none.
-                        Default: https_proxy, http_proxy or all_proxy of the environment, but for what no_proxy names, as curl
-                        reads them
-  --state DIR           what is learned of origins, and TLS tickets (sealed), is kept in this private directory for the next time
+                        connect to ADDR for that host and port; may be given
+                        several times
+  --policy P            auto, latency or efficiency: what the choice of a
+                        protocol goes by
+  --dns-server ADDR     asks ADDR or ADDR:PORT for names and HTTPS records
+                        instead of the system's servers; may be given several
+                        times
+  --proxy URL           goes through this proxy: http, https, socks5 or socks5h,
+                        with user:password@ where it asks; '' for none. Default:
+                        https_proxy, http_proxy or all_proxy of the environment,
+                        but for what no_proxy names, as curl reads them
+  --state DIR           what is learned of origins, and TLS tickets (sealed), is
+                        kept in this private directory for the next time
 `
 
 /** To be said once, before anything else: nobody should leave this on by accident. */

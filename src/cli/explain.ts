@@ -8,8 +8,8 @@ import { screenTable, screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile explain [options] URL
 
-Which protocol and address would be tried, in which order, when, and because of which evidence. With --state it knows what earlier runs
-learned of the origin.
+Which protocol and address would be tried, in which order, when, and because of
+which evidence. With --state it knows what earlier runs learned of the origin.
 
 ${CONNECTION_HELP}  --json                the same as JSON
 `

@@ -92,7 +92,8 @@ function overview(): string {
     ...lines,
     '',
     'middlemile COMMAND --help shows the options of a command; --version the version.',
-    'Exit codes: 0 all responses came, 1 some request failed, 2 bad usage, 3 the process could not start, 4 serve gave itself up.',
+    'Exit codes: 0 all responses came, 1 some request failed, 2 bad usage, 3 the',
+    'process could not start, 4 serve gave itself up.',
     '',
   ].join('\n')
 }

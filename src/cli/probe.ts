@@ -23,8 +23,9 @@ import { screenTable, screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile probe [options] URL
 
-What an origin can do: addresses, TCP, TLS versions, ALPN, tickets and early data, Alt-Svc and HTTPS records, QUIC and HTTP/3. One HEAD
-request is sent, for its Alt-Svc. Exit codes: 0 something answered, 1 nothing did, 2 bad usage.
+What an origin can do: addresses, TCP, TLS versions, ALPN, tickets and early
+data, Alt-Svc and HTTPS records, QUIC and HTTP/3. One HEAD request is sent, for
+its Alt-Svc. Exit codes: 0 something answered, 1 nothing did, 2 bad usage.
 
 ${CONNECTION_HELP}  --timeout-ms N        for the probe as a whole; default 5000
   --json                the same as JSON

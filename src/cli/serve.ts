@@ -11,29 +11,43 @@ import { certificateHint } from './certificate-hint.ts'
 import { type CliIo, type Command, EXIT, type KeptService, type SignalSource } from './command.ts'
 import { INSECURE_WARNING } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
+import { screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
-       middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE|--insecure] [--admin ADDR|off]
+       middlemile serve --origin URL [--listen ADDR] [--protocol P]
+                        [--ca FILE|--insecure] [--admin ADDR|off]
 
-Runs the connector: takes requests and sends them on to origins through pooled connections.
+Runs the connector: takes requests and sends them on to origins through pooled
+connections.
 
   -c, --config FILE     YAML or JSON
-  --check               validates the file, prints each fault with its line and path, and exits: 0 good, 2 bad
+  --check               validates the file, prints each fault with its line and
+                        path, and exits: 0 good, 2 bad
   --origin URL          without a file: everything goes to this origin
-  --protocol P          what to speak to the origin: auto, h3, h2 or http/1.1; auto lets it choose (ALPN)
+  --protocol P          what to speak to the origin: auto, h3, h2 or http/1.1;
+                        auto lets it choose (ALPN)
   --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
   --ca FILE             PEM certificates to trust for the origin
-  -k, --insecure        goes on whatever certificate the origin has: anyone on the path can read and change everything
-  --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken
+  -k, --insecure        goes on whatever certificate the origin has: anyone on
+                        the path can read and change everything
+  --admin ADDR          where the admin routes are, or off; default
+                        127.0.0.1:9901, or a free port when that is taken
   --log-level L         debug, info, warn, error or silent
   --log-format F        text or json
 
-With -c FILE the work is done by worker processes, which are replaced when they end or hang (workers: auto, N or off).
+With -c FILE the work is done by worker processes, which are replaced when they
+end or hang (workers: auto, N or off).
 
-Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
-old configuration when the new one is bad; SIGUSR1 opens the access log anew; SIGUSR2 starts the program anew on the same sockets, and drains this one when
-that one is ready (with -c FILE and workers). What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
-drains and exits with 4.
+Signals:
+  SIGTERM, SIGINT       drain, and exit with 0; a second one exits at once with 1
+  SIGHUP                reads the file again, and keeps the old configuration
+                        when the new one is bad
+  SIGUSR1               opens the access log anew
+  SIGUSR2               starts the program anew on the same sockets, and drains
+                        this one when that one is ready (with -c and workers)
+
+What nobody caught is logged and lived through; after too many defects
+(shutdown.maxFaults) it drains and exits with 4.
 `
 
 /** What stands in a file where there is one. */
@@ -71,7 +85,8 @@ export const serveCommand: Command = {
       if (values.check) throw usageError('--check needs -c FILE')
       if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
       const config = originConfig({ ...values, origin })
-      const warn = (text: string): void => io.writeError(`middlemile serve: ${text}\n`)
+      const warn = (text: string): void =>
+        io.writeError(screenText(`middlemile serve: ${text}\n`, io.errorScreen))
       const start = async (options: StartOptions): Promise<Service> => {
         const service = await io.startService(config, options)
         checkCertificate(service, origin, values.insecure === true, warn)

@@ -15,16 +15,19 @@ const FLEET_EDGES = 200
 
 const HELP = `Usage: middlemile size --rps R --latency-ms L [options]
 
-How many connections an origin needs by Little's law: what is under way at once is rate x time. Over HTTP/2
-and HTTP/3 one more stands by, so that the end of a connection makes nobody wait. GET /pools shows the same of
-what was measured.
+How many connections an origin needs by Little's law: what is under way at once
+is rate x time. Over HTTP/2 and HTTP/3 one more stands by, so that the end of a
+connection makes nobody wait. GET /pools shows the same of what was measured.
 
   --rps R               requests per second that one edge sends
   --latency-ms L        how long an exchange takes, on average
-  --protocol P          http/1.1, h2 or h3; default h2 (sizing needs no connection, so every protocol can be asked for)
+  --protocol P          http/1.1, h2 or h3; default h2 (sizing needs no
+                        connection, so every protocol can be asked for)
   --headroom F          room for bursts; default 1.5
-  --streams N           streams per connection; default 100 for h2 and h3, 1 for http/1.1
-  --edges N             how many edges send as much to the same origin; default 1
+  --streams N           streams per connection; default 100 for h2 and h3, 1 for
+                        http/1.1
+  --edges N             how many edges send as much to the same origin; default
+                        1
   --json                the same as JSON
 `
 

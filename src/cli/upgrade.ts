@@ -5,11 +5,15 @@ import { parseOptions, usageError } from './parse-options.ts'
 const HELP = `Usage: middlemile upgrade -c FILE
        middlemile upgrade --admin ADDR
 
-Starts the program anew in place of one that runs, as it lies on the disk now, on the same sockets: no client notices. The
-old one drains and ends when the new one takes requests, and goes on when that does not come up. SIGUSR2 does the same.
+Starts the program anew in place of one that runs, as it lies on the disk now,
+on the same sockets: no client notices. The old one drains and ends when the new
+one takes requests, and goes on when that does not come up. SIGUSR2 does the
+same.
 
-  -c, --config FILE     the file that the running one was started with: it says where its admin server is
-  --admin ADDR          the admin server of the running one; default 127.0.0.1:9901
+  -c, --config FILE     the file that the running one was started with: it says
+                        where its admin server is
+  --admin ADDR          the admin server of the running one; default
+                        127.0.0.1:9901
 `
 
 /** A new program starts workers of its own before it takes over. */

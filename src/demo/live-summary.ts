@@ -1,8 +1,11 @@
+import { screenOf } from '../cli/terminal.ts'
+import { screenText } from '../cli/text-table.ts'
 import type { Protocol, TransportStats } from '../index.ts'
 
 /** What the summary is made of, added up over the pools. */
 export interface Summary {
   readonly requests: number
+  /** Open ones. */
   readonly connections: number
   readonly opened: number
   readonly handshakeSecondsSaved: number
@@ -12,6 +15,7 @@ export interface Summary {
 
 export function summarize(stats: TransportStats): Summary {
   let requests = 0
+  let connections = 0
   let opened = 0
   let handshakeSecondsSaved = 0
   const protocols: Partial<Record<Protocol, number>> = {}
@@ -21,10 +25,12 @@ export function summarize(stats: TransportStats): Summary {
     handshakeSecondsSaved += pool.handshakeSecondsSaved
     for (const [name, { idle, leased, draining }] of Object.entries(pool.byProtocol)) {
       const protocol = name as Protocol // a key of ProtocolCounts, which Object.entries widens
-      protocols[protocol] = (protocols[protocol] ?? 0) + idle + leased + draining
+      const open = idle + leased + draining
+      connections += open
+      protocols[protocol] = (protocols[protocol] ?? 0) + open
     }
   }
-  return { requests, connections: stats.totalConnections, opened, handshakeSecondsSaved, protocols }
+  return { requests, connections, opened, handshakeSecondsSaved, protocols }
 }
 
 /**
@@ -109,9 +115,9 @@ export class LiveSummary {
     this.#before = now
   }
 
-  /** A line of its own, above the summary. */
+  /** Lines of their own, above the summary. */
   say(text: string): void {
-    this.#output.write(`${this.#erase()}${text}\n`)
+    this.#output.write(`${this.#erase()}${screenText(text, screenOf(this.#output))}\n`)
     this.#shown = ''
     if (this.#output.isTTY === true) this.tick(0)
   }

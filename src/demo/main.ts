@@ -1,7 +1,9 @@
 import { parseOptions, usageError } from '../cli/parse-options.ts'
 import { checkCertificate, originConfig, SERVE_OPTIONS } from '../cli/serve.ts'
+import { screenOf } from '../cli/terminal.ts'
+import { screenText } from '../cli/text-table.ts'
 import { asTransportError } from '../index.ts'
-import { formatListenAddress, type Service, startService } from '../service/index.ts'
+import { formatListenAddress, type Service, type StartOptions, startService } from '../service/index.ts'
 import { DEMO_ORIGINS, ROUND_TRIP_MS, runningOrigins, startOrigins } from './demo-origins.ts'
 import { LiveSummary, summarize } from './live-summary.ts'
 import { makeRequests } from './own-requests.ts'
@@ -17,6 +19,11 @@ interface Show {
 
 const WAIT_MS = 10_000
 
+/** A line of its own: above the summary, as soon as there is one. */
+let say = (text: string): void => write([text])
+/** At a terminal the log goes above the summary too; a pipe gets it as it comes, and nobody waits for its reader. */
+const LOG: StartOptions = process.stdout.isTTY ? { logTo: { write: line => say(line.trimEnd()) } } : {}
+
 /**
  * `npm start`: the connector in front of a handful of origins that live in a process of their own, each 40 ms
  * away. `npm start -- --origin URL`: in front of a real one.
@@ -25,11 +32,12 @@ async function main(args: readonly string[]): Promise<void> {
   const show = args.length === 0 ? await startDemo() : await startInFront(args)
   const { service } = show
   const summary = new LiveSummary(process.stdout, () => summarize(service.stats()))
+  say = text => summary.say(text)
   const timer = setTimeout(() => {
     if (show.ownRequests === undefined || summarize(service.stats()).requests > 0) return
     show.ownRequests().then(
-      text => summary.say(text),
-      (error: unknown) => summary.say(`the demo's own requests failed: ${asTransportError(error).message}`),
+      text => say(text),
+      (error: unknown) => say(`the demo's own requests failed: ${asTransportError(error).message}`),
     )
   }, WAIT_MS)
   let isStopping = false
@@ -53,7 +61,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 async function startDemo(): Promise<Show> {
   const origins = await startOrigins(new URL('./origins-process.js', import.meta.url))
-  const { service, notice } = await startConnector(origins, process.env['PORT'])
+  const { service, notice } = await startConnector(origins, process.env['PORT'], LOG)
   const url = urlOf(service)
   const running = runningOrigins(origins)
   const lines = [
@@ -94,18 +102,20 @@ async function startInFront(args: readonly string[]): Promise<Show> {
   const { origin } = values
   if (origin === undefined) throw usageError('npm start takes --origin URL')
   const config = originConfig({ 'log-level': 'warn', ...values, origin })
-  const service = await startService(config, { responseFields: carrierField })
+  const service = await startService(config, { ...LOG, responseFields: carrierField })
   const url = urlOf(service)
   write([
-    `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of ${origin}`,
+    `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of`,
+    origin,
     '',
-    'Run this twice: the second answer comes without a handshake, and says so (proxy-status).',
+    'Run this twice: the second answer comes without a handshake (see proxy-status).',
     `  curl -i -w '%{time_total} s\\n' ${url}/`,
     ...hints(service),
   ])
-  checkCertificate(service, origin, values.insecure === true, text =>
-    process.stderr.write(`npm start: ${text}\n`),
-  )
+  checkCertificate(service, origin, values.insecure === true, text => {
+    if (process.stdout.isTTY) say(`npm start: ${text}`)
+    else process.stderr.write(`npm start: ${text}\n`)
+  })
   return { service, ownRequests: undefined, end: async () => {} }
 }
 
@@ -122,7 +132,7 @@ function urlOf({ addresses: [address = { host: '127.0.0.1', port: 0 }] }: Servic
 }
 
 function write(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`)
+  process.stdout.write(screenText(`${lines.join('\n')}\n`, screenOf(process.stdout)))
 }
 
 await main(process.argv.slice(2)).catch((error: unknown) => {

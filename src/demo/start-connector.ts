@@ -20,9 +20,6 @@ export function carrierField({
   return ['proxy-status', `middlemile; next-protocol=${protocol}; details="connection ${id}, ${what}"`]
 }
 
-/** Each answer says what carried it. */
-const OPTIONS: StartOptions = { responseFields: carrierField }
-
 /** A connector in front of the demo's origins, and what there is to say about its address. */
 interface DemoConnector {
   readonly service: Service
@@ -37,15 +34,17 @@ interface DemoConnector {
 export async function startConnector(
   origins: OriginsReady,
   wantedPort: string | undefined,
+  log: StartOptions,
 ): Promise<DemoConnector> {
+  const options: StartOptions = { ...log, responseFields: carrierField } // each answer says what carried it
   if (wantedPort === undefined || wantedPort === '') {
-    return { service: await startService(demoConfig(origins, 0), OPTIONS), notice: undefined }
+    return { service: await startService(demoConfig(origins, 0), options), notice: undefined }
   }
   let notice: string
   if (/^\d{1,5}$/.test(wantedPort) && Number(wantedPort) <= 65_535) {
     try {
       return {
-        service: await startService(demoConfig(origins, Number(wantedPort)), OPTIONS),
+        service: await startService(demoConfig(origins, Number(wantedPort)), options),
         notice: undefined,
       }
     } catch (error) {
@@ -54,7 +53,7 @@ export async function startConnector(
       notice = `${failure.message}; taking a free port`
     }
   } else notice = `PORT=${wantedPort} is no port; taking a free one`
-  return { service: await startService(demoConfig(origins, 0), OPTIONS), notice }
+  return { service: await startService(demoConfig(origins, 0), options), notice }
 }
 
 /** The demo's configuration: what is said here could stand in a YAML file. */

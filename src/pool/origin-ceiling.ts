@@ -10,11 +10,14 @@ export class OriginCeiling {
   /** Of which the budgets of the origin's pools take their places. */
   readonly budget: ConnectionBudget
   readonly #pools = new Set<Pool>()
+  readonly #onUnused: () => void
 
-  /** `total`: of all origins. Nothing may be had before `set`. */
-  constructor(total: ConnectionBudget) {
+  /** `total`: of all origins. Nothing may be had before `set`. `onUnused`: neither a pool nor a socket is left. */
+  constructor(total: ConnectionBudget, onUnused: () => void) {
+    this.#onUnused = onUnused
     this.budget = new ConnectionBudget(0, Infinity, total)
     this.budget.ceiling = 0
+    this.budget.onChange = () => this.#look()
     this.budget.onStarving = client => {
       if (this.budget.mustEvict) evictLongestIdle([...this.#pools].filter(pool => pool !== client))
     }
@@ -26,20 +29,16 @@ export class OriginCeiling {
 
   delete(pool: Pool): void {
     this.#pools.delete(pool)
-  }
-
-  /** No pool is left. */
-  get isUnused(): boolean {
-    return this.#pools.size === 0
+    this.#look()
   }
 
   get isReached(): boolean {
     return this.budget.isCeilingReached
   }
 
-  /** Connections that there are, those that are being made or ended included. */
+  /** Connections that there are, those that are being made or ended included, until their sockets are closed. */
   get holds(): number {
-    return this.budget.inUse
+    return this.budget.holds
   }
 
   /** So many may be had from now on. Where there are more, idle ones end now and others when they become idle. */
@@ -47,5 +46,9 @@ export class OriginCeiling {
     this.budget.ceiling = limit
     while (this.budget.isOver && evictLongestIdle(this.#pools));
     this.budget.serve()
+  }
+
+  #look(): void {
+    if (this.#pools.size === 0 && this.holds === 0) this.#onUnused()
   }
 }

@@ -61,6 +61,12 @@ export interface PoolConfig {
 
 const ENDING = 'the end of a pool'
 
+/**
+ * For how long the socket of a closed connection counts against a ceiling if nothing is seen of its end. All
+ * protocols are through with it in a second.
+ */
+const MAX_LINGER_MS = 5_000
+
 /** Ends of a connection that its guests have no time left for: everything ends, or its peer is gone. */
 const ENDS_ALL: ReadonlySet<CloseReason> = new Set(['shutdown', 'ping-failed', 'unresponsive'])
 
@@ -173,6 +179,7 @@ export class PoolDriver {
     if (connection === undefined || slot.state.kind === 'closed') return
     const now = this.#clock.now()
     const wasSilent = slot.state.kind !== 'closing' && isSilence(reason, error)
+    this.#countUntilGone(connection)
     const actions = this.#state.onClosed(slot, reason, error, now, wasSilent)
     this.#links.delete(connection)
     const { sharedBy } = connection
@@ -254,11 +261,13 @@ export class PoolDriver {
     if (slot.state.kind === 'closing') {
       const { reason } = slot.state
       connection.close(reason) // the dial was stopped, and this came late
+      this.#countUntilGone(connection)
       this.run(this.#state.onClosed(slot, reason, undefined, now))
       return
     }
     if (link.earlyClose !== undefined || link.earlyDraining !== undefined) {
       connection.close(link.earlyDraining ?? 'peer-closed')
+      this.#countUntilGone(connection)
       const message = `${this.#origin.key}: the origin ended the connection as it opened`
       this.#onConnectFailed(
         link,
@@ -293,6 +302,23 @@ export class PoolDriver {
       durationMs: now - link.startedAt,
       retryAfterMs: Math.max(0, this.#state.retryAt - now),
     })
+  }
+
+  /** The origin has a socket to its end: so long a ceiling counts it, and no longer than MAX_LINGER_MS. */
+  #countUntilGone(connection: Connection): void {
+    const gone = this.#budget.hasCeiling ? connection.whenGone?.() : undefined
+    if (gone === undefined) return
+    let isCounted = true
+    this.#budget.addLingering(1)
+    const end = (): void => {
+      if (!isCounted) return
+      isCounted = false
+      timer.cancel()
+      this.#budget.addLingering(-1)
+      this.#budget.serve()
+    }
+    const timer = this.#clock.setTimer(MAX_LINGER_MS, end)
+    guardedPromise('the end of a socket', gone.then(end))
   }
 
   #close(slot: Slot<Link>, reason: CloseReason): void {

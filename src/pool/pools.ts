@@ -123,8 +123,10 @@ export class Pools {
   /** One for the pools of now and those that they replace. A limit of 0: no ceiling. */
   #ceilingFor(origin: Origin, limit: number): OriginCeiling | undefined {
     if (limit === 0) return undefined
-    const ceiling = this.#ceilings.get(origin.key) ?? new OriginCeiling(this.#budget)
-    this.#ceilings.set(origin.key, ceiling)
+    const { key } = origin
+    const ceiling =
+      this.#ceilings.get(key) ?? new OriginCeiling(this.#budget, () => this.#ceilings.delete(key))
+    this.#ceilings.set(key, ceiling)
     ceiling.set(limit)
     return ceiling
   }
@@ -149,7 +151,6 @@ export class Pools {
       this.#leaving.delete(pool)
       ceiling?.delete(pool)
     }
-    if (ceiling?.isUnused === true) this.#ceilings.delete(key)
   }
 
   /**

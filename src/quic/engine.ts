@@ -287,6 +287,11 @@ export interface QuicLink {
   readonly mover: LinkMover | undefined
   /** Something was put out from outside of a turn: it leaves before the loop waits. Cheap to call often. */
   schedule(): void
+  /**
+   * Resolves when the connection is closed and the socket gone, whoever owns it then. Undefined: so it is.
+   * Bounded by the closing period (RFC 9000 10.2).
+   */
+  whenOver(): Promise<void> | undefined
   /** Whether the socket keeps the process alive. A link is born without. */
   ref(): void
   unref(): void

@@ -35,6 +35,17 @@ export function describeLifecycle(bench: ContractBench): void {
       expect(bench.log.filter(entry => entry.startsWith('closed'))).toEqual(['closed shutdown'])
     })
 
+    it('says when its socket is closed, which is after its own end', async () => {
+      const connection = await bench.connect(hello)
+      await bench.open(connection).done
+      connection.close('idle-timeout')
+      expect(bench.log.at(-1)).toBe('closed idle-timeout')
+      const gone = connection.whenGone?.()
+      expect(gone).toBeInstanceOf(Promise)
+      await gone
+      expect(connection.whenGone?.()).toBeUndefined()
+    })
+
     it('refuses an exchange when it is closed, as surely unprocessed', async () => {
       const connection = await bench.connect(hello)
       connection.close('idle-timeout')

@@ -16,7 +16,7 @@ const step = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      do: fc.constantFrom('fail', 'die', 'end close', 'stall', 'cancel', 'warm'),
+      do: fc.constantFrom('fail', 'die', 'end close', 'end socket', 'stall', 'cancel', 'warm'),
       choice,
     }),
   },
@@ -48,7 +48,8 @@ class World {
 
   /** As the origin has them: everything that was begun and has not ended. */
   get connections(): number {
-    return this.connector.dials.length + this.connector.connections.filter(({ isClosed }) => !isClosed).length
+    const { dials, connections } = this.connector
+    return dials.length + connections.filter(({ isClosed, lingers }) => !isClosed || lingers).length
   }
 
   async play({ do: action, choice }: Step): Promise<void> {
@@ -59,7 +60,10 @@ class World {
     )
     if (action === 'acquire') this.#acquire(pick(this.lanes), `key ${choice % 3}`)
     else if (action === 'succeed') {
-      if (connector.dials.length > 0) connector.bear(choice % 4 === 0 ? 3 : 1).closesAtOnce = choice % 2 === 0
+      if (connector.dials.length === 0) return
+      const connection = connector.bear(choice % 4 === 0 ? 3 : 1)
+      connection.closesAtOnce = choice % 2 === 0
+      connection.lingers = choice % 3 === 0
     } else if (action === 'fail') {
       if (connector.dials.length > 0) await connector.fail()
     } else if (action === 'finish') pick(open.filter(({ streams }) => streams > 0))?.finish()
@@ -68,6 +72,8 @@ class World {
       pick(
         connector.connections.filter(({ isClosed, closedFor }) => !isClosed && closedFor !== undefined),
       )?.endClose()
+    else if (action === 'end socket')
+      pick(connector.connections.filter(({ isClosed, lingers }) => isClosed && lingers))?.endSocket()
     else if (action === 'stall') {
       const stalled = pick(open.filter(({ streams, capacity }) => streams > 0 && capacity === 1))
       if (stalled !== undefined) stalled.pausedSince = this.clock.now()
@@ -76,8 +82,12 @@ class World {
       if (waiter !== undefined) this.waiting.get(waiter)?.cancel(waiter)
       if (waiter !== undefined) this.waiting.delete(waiter)
     } else if (action === 'warm') pick(this.lanes)?.setWarm(choice % 4)
-    else if (action === 'advance') this.clock.advance(choice * 20)
-    else {
+    else if (action === 'advance') {
+      // No socket is there for longer than a pool believes.
+      if (choice > 10)
+        for (const connection of connector.connections) if (connection.isClosed) connection.endSocket()
+      this.clock.advance(choice * 20)
+    } else {
       void this.pools.remove(this.origin.key)
       this.ceiling = 1 + (choice % 4)
       this.#addLanes()
@@ -93,7 +103,10 @@ class World {
     })
     for (let round = 0; round < 2000 && !progress.isDrained; round += 1) {
       for (const connection of this.connector.connections) {
-        if (connection.isClosed) continue
+        if (connection.isClosed) {
+          connection.endSocket()
+          continue
+        }
         connection.pings.shift()?.answer()
         if (connection.streams > 0) connection.finish()
         else if (connection.closedFor !== undefined) connection.endClose()
@@ -104,6 +117,9 @@ class World {
     }
     expect(progress.isDrained).toBe(true)
     await drained
+    for (const connection of this.connector.connections) connection.endSocket()
+    await settled()
+    expect(this.pools.ceilingOf(this.origin.key)?.holds ?? 0).toBe(0)
     expect([this.waiting.size, this.connections, this.pools.totalConnections]).toEqual([0, 0, 0])
   }
 

@@ -36,6 +36,9 @@ export class FakeConnection implements Connection {
   closedFor: CloseReason | undefined
   /** close() reports its end at once; else endClose() does. */
   closesAtOnce = true
+  /** Its socket outlives its end, until endSocket(). */
+  lingers = false
+  #endOfSocket: (() => void) | undefined
   readonly pings: { answer: () => void; fail: () => void }[] = []
 
   constructor(
@@ -50,6 +53,7 @@ export class FakeConnection implements Connection {
     this.keepAlive = undefined
     this.pausedSince = undefined
     this.closedFor = undefined
+    this.#endOfSocket = undefined
     this.handshake = { ...HANDSHAKE, kind }
   }
 
@@ -102,6 +106,16 @@ export class FakeConnection implements Connection {
     this.closedFor ??= reason
     this.streams = 0
     this.listener.onClosed(this, reason, error)
+  }
+
+  whenGone(): Promise<void> | undefined {
+    if (!this.lingers) return undefined
+    return new Promise(resolve => (this.#endOfSocket = resolve))
+  }
+
+  endSocket(): void {
+    this.lingers = false
+    this.#endOfSocket?.()
   }
 
   toString(): string {

@@ -129,6 +129,11 @@ export interface Connection {
   /** Ends now; open exchanges fail. Calling it again does nothing. */
   close(reason: CloseReason): void
   /**
+   * Resolves when its socket is closed, which says goodbye for a bounded time after onClosed; never rejects.
+   * Undefined: it is closed. Left out: it is so with onClosed.
+   */
+  whenGone?(): Promise<void> | undefined
+  /**
    * What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each
    * exchange.
    */

@@ -27,6 +27,11 @@ export function startLingering(socket: StreamSocket, port: ReadPort, clock: Cloc
   socket.once('close', () => timer.cancel())
 }
 
+/** Resolves when the socket is closed; undefined: it is. */
+export function whenSocketClosed(socket: StreamSocket): Promise<void> | undefined {
+  return socket.closed ? undefined : new Promise(resolve => socket.once('close', resolve))
+}
+
 /**
  * Lets the last bytes of a peer be read that closed while we were still sending. Node destroys a socket as
  * soon as a write fails, also when an answer (a 413, say) lies unread in the kernel, which keeps it until it

@@ -65,24 +65,32 @@ export function planSettings(plan: UrlPlan): Readonly<Record<string, unknown>> {
 const HELP = `Usage: middlemile bench [options] URL
        middlemile bench --compare A.json B.json
 
-Measures a URL over several protocols, in rounds that take turns, and compares them with the first. Each client is a process of its own.
+Measures a URL over several protocols, in rounds that take turns, and compares
+them with the first. Each client is a process of its own.
 
 What is measured:
-  --protocols LIST      of our transport: http/1.1, h2, h3, auto, with xN for N connections; default http/1.1x6,h2,h3,auto
-  --with LIST           other clients beside it: undici, undici:h2, node:http2, curl (with --cold), with xN too
+  --protocols LIST      of our transport: http/1.1, h2, h3, auto, with xN for N
+                        connections; default http/1.1x6,h2,h3,auto
+  --with LIST           other clients beside it: undici, undici:h2, node:http2,
+                        curl (with --cold), with xN too
   --method M            default GET, or POST with --data
-  --header 'K: V'       may be given several times; values are kept out of result files
+  --header 'K: V'       may be given several times; values are kept out of
+                        result files
   --data @FILE|TEXT     the request body, at most 16 MiB
   --expect-status N     another status is a failure; default 200
 
 How:
-  --concurrency C       closed loop, C requests at a time; default 8 on this machine. With --rate: at most so many under way
-  --rate R              open loop, R requests per second at random times: latency counts from when a request was due
-  --burst N             N requests at once, and again --pause-ms MS after the last of them has ended; default 0
+  --concurrency C       closed loop, C requests at a time; default 8 on this
+                        machine. With --rate: at most so many under way
+  --rate R              open loop, R requests per second at random times:
+                        latency counts from when a request was due
+  --burst N             N requests at once, and again --pause-ms MS after the
+                        last of them has ended; default 0
   --rounds N            default 6, the least for a 95 % interval of the median
   --seconds S           length of one measurement; default 3
   --requests N          a measurement ends after so many as well
-  --warm-up S           of each subject, before the first round; default 1, 0 for none
+  --warm-up S           of each subject, before the first round; default 1, 0
+                        for none
   --quick               one short round: does it work?
   --cold                every request over a new connection
   --resumed             --cold, with the TLS tickets of the requests before
@@ -90,23 +98,34 @@ How:
   --seed N              of arrivals and losses; default 1
   --ca FILE             PEM certificates to trust instead of the usual ones
   --resolve HOST:PORT:ADDR
-                        connect to ADDR for that host and port; may be given several times
+                        connect to ADDR for that host and port; may be given
+                        several times
 
-An impaired path, by relays on this machine, the same in both directions (TLS passes through them):
-  --delay-ms D          one way                  --jitter-ms J   up to so much more
-  --loss P              share of packets, 1%     --burst-loss ENTER,LEAVE[,LOSS]  in clumps (Gilbert-Elliott)
-  --rate-limit MBIT     megabits per second      --reorder P     share of datagrams, HTTP/3 only; with a delay or jitter
+An impaired path, by relays on this machine, the same in both directions (TLS
+passes through them):
+  --delay-ms D          one way
+  --jitter-ms J         up to so much more
+  --loss P              share of packets: 1% or 0.01
+  --burst-loss ENTER,LEAVE[,LOSS]
+                        in clumps (Gilbert-Elliott)
+  --rate-limit MBIT     megabits per second
+  --reorder P           share of datagrams, HTTP/3 only; with a delay or jitter
 
 What comes of it:
   --json FILE|-         the result file: every round, histograms, the machine
-  --html FILE           one page: the verdict, the figures, charts, and what they do not show
-  --compare             two result files: what changed, and how many figures did not
+  --html FILE           one page: the verdict, the figures, charts, and what
+                        they do not show
+  --compare             two result files: what changed, and how many figures did
+                        not
 
-An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
+An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average
+over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
   --yes                 you may do this to it
 
-At a terminal it shows how far it is, in colors unless NO_COLOR is set; in a pipe neither. Ctrl-C ends a run and shows what was measured.
-Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad usage, 3 the process could not start.
+At a terminal it shows how far it is, in colors unless NO_COLOR is set; in a
+pipe neither. Ctrl-C ends a run and shows what was measured.
+Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it
+was broken off, 2 bad usage, 3 the process could not start.
 `
 
 export const benchCommand: Command = {

@@ -44,7 +44,7 @@ export class GetReport {
 
   constructor(options: GetReportOptions) {
     this.#options = options
-    this.#text = new GetText(options.screen, options.urls.length > 1)
+    this.#text = new GetText(options.screen, options.urls)
   }
 
   add(fetched: Fetched): void {

@@ -1,6 +1,6 @@
 import { certificateHint } from '../certificate-hint.ts'
 import { harmless, type Screen, type Style } from '../terminal.ts'
-import { textTable } from '../text-table.ts'
+import { screenTable } from '../text-table.ts'
 import type { FetchedResponse, GetRecord, GetSummary } from './get-record.ts'
 import { PHASES, roundedPhases } from './get-record.ts'
 import { type MigrationRecord, migrationText } from './tallies.ts'
@@ -8,11 +8,12 @@ import { type MigrationRecord, migrationText } from './tallies.ts'
 type Attempt = GetRecord['attempts'][number]
 
 const COLUMNS = [...PHASES, 'total'] as const
-/** Columns have fixed widths, since rows are printed as they come; all of them fit 80 columns. */
+/** Columns have fixed widths, since rows are printed as they come; all but URLs fit 80 columns. */
 const NUMBER_WIDTH = 6
 const HEADS: Readonly<Record<string, string>> = { connect: 'conn' }
 const BYTES_WIDTH = 9
 const CONNECTION_WIDTH = 17
+const ROW_WIDTH = 'status'.length + BYTES_WIDTH + CONNECTION_WIDTH + 2 + COLUMNS.length * NUMBER_WIDTH
 /** Of a phase in the diagram of one request. */
 const BAR_WIDTH = 10
 /** What is shown of a millisecond. */
@@ -21,18 +22,20 @@ const UNIT_MS = 0.1
 /** What `get` shows to people. */
 export class GetText {
   readonly #screen: Screen
-  readonly #hasUrls: boolean
+  /** Rows name their URL where there are several: beneath them, where a terminal has no place behind them. */
+  readonly #urlPlace: 'behind' | 'beneath' | undefined
 
-  /** `hasUrls`: rows name their URL, since there are several. */
-  constructor(screen: Screen, hasUrls: boolean) {
+  constructor(screen: Screen, urls: readonly string[]) {
     this.#screen = screen
-    this.#hasUrls = hasUrls
+    if (urls.length < 2) return
+    const widest = ROW_WIDTH + 2 + Math.max(...urls.map(({ length }) => length))
+    this.#urlPlace = screen.isTerminal && widest > screen.columns ? 'beneath' : 'behind'
   }
 
   tableHead(): string {
     const cells = ['status', 'bytes'.padStart(BYTES_WIDTH), 'connection'.padEnd(CONNECTION_WIDTH)]
     const phases = COLUMNS.map(column => (HEADS[column] ?? column).padStart(NUMBER_WIDTH)).join('')
-    return `${this.#paint('bold', `${cells.join(' ')}${phases}${this.#hasUrls ? '  url' : ''}`)}\n`
+    return `${this.#paint('bold', `${cells.join(' ')}${phases}${this.#urlPlace === 'behind' ? '  url' : ''}`)}\n`
   }
 
   /** One request among several. Times are in ms. */
@@ -45,10 +48,17 @@ export class GetText {
     ]
     const timings = roundedPhases(record.timingsMs, UNIT_MS)
     const numbers = COLUMNS.map(column => shortMs(timings[column]).padStart(NUMBER_WIDTH)).join('')
-    const urlText = this.#hasUrls ? `  ${url}` : ''
-    const errorText =
-      error === undefined ? '' : `  ${this.#paint('red', `${error.code}: ${harmless(error.message)}`)}`
-    return `${cells.join(' ')}${numbers}${urlText}${errorText}\n${raceLines(record)}${shortcutLines(record)}`
+    const urlText = this.#urlPlace === 'behind' ? `  ${url}` : ''
+    const notes = [
+      ...(this.#urlPlace === 'beneath' ? [url] : []),
+      ...(error === undefined ? [] : [this.#paint('red', `${error.code}: ${harmless(error.message)}`)]),
+      ...raceNotes(record),
+      ...shortcutRows(record).map(([name, text]) => `${name}: ${text}`),
+    ]
+    return `${cells.join(' ')}${numbers}${urlText}\n${screenTable(
+      notes.map(note => ['', note]),
+      this.#screen,
+    )}`
   }
 
   /** The only request, in full. */
@@ -74,7 +84,7 @@ export class GetText {
     for (const [name, value] of Object.entries(record.trailers))
       rows.push(['trailer', harmless(`${name}: ${String(value)}`)])
     for (const attempt of record.reused ? [] : record.attempts) rows.push(['attempt', attemptText(attempt)])
-    return `${textTable(rows)}\n${this.#diagram(record)}`
+    return `${screenTable(rows, this.#screen)}\n${this.#diagram(record)}`
   }
 
   /** What many requests come to. */
@@ -95,7 +105,7 @@ export class GetText {
       ['handshakes', kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')],
     ]
     if (totalsMs.length > 0) rows.push(['total', percentilesText(totalsMs)])
-    return `\n${textTable(rows)}`
+    return `\n${screenTable(rows, this.#screen)}`
   }
 
   /**
@@ -103,7 +113,8 @@ export class GetText {
    * connection.
    */
   migrations(migrations: readonly MigrationRecord[]): string {
-    return `\n${textTable(migrations.map(migration => ['migration', migrationText(migration)]))}`
+    const rows = migrations.map(migration => ['migration', migrationText(migration)])
+    return `\n${screenTable(rows, this.#screen)}`
   }
 
   /** The phases one behind the other, and beneath each when it was over: after httpstat (Xiao Meng, 2016). */
@@ -190,18 +201,11 @@ function shortMs(ms: number): string {
 /**
  * Beneath a request of several: only what says more than the line itself, a race or a way around a failure.
  */
-function raceLines({ reused, attempts }: GetRecord): string {
-  if (reused || attempts.length < 2) return ''
-  return attempts.map(attempt => `  ${attemptText(attempt)}\n`).join('')
+function raceNotes({ reused, attempts }: GetRecord): string[] {
+  return reused || attempts.length < 2 ? [] : attempts.map(attemptText)
 }
 
-/** Likewise what was to save round trips, and what became of it. */
-function shortcutLines(record: GetRecord): string {
-  return shortcutRows(record)
-    .map(([name, text]) => `  ${name}: ${text}\n`)
-    .join('')
-}
-
+/** What was to save round trips, and what became of it. */
 function shortcutRows({ tfo, tfoBecause, earlyData }: GetRecord): [name: string, text: string][] {
   const rows: [string, string][] = []
   const because = tfoBecause === undefined ? '' : ` — because ${tfoBecause}`

@@ -46,9 +46,11 @@ function kept(body: Buffer): RequestBodySource {
 
 const HELP = `Usage: middlemile get [options] URL...
 
-Fetches through a pool, as a program would that embeds it, and shows where the time went: in queue (for a connection or a stream, and for
-tries that failed), dns, connect, tls, ttfb (until the head of the response) and body. A rehearsal comes before, with an origin in this
-process, so that the figures are the network's and not those of a program that loads.
+Fetches through a pool, as a program would that embeds it, and shows where the
+time went: in queue (for a connection or a stream, and for tries that failed),
+dns, connect, tls, ttfb (until the head of the response) and body. A rehearsal
+comes before, with an origin in this process, so that the figures are the
+network's and not those of a program that loads.
 
   -n, --count COUNT     fetches each URL so many times; default 1
   --concurrency C       so many at once; default 1
@@ -58,20 +60,29 @@ process, so that the figures are the network's and not those of a program that l
   -i, --include         shows the head of each response
   -I, --head            asks for heads only (HEAD), and shows them
   --body                shows the body too, its first 64 KiB, if it is text
-  --output FILE|-       where the response body goes (one URL, once); with - it goes to standard output, and the figures to standard error
+  --output FILE|-       where the response body goes (one URL, once); with - it
+                        goes to standard output, and the figures to standard
+                        error
   --timeout-ms N        for each exchange as a whole
-  --early-data          requests with a safe method may leave in early data (0-RTT), over QUIC and, as an experiment, over TCP: an
+  --early-data          requests with a safe method may leave in early data
+                        (0-RTT), over QUIC and, as an experiment, over TCP: an
                         onlooker can replay them
-  --tfo                 the TLS handshake begins with the SYN where the kernel has a cookie for the address (TCP Fast Open)
-  --trusted             the origins are yours: HTTP/3 connections may move to another local port or address when their path fails (a hostile
-                        origin could hang the process then)
-  --groups LIST         groups for the key exchange of TLS over TCP, best first: with X25519 alone the first message fits into a SYN,
-                        and is not safe from quantum computers
-  --qlog DIR            writes a trace of connections, races and choices into this directory (qlog, one file per run)
-  --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
+  --tfo                 the TLS handshake begins with the SYN where the kernel
+                        has a cookie for the address (TCP Fast Open)
+  --trusted             the origins are yours: HTTP/3 connections may move to
+                        another local port or address when their path fails (a
+                        hostile origin could hang the process then)
+  --groups LIST         groups for the key exchange of TLS over TCP, best first:
+                        with X25519 alone the first message fits into a SYN, and
+                        is not safe from quantum computers
+  --qlog DIR            writes a trace of connections, races and choices into
+                        this directory (qlog, one file per run)
+  --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has
+                        them can read the traffic
 ${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
 
-Exit codes: 0 all responses came (any status), 1 some request failed, 2 bad usage, 3 the process could not start.
+Exit codes: 0 all responses came (any status), 1 some request failed, 2 bad
+usage, 3 the process could not start.
 `
 
 const OPTIONS = {

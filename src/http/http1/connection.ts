@@ -18,7 +18,7 @@ import type { HeaderList } from '../../base/http/headers.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ResponseLimits } from '../../base/options/options.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
-import { drainOnEpipe, endSocket } from '../../base/socket/socket-ending.ts'
+import { drainOnEpipe, endSocket, whenSocketClosed } from '../../base/socket/socket-ending.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { Http1ClientExchange } from './client-exchange.ts'
 import type { Http1ResponseHead } from './codec/message-events.ts'
@@ -214,6 +214,10 @@ export class Http1Connection implements Connection {
       this.#state = 'closed'
       this.#reports.closed(reason, undefined)
     } else if (this.#state === 'upgraded') this.#endTunnel(reason)
+  }
+
+  whenGone(): Promise<void> | undefined {
+    return whenSocketClosed(this.#socket)
   }
 
   toString(): string {

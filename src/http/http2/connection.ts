@@ -7,6 +7,7 @@ import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { ResponseLimits } from '../../base/options/options.ts'
 import type { Http2Options, LivenessOptions } from '../../base/options/protocol-options.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
+import { whenSocketClosed } from '../../base/socket/socket-ending.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
 import type { SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
@@ -106,6 +107,7 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
           if (isUnderWay(options.early)) socket.destroy()
           else output.end(port, clock)
         },
+        whenGone: () => whenSocketClosed(socket),
         ref: () => void socket.ref(),
         unref: () => void socket.unref(),
       }

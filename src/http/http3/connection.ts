@@ -6,7 +6,7 @@ import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { ResponseLimits } from '../../base/options/options.ts'
 import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
-import type { SessionHost } from '../multiplex/client-session.ts'
+import type { Carrier, SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import { HTTP3_ERROR_CODES } from './frames/error-codes.ts'
 import { encodeTicket, type Http3Settings } from './frames/settings.ts'
@@ -178,16 +178,12 @@ function owner(host: SessionHost, session: Http3Session, link: QuicLink): QuicLi
   }
 }
 
-function carrierOver(link: QuicLink): {
-  readonly isWritable: boolean
-  finish(): void
-  ref(): void
-  unref(): void
-} {
+function carrierOver(link: QuicLink): Carrier {
   return {
     // Its end is reported at once.
     isWritable: true,
     finish: () => link.schedule(),
+    whenGone: () => link.whenOver(),
     ref: () => link.ref(),
     unref: () => link.unref(),
   }

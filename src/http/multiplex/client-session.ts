@@ -128,6 +128,8 @@ export interface Carrier {
   readonly isWritable: boolean
   /** Sends what there is and then ends. */
   finish(): void
+  /** See Connection.whenGone. */
+  whenGone(): Promise<void> | undefined
   /** Whether it keeps the process alive. */
   ref(): void
   unref(): void

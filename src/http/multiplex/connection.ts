@@ -190,6 +190,10 @@ export class MultiplexedConnection implements Connection, GuestHost {
     this.openFor(undefined, request, handler)
   }
 
+  whenGone(): Promise<void> | undefined {
+    return this.#carrier.whenGone()
+  }
+
   openFor(guest: GuestConnection | undefined, request: ExchangeRequest, handler: ExchangeHandler): void {
     if (this.#state === 'closed') {
       const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)

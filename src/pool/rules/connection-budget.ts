@@ -27,11 +27,14 @@ export class ConnectionBudget {
   ceiling = Infinity
   /** Somebody has begun to starve: the owner of the pools evicts an idle connection while `needsEviction`. */
   onStarving: ((client: BudgetClient) => void) | undefined
+  /** `holds` has changed. */
+  onChange: (() => void) | undefined
   readonly #parent: ConnectionBudget | undefined
   readonly #starving = new Set<BudgetClient>()
   #inUse = 0
   #aside = 0
   #leaving = 0
+  #lingering = 0
   #reserved = false
   #isServing = false
 
@@ -39,6 +42,7 @@ export class ConnectionBudget {
     this.limit = limit
     this.stalledLimit = stalledLimit
     this.onStarving = undefined
+    this.onChange = undefined
     this.#parent = parent
   }
 
@@ -52,9 +56,19 @@ export class ConnectionBudget {
     return this.isCeilingReached || (this.limit > 0 && this.#inUse - this.#aside >= this.limit)
   }
 
+  /** Connections as the origin has them: those in use, and those that are closed but for their sockets. */
+  get holds(): number {
+    return this.#inUse + this.#lingering
+  }
+
   /** The ceiling leaves no place, here. */
   get isCeilingReached(): boolean {
-    return this.#inUse >= this.ceiling
+    return this.holds >= this.ceiling
+  }
+
+  /** There is a ceiling, here or above. */
+  get hasCeiling(): boolean {
+    return this.ceiling < Infinity || this.#parent?.hasCeiling === true
   }
 
   /** The ceiling that leaves no place, here or above. Undefined: another limit is in the way, or none. */
@@ -98,8 +112,8 @@ export class ConnectionBudget {
     // A place that was given back a moment ago is on its way to somebody: without it, one who starves would
     // cost all idle ones.
     const belowLimit = this.limit > 0 ? this.limit - this.#inUse + this.#aside : Infinity
-    const places = Math.min(this.ceiling - this.#inUse, belowLimit)
-    return this.#starving.size > this.#leaving + Math.max(0, places)
+    const places = Math.min(this.ceiling - this.holds, belowLimit)
+    return this.#starving.size > this.#leaving + this.#lingering + Math.max(0, places)
   }
 
   /** There are more connections than the ceiling allows, those that are closing left out. */
@@ -112,12 +126,14 @@ export class ConnectionBudget {
     if (!this.#mayTake || this.#parent?.tryTake() === false) return false
     this.#reserved = false
     this.#inUse += 1
+    this.onChange?.()
     return true
   }
 
   release(): void {
     this.#inUse -= 1
     this.#parent?.release()
+    this.onChange?.()
   }
 
   /** A connection that has a place is set aside (1), or counts again (-1). */
@@ -130,6 +146,13 @@ export class ConnectionBudget {
   addLeaving(change: 1 | -1): void {
     this.#leaving += change
     this.#parent?.addLeaving(change)
+  }
+
+  /** A connection is closed but for its socket (1), or that is closed as well (-1): a ceiling counts it so long. */
+  addLingering(change: 1 | -1): void {
+    if (this.ceiling < Infinity) this.#lingering += change
+    this.#parent?.addLingering(change)
+    this.onChange?.()
   }
 
   /** Queues the pool where it found no place; it is notified of the next free one in its turn. */

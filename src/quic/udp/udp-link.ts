@@ -61,6 +61,7 @@ export class UdpLink implements QuicLink {
   #isScheduled = false
   #isOver = false
   #isClosedTold = false
+  #waiting: (() => void)[] = []
   /** What the socket said when it ended the connection. */
   #socketError: Error | undefined
 
@@ -94,6 +95,10 @@ export class UdpLink implements QuicLink {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  whenOver(): Promise<void> | undefined {
+    return this.#isOver ? undefined : new Promise(resolve => this.#waiting.push(resolve))
   }
 
   schedule(): void {
@@ -217,6 +222,7 @@ export class UdpLink implements QuicLink {
     this.#fullTimer?.cancel()
     guarded(ENDING, () => this.#onOver?.())
     guarded(ENDING, () => this.#socket.release())
+    for (const resolve of this.#waiting.splice(0)) resolve()
     this.#tellClosed()
   }
 

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LineQueueLimits } from '../../base/line-queue.ts'
 import { systemClock } from '../../entry/events.ts'
@@ -14,15 +15,20 @@ interface LogLine {
   hint?: string
 }
 
+/** Of ECMA-48, Select Graphic Rendition: yellow and red. */
+const LEVEL_STYLES: Readonly<Record<string, number>> = { warn: 33, error: 31, fatal: 31 }
+
 /**
  * A JSON log line as text: `2026-03-01T12:00:00.000Z info shop http/1.1#7 192.0.2.1:443: pool: connection
  * added`.
  */
-function textLine(json: string): string {
+function textLine(json: string, hasColors: boolean): string {
   const { time, level, msg, worker, hint }: LogLine = JSON.parse(json)
   const advice = hint === undefined ? '' : ` (${hint})`
   const who = worker === undefined ? '' : `worker ${worker}: `
-  return `${time} ${level.padEnd(5)} ${who}${oneLine(msg + advice)}\n`
+  const style = hasColors ? LEVEL_STYLES[level] : undefined
+  const name = style === undefined ? level.padEnd(5) : `\x1b[${style}m${level.padEnd(5)}\x1b[0m`
+  return `${time} ${name} ${who}${oneLine(msg + advice)}\n`
 }
 
 /** Messages of peers may be part of a line, and must not begin another. */
@@ -34,9 +40,13 @@ function oneLine(text: string): string {
  * The service's logger. `json` is pino as it comes, `text` one line for people. Lines are few (connections,
  * not requests), so that text is made from the JSON line instead of a second way through the logger.
  */
-export function createLogger(settings: LogSettings, destination: DestinationStream, worker?: string): Logger {
+export function createLogger(
+  settings: LogSettings,
+  destination: DestinationStream,
+  { worker, hasColors = false }: { worker?: string | undefined; hasColors?: boolean } = {},
+): Logger {
   const sink: DestinationStream =
-    settings.format === 'json' ? destination : { write: line => destination.write(textLine(line)) }
+    settings.format === 'json' ? destination : { write: line => destination.write(textLine(line, hasColors)) }
   return pino(
     {
       level: settings.level,
@@ -46,6 +56,11 @@ export function createLogger(settings: LogSettings, destination: DestinationStre
     },
     sink,
   )
+}
+
+/** Where a terminal is, unless it calls itself dumb or NO_COLOR says otherwise (no-color.org). */
+function hasColors(fd: number): boolean {
+  return isatty(fd) && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb'
 }
 
 /** How long the end of a service waits for who reads its log. */
@@ -94,7 +109,7 @@ export function logToStandardOutput(
         `log: ${dropped} lines were dropped: it was read too slowly, or could not be written (log.maxQueuedBytes, log.maxQueuedLines)`,
       ),
   })
-  const logger = createLogger(settings, destination, worker)
+  const logger = createLogger(settings, destination, { worker, hasColors: hasColors(STANDARD_OUTPUT) })
   const onExit = (): void => destination.flushAtExit()
   process.on('exit', onExit)
   return {

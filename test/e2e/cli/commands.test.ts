@@ -18,15 +18,17 @@ describe('middlemile', () => {
     expect([exitCode, stderr]).toEqual([0, ''])
     for (const command of ['serve', 'upgrade', 'get', 'explain', 'probe', 'bench', 'size'])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+    expect(stdout.split('\n').filter(row => row.length > 80)).toEqual([])
     expect(await runCli(['--version'])).toMatchObject({ exitCode: 0, stdout: `middlemile ${version}\n` })
   })
 
   it.for(['serve', 'upgrade', 'get', 'explain', 'probe', 'bench', 'size'])(
-    'has help for %s',
+    'has help for %s, within 80 columns',
     async command => {
       const { exitCode, stdout } = await runCli([command, '--help'])
       expect(exitCode).toBe(0)
       expect(stdout).toMatch(new RegExp(`^Usage: middlemile ${command}`))
+      expect(stdout.split('\n').filter(row => row.length > 80)).toEqual([])
     },
   )
 

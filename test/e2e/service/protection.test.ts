@@ -24,23 +24,12 @@ async function ask(url: string, localAddress: string): Promise<number | undefine
   return response.statusCode
 }
 
-/** A connection that has ended is open as a socket until its close is through: no longer than so many looks. */
-const LOOKS_WITHIN_A_CLOSE = 20
-
-/**
- * The most connections to a port that this process has at once and for longer than a close takes, looked at
- * until `isOver`.
- */
+/** The most sockets to a port that this process has open at once, looked at until `isOver`. */
 async function mostAtOnce(port: number, isOver: () => boolean): Promise<number> {
   let most = 0
-  const last: number[] = []
   while (!isOver()) {
-    last.push(descriptorsTo(port).length)
-    if (last.length > LOOKS_WITHIN_A_CLOSE) {
-      last.shift()
-      most = Math.max(most, Math.min(...last))
-    }
-    await sleep(10)
+    most = Math.max(most, descriptorsTo(port).length)
+    await sleep(5)
   }
   return most
 }

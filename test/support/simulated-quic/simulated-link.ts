@@ -20,6 +20,7 @@ export class SimulatedLink implements QuicLink {
   #hasInput = false
   #isHeld = false
   #isOver = false
+  readonly #waiting: (() => void)[] = []
 
   constructor(
     connection: SimulatedConnection,
@@ -49,6 +50,10 @@ export class SimulatedLink implements QuicLink {
     this.connection.receive(datagram, this.remote, this.local, this.#clock.now())
     this.#hasInput = true
     this.schedule()
+  }
+
+  whenOver(): Promise<void> | undefined {
+    return this.#isOver ? undefined : new Promise(resolve => this.#waiting.push(resolve))
   }
 
   schedule(): void {
@@ -98,6 +103,7 @@ export class SimulatedLink implements QuicLink {
     this.#isOver = true
     this.#timer?.cancel()
     this.#turn?.cancel()
+    for (const resolve of this.#waiting.splice(0)) resolve()
     this.owner?.onClosed()
   }
 }

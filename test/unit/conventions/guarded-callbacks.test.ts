@@ -52,6 +52,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'ingress/listener.ts: reject': 'of a promise',
   'ingress/session-opening.ts: this.#onClose': 'cancels a timer',
   'http/multiplex/liveness.ts: asker.onAbort': 'was made by guardedListener()',
+  'base/socket/socket-ending.ts: resolve': 'of a promise',
   'base/socket/read-port.ts: (chunk: Buffer) => { port.#givenAway = true if (!port.#deliver(chunk, 0, chunk.length)) socket.pause() }':
     'catches within: #deliver',
   'service/admin/admin-server.ts: reject': 'of a promise',

@@ -4,7 +4,7 @@ import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/base/option
 import type { Pool } from '../../../src/pool/pool.ts'
 import { Pools } from '../../../src/pool/pools.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { FakeConnector } from '../../support/fake-connector.ts'
+import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
 const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
 
@@ -97,6 +97,46 @@ describe('the ceiling of an origin', () => {
     expect([busy.isClosed, holds(), connector.dials.length]).toEqual([true, 1, 0])
   })
 
+  it('counts a connection until its socket is closed, or nothing was seen of that for 5 seconds', async () => {
+    const { clock, connector, pools, origin, add, acquire, holds } = protectedOrigin(2)
+    acquire(add(), 'a1', 'a2')
+    const [first, second] = [await connector.succeed(), await connector.succeed()]
+    first.lingers = true
+    second.lingers = true
+    first.endClose()
+    second.endClose()
+    acquire(add(), 'a3', 'a4')
+    expect([connector.dials.length, pools.totalConnections, holds()]).toEqual([0, 0, 2])
+    first.endSocket()
+    await settled()
+    expect([connector.dials.length, holds()]).toEqual([1, 2])
+    clock.advance(4_999)
+    expect(connector.dials.length).toBe(1)
+    clock.advance(1)
+    expect([connector.dials.length, holds()]).toEqual([2, 2])
+    second.endSocket()
+    await settled()
+    expect([pools.ceilingOf(origin.key)?.holds, connector.dials.length]).toEqual([2, 2])
+  })
+
+  it('evicts one idle connection for one who waits, while the socket of another is about to close', async () => {
+    const { connector, add, beside, acquire, holds } = protectedOrigin(3)
+    const first = add()
+    acquire(first, 'a1', 'a2', 'a3')
+    const all = [await connector.succeed(), await connector.succeed(), await connector.succeed()]
+    for (const connection of all) {
+      connection.lingers = true
+      connection.finish()
+    }
+    acquire(beside(first), 'b1')
+    expect([all.filter(({ isClosed }) => isClosed).length, connector.dials.length, holds()]).toEqual([
+      1, 0, 3,
+    ])
+    all.find(({ isClosed }) => isClosed)?.endSocket()
+    await settled()
+    expect([connector.dials.length, holds()]).toEqual([1, 3])
+  })
+
   it('is gone with the last pool', async () => {
     const { connector, pools, origin, add, acquire } = protectedOrigin(1)
     acquire(add(), 'a1')
@@ -107,6 +147,20 @@ describe('the ceiling of an origin', () => {
     expect(pools.ceilingOf(origin.key)).toBeUndefined()
     acquire(add(0), 'a2', 'a3')
     expect([connector.dials.length, pools.ceilingOf(origin.key)]).toEqual([2, undefined])
+  })
+
+  it('is there for as long as a socket of it is', async () => {
+    const { connector, pools, origin, add, acquire } = protectedOrigin(1)
+    acquire(add(), 'a1')
+    const connection = await connector.succeed()
+    connection.lingers = true
+    connection.finish()
+    await pools.remove(origin.key)
+    acquire(add(), 'a2')
+    expect(connector.dials.length).toBe(0)
+    connection.endSocket()
+    await settled()
+    expect(connector.dials.length).toBe(1)
   })
 })
 

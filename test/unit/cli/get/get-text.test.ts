@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { main } from '../../../../src/cli/main.ts'
+import { PLAIN_SCREEN } from '../../../../src/cli/terminal.ts'
 import { type ExchangeInfo, TransportError } from '../../../../src/index.ts'
 import { fakeIo, INFO, response } from '../fake-io.ts'
 
@@ -137,12 +138,28 @@ describe('get for people', () => {
     }
     const { io, out } = fakeIo({ onRequest })
     expect(await main(['get', '-n', '100', URL_A], io)).toBe(1)
-    expect(out().match(/^failed .*MM_HEADERS_TIMEOUT: late$/gm)).toHaveLength(1)
+    expect(out().match(/^failed .*\n {2}MM_HEADERS_TIMEOUT: late$/gm)).toHaveLength(1)
     expect(
       out()
         .split('\n')
         .filter(line => /^(?:failed|200) /.test(line)),
     ).toHaveLength(1)
     expect(out()).toContain('100, 1 failed')
+  })
+
+  it('names the URL of each of several: behind its figures, and beneath them where a terminal has no place there', async () => {
+    const urls = [URL_A, 'https://b.example/a/path/that/is/long']
+    const piped = fakeIo()
+    expect(await main(['get', ...urls], piped.io)).toBe(0)
+    expect(piped.out().match(/ {2}(?:url|https:\S+)$/gm)).toEqual(['  url', ...urls.map(url => `  ${url}`)])
+    for (const [columns, pattern] of [
+      [80, /^ {2}https:\S+$/gm],
+      [160, / \d+\.\d {2}https:\S+$/gm],
+    ] as const) {
+      const { io, out } = fakeIo({ screen: { ...PLAIN_SCREEN, isTerminal: true, columns } })
+      expect(await main(['get', ...urls], io)).toBe(0)
+      expect(out().match(pattern)).toHaveLength(2)
+      for (const row of out().split('\n')) expect(row.length).toBeLessThanOrEqual(columns)
+    }
   })
 })

@@ -39,6 +39,9 @@ class FakeLink implements QuicLink {
   schedule(): void {
     this.schedules++
   }
+  whenOver(): undefined {
+    return undefined
+  }
   ref(): void {
     this.isHeld = true
   }
