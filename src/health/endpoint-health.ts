@@ -7,7 +7,7 @@ import type { TryOutcome } from './try-outcome.ts'
  * What is thought of an endpoint. `unhealthy`: its checks fail; `ejected`: its requests failed; `probing`: that
  * is over, and one request finds out whether it is back.
  */
-export type EndpointStanding = 'healthy' | 'unhealthy' | 'ejected' | 'probing'
+type EndpointStanding = 'healthy' | 'unhealthy' | 'ejected' | 'probing'
 
 /** An endpoint stands otherwise from now on. */
 export interface HealthChange {

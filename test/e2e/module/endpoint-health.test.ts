@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type handleUnaryCall, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
+import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   createTransport,
@@ -272,7 +272,7 @@ describe('a check by gRPC', () => {
     const check: handleUnaryCall<Buffer, Buffer> = ({ request }, callback) =>
       callback(null, Buffer.from([0x08, isServing && request.toString().endsWith('shop.Cart') ? 1 : 2]))
     const server = new Server()
-    server.addService({ check: method } as ServiceDefinition, { check })
+    server.addService({ check: method }, { check })
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
