@@ -143,6 +143,7 @@ export class Balancer {
   onConnected(index: number, now: number): void {
     if (this.#members[index]?.reachability.onConnected(now) !== true) return
     this.#down -= 1
+    this.#parts.health.onReconnected(index, now)
     this.#turns.forget(index)
     this.#eligible = undefined
   }

@@ -96,6 +96,11 @@ export class EndpointHealth {
     this.#outliers.onProbeSent(index, now)
   }
 
+  /** It could not be connected to, and can again. */
+  onReconnected(index: number, now: number): void {
+    this.#outliers.onReconnected(index, now)
+  }
+
   /** Since when it is healthy; -Infinity: it always was. */
   healthySince(index: number): number {
     return this.#healthySince[index] ?? -Infinity

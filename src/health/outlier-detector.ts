@@ -108,6 +108,19 @@ export class OutlierDetector {
   }
 
   /**
+   * It could not be connected to, and can again: what was known of it is of a process that is gone, and the next
+   * request is to find out how it is.
+   */
+  onReconnected(index: number, now: number): void {
+    const endpoint = this.#endpoints[index]
+    if (endpoint === undefined) return
+    endpoint.failuresInRow = 0
+    endpoint.gatewayErrorsInRow = 0
+    const { standing } = endpoint
+    if (standing.kind === 'ejected') endpoint.standing = { ...standing, until: Math.min(standing.until, now) }
+  }
+
+  /**
    * What became of a request. `latencyMs`: until the head of its answer came; undefined: none did. On the hot
    * path.
    */

@@ -169,6 +169,15 @@ describe('which endpoints are healthy', () => {
     expect(spread(one, 4, 30_003)).toEqual([2, 2])
   })
 
+  it('sends an ejected one a request at once when it could not be connected to, and can again', () => {
+    const one = world('round-robin', [{}, {}])
+    fail(one, 0, 0, 'unreachable')
+    one.balancer.onConnectFailed(0, 'refused', 1)
+    expect(spread(one, 4, 1_000)).toEqual([0, 4])
+    one.balancer.onConnected(0, 1_000)
+    expect(one.balancer.choose('', NOBODY, 1_000)?.index).toBe(0)
+  })
+
   it('gives it its share bit by bit then', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     fail(one, 0)

@@ -89,6 +89,15 @@ describe('outlier ejection', () => {
     expect([59_999, 60_000].map(now => detector.isProbeDue(0, now))).toEqual([false, true])
   })
 
+  it('lets one request in at once when the endpoint could not be connected to meanwhile', () => {
+    const { detector, repeat } = setUp()
+    repeat(0, 'unreachable', 5)
+    detector.onReconnected(0, 1_000)
+    expect(detector.isProbeDue(0, 1_000)).toBe(true)
+    detector.onReconnected(1, 1_000)
+    expect(detector.isAdmitted(1)).toBe(true)
+  })
+
   it('forgets earlier ejections with the intervals that go well', () => {
     const { detector, repeat } = setUp()
     repeat(0, 'unreachable', 5)
