@@ -20,6 +20,8 @@ import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
 import { EndpointProber } from './health/endpoint-prober.ts'
 import { HealthChecks } from './health/health-checks.ts'
+import { OriginHints } from './hints/origin-hints.ts'
+import type { PreconnectHints } from './hints/preconnect-hints.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
@@ -53,6 +55,7 @@ export interface OriginEntryParts
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly coalescing: Coalescing
+  readonly preconnectHints: PreconnectHints
   /** Undefined: the origin is not protected. */
   readonly ceiling: () => OriginCeiling | undefined
   readonly http3Fault: () => string | undefined
@@ -80,6 +83,7 @@ export class OriginEntry {
   readonly paths: OriginPaths
   readonly discovery: Discovery
   readonly coalescing: OriginCoalescing
+  readonly hints: OriginHints
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
@@ -138,6 +142,7 @@ export class OriginEntry {
       clock,
       observer,
     })
+    this.hints = new OriginHints({ origin, settings, pools, hints: parts.preconnectHints, observer })
     this.#economy = new OriginEconomy({
       origin,
       objective: settings.objective,
@@ -163,6 +168,7 @@ export class OriginEntry {
       record,
       lanes: pools.lanes,
       upgrades: pools.upgrades,
+      hints: this.hints,
       ledger: this.#ledger,
       economy: this.#economy,
       hold: parts.hold,
@@ -210,6 +216,7 @@ export class OriginEntry {
       objective: this.#economy.objective,
       ...this.exchanges.bounds(now),
       protection: this.#protection(),
+      hints: this.hints.figures(),
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
     })
   }
@@ -283,7 +290,13 @@ export class OriginEntry {
 
   #counters(now: number): EconomyCounters {
     const { seconds, roundTrips } = this.#ledger.saved(now)
-    return { ...this.pools.counters(now), savedSeconds: seconds, savedRoundTrips: roundTrips }
+    return {
+      ...this.pools.counters(now),
+      uncovered: this.coalescing.uncovered,
+      proxyChanges: this.route?.changes ?? 0,
+      savedSeconds: seconds,
+      savedRoundTrips: roundTrips,
+    }
   }
 
   /** The lane that is chosen begins with what an earlier process knew. */

@@ -108,6 +108,7 @@ export interface OriginSettings {
   readonly trusted: boolean
   readonly coalesce: 'auto' | 'never'
   readonly certificateNames: readonly string[]
+  readonly preconnectHints: 'auto' | 'never'
   readonly endpoints: readonly string[]
   /** Undefined: there is one endpoint, or each connect tries them in order. */
   readonly balance: EndpointBalance | undefined
@@ -212,6 +213,7 @@ function mergeSettings(
     trusted: own.trusted ?? defaults.trusted ?? false,
     coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
+    preconnectHints: own.preconnectHints ?? defaults.preconnectHints ?? 'auto',
     endpoints: endpoints.map(({ address }) => address),
     balance: endpointBalance(balance, endpoints),
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
@@ -266,9 +268,10 @@ function checkWords(options: OriginOptions): void {
     tfo = 'off',
     reuse = 'always',
   } = options
-  const { coalesce = 'auto', certificateNames = [] } = options
+  const { coalesce = 'auto', certificateNames = [], preconnectHints = 'auto' } = options
   checkWord('reuse', reuse, REUSE_MODES)
   checkWord('coalesce', coalesce, ['auto', 'never'])
+  checkWord('preconnectHints', preconnectHints, ['auto', 'never'])
   checkCertificateNames(certificateNames)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])

@@ -72,6 +72,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       egress: config.egress ?? {},
       limits: config.limits ?? {},
       resolve: config.resolve ?? {},
+      publicHosts: publicHosts(config, routes),
     },
     state: config.state,
     qlog: config.qlog,
@@ -86,6 +87,17 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     routes,
     warnings,
   }
+}
+
+/** The host of a route that takes whole hosts means its origin in hints to preconnect; of several the first. */
+function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
+  const hosts: Record<string, string> = {}
+  for (const { host, path, origin } of routes) {
+    const key = config.origins[origin]?.url.key
+    // IPv6 in brackets is no name that a page would hint.
+    if (key !== undefined && path === '/' && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
+  }
+  return hosts
 }
 
 function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings | undefined {
@@ -130,6 +142,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
   if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
+  if (parsed.preconnectHints !== undefined) options.preconnectHints = parsed.preconnectHints
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
   if (parsed.egress !== undefined) options.egress = parsed.egress
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted

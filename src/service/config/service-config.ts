@@ -325,6 +325,12 @@ export interface OriginOptionsConfig {
    * that requests of those origins may go over its connections: for private networks.
    */
   certificateNames?: string[]
+  /**
+   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect` opens a
+   * connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`, within bounds,
+   * or `never`. Default `auto`.
+   */
+  preconnectHints?: 'auto' | 'never'
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
   /** The name of the way out in `egress`. Default: none; connections go directly. */

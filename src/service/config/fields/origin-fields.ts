@@ -183,6 +183,7 @@ export function originOptionFields(directory: string) {
     egress: z.string().optional(),
     coalesce: z.enum(['auto', 'never']).optional(),
     certificateNames: z.array(certificateNameField).optional(),
+    preconnectHints: z.enum(['auto', 'never']).optional(),
     tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
   }
 }
