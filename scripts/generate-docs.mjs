@@ -46,6 +46,7 @@ const OPTION_GROUPS = [
 const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
+  ['ingress.quic', 'quic', 'DEFAULT_INGRESS_QUIC_OPTIONS'],
 ]
 const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
@@ -159,6 +160,7 @@ function values(type, key) {
     "Omit<TlsOptions, 'ca'> & { ca?: string | string[] }": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
+    "'off' | { port?: number; maxAge?: number | string }": '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',

@@ -12,12 +12,10 @@ import {
   DEFAULT_BALANCE_OPTIONS,
   DEFAULT_BREAKER_OPTIONS,
   DEFAULT_CONCURRENCY_OPTIONS,
-  DEFAULT_HEALTH_OPTIONS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_OBJECTIVE_OPTIONS,
-  DEFAULT_OUTLIER_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_PROTECTION_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
@@ -28,23 +26,11 @@ import {
   DEFAULT_TIMEOUTS,
   FAIR_BY,
   HASH_BY,
-  HEALTH_RANGES,
-  HEALTH_TEXTS,
-  HEALTH_WORDS,
-  type HealthOptions,
-  HTTP3_RANGES,
-  type Http3Options,
-  isHealthStatus,
   isRetryableStatus,
   LIVENESS_RANGES,
   MAX_TIER,
   MAX_WEIGHT,
   OBJECTIVE_RANGES,
-  OUTLIER_RANGES,
-  type OutlierOptions,
-  QUIC_CONGESTION_CONTROLS,
-  QUIC_RANGES,
-  type QuicOptions,
   REUSE_MODES,
   SELECT_RANGES,
   SELECT_WORDS,
@@ -55,7 +41,8 @@ import {
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
-import { asWord, type GivenOptions, http2Group, optionGroup, rangedGroup } from './option-group.ts'
+import { healthGroup, outlierGroup } from './health-fields.ts'
+import { asWord, type GivenOptions, http2Group, http3Group, optionGroup, quicGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** The `socket` group. */
@@ -102,51 +89,6 @@ function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
       panicShare: z.number().min(0).max(1),
     },
   )
-}
-
-/** The `health` group. */
-function healthGroup(): z.ZodType<GivenOptions<HealthOptions>> {
-  const { path, host, service } = HEALTH_TEXTS
-  return optionGroup(DEFAULT_HEALTH_OPTIONS, HEALTH_RANGES, {
-    check: z.preprocess(asWord, z.enum(HEALTH_WORDS.check)),
-    method: z.enum(HEALTH_WORDS.method),
-    connections: z.enum(HEALTH_WORDS.connections),
-    path: z.string().regex(path, 'must begin with / and have no space'),
-    host: z.string().regex(host, 'must be a host name or address, with or without a port'),
-    service: z.string().regex(service, 'must be the name of a gRPC service'),
-    statuses: z.array(z.number().refine(isHealthStatus, 'must be a status from 200 to 599')).min(1).max(64),
-  })
-}
-
-/** The `outlier` group. */
-function outlierGroup(): z.ZodType<GivenOptions<OutlierOptions>> {
-  const { min, max } = OUTLIER_RANGES.latencyFactor
-  return optionGroup(DEFAULT_OUTLIER_OPTIONS, OUTLIER_RANGES, {
-    latencyFactor: z.number().refine(value => value === 0 || (value >= min && value <= max), {
-      message: `must be 0, or from ${min} to ${max}`,
-    }),
-  })
-}
-
-/** The `quic` group. `areAll`: see RangedGroupRules. */
-function quicGroup(
-  defaults: Readonly<QuicOptions>,
-  { areAll }: { areAll: boolean },
-): z.ZodType<GivenOptions<QuicOptions>> {
-  return rangedGroup(defaults, {
-    ranges: QUIC_RANGES,
-    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
-    areAll,
-    fields: { congestionControl: z.enum(QUIC_CONGESTION_CONTROLS) },
-  })
-}
-
-/** The `http3` group. */
-function http3Group(
-  defaults: Readonly<Http3Options>,
-  { areAll }: { areAll: boolean },
-): z.ZodType<GivenOptions<Http3Options>> {
-  return rangedGroup(defaults, { ranges: HTTP3_RANGES, order: [], areAll })
 }
 
 /** What `defaults` and every origin may say. */
