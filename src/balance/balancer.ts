@@ -36,7 +36,7 @@ export interface BalanceChoice {
 /** One endpoint, as it stands. */
 export interface EndpointFigures extends HealthFigures {
   readonly address: string
-  /** `down`: a connect failed, and its pause is not over; `probing`: it is tried again, beside the requests. */
+  /** `down`: a connect failed, and the pause is not over; `probing`: it is tried again. */
   readonly state: Reachability['kind']
   /** Why it is down. */
   readonly because: string | undefined
@@ -56,7 +56,10 @@ interface Member extends BalancedEndpoint {
 interface Eligible {
   readonly members: readonly (TurnTaker & { readonly member: Member })[]
   readonly because: string
-  /** Ejected ones that would be among them, or come before them: one request finds out whether they are back. */
+  /**
+   * Ejected ones that would be among them, or come before them: one request finds out whether they are
+   * back.
+   */
   readonly awaiting: readonly Member[]
   /** Weights grow until then: looked at anew. */
   readonly until: number
@@ -75,10 +78,11 @@ const PROBE = 'it was ejected, and this request finds out whether it is back'
 
 /**
  * Chooses the endpoint of each request. Which ones it chooses from:
- * 1. Those that can be connected to. Where none can: all of them, since a request that fails is no worse than
- *    one refused.
- * 2. Of these the healthy ones of the lowest tier of which a share of `panicShare` is healthy. Where there is no
- *    such tier: all of the lowest one, since the few could not bear the load of all (Envoy's panic threshold).
+ * 1. Those that can be connected to. Where none can: all of them, since a request that fails is no worse
+ *    than one refused.
+ * 2. Of these the healthy ones of the lowest tier of which a share of `panicShare` is healthy. Where there
+ *    is no such tier: all of the lowest one, since the few could not bear the load of all (Envoy's panic
+ *    threshold).
  * 3. Of these the nearest zone.
  * 4. Of these as many as the subset, in an order by chance that stays the same.
  * Among them the policy chooses. Before that, an ejected endpoint whose time is over is sent one request.

@@ -14,8 +14,8 @@ const MAX_FIRST_MS = 1_000
 
 /**
  * The thresholds and the schedule of the active checks of one endpoint. A check follows the end of the one
- * before, so that checks that hang do not pile up. The first result decides alone: who starts beside an endpoint
- * that is down should not need three intervals to see it.
+ * before, so that checks that hang do not pile up. The first result decides alone: who starts beside an
+ * endpoint that is down should not need three intervals to see it.
  */
 export class CheckState {
   readonly #rules: CheckRules

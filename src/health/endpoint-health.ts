@@ -4,8 +4,8 @@ import { type EjectionReason, OutlierDetector } from './outlier-detector.ts'
 import type { TryOutcome } from './try-outcome.ts'
 
 /**
- * What is thought of an endpoint. `unhealthy`: its checks fail; `ejected`: its requests failed; `probing`: that
- * is over, and one request finds out whether it is back.
+ * What is thought of an endpoint. `unhealthy`: its checks fail; `ejected`: its requests failed; `probing`:
+ * that is over, and one request finds out whether it is back.
  */
 type EndpointStanding = 'healthy' | 'unhealthy' | 'ejected' | 'probing'
 
@@ -37,8 +37,8 @@ interface EndpointHealthParts {
 }
 
 /**
- * Which endpoints of an origin are healthy, over all its lanes: by what active checks found, and by what became
- * of requests.
+ * Which endpoints of an origin are healthy, over all its lanes: by what active checks found, and by what
+ * became of requests.
  */
 export class EndpointHealth {
   readonly #onChange: (change: HealthChange) => void
@@ -81,7 +81,9 @@ export class EndpointHealth {
     return this.#outliers.isAdmitted(index) && this.#checks[index]?.isHealthy !== false
   }
 
-  /** It was ejected, and its checks do not speak against it: a request is to find out whether it is back. */
+  /**
+   * It was ejected, and its checks do not speak against it: a request is to find out whether it is back.
+   */
   awaitsProbe(index: number): boolean {
     return !this.#outliers.isAdmitted(index) && this.#checks[index]?.isHealthy !== false
   }

@@ -1,6 +1,7 @@
 /**
- * The messages of the gRPC health checking protocol (grpc.health.v1, `Health/Check`), as far as a client needs
- * them: HealthCheckRequest has one string (field 1, the service), HealthCheckResponse one enum (field 1).
+ * The messages of the gRPC health checking protocol (grpc.health.v1, `Health/Check`), as far as a client
+ * needs them: HealthCheckRequest has one string (field 1, the service), HealthCheckResponse one enum (field
+ * 1).
  */
 
 /** Where it is asked. */
@@ -32,7 +33,9 @@ export function encodeHealthRequest(service: string): Buffer {
   return message
 }
 
-/** What a response says; undefined: it is no HealthCheckResponse. A status that is left out is UNKNOWN (0). */
+/**
+ * What a response says; undefined: it is no HealthCheckResponse. A status that is left out is UNKNOWN (0).
+ */
 export function decodeHealthResponse(bytes: Uint8Array): ServingStatus | undefined {
   if (bytes.length < PREFIX_BYTES || bytes[0] !== 0) return undefined // nobody has asked for compression
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)

@@ -55,9 +55,9 @@ class TrackedEndpoint {
 }
 
 /**
- * Passive outlier ejection over the endpoints of an origin, from what becomes of their requests (Envoy's, with
- * a probe request in place of its return by time alone). It never ejects more than `maxEjectedShare` of them,
- * and each ejection ends: after its time one request that is sent there decides.
+ * Passive outlier ejection over the endpoints of an origin, from what becomes of their requests (Envoy's,
+ * with a probe request in place of its return by time alone). It never ejects more than `maxEjectedShare`
+ * of them, and each ejection ends: after its time one request that is sent there decides.
  */
 export class OutlierDetector {
   readonly #options: OutlierOptions
@@ -108,8 +108,8 @@ export class OutlierDetector {
   }
 
   /**
-   * It could not be connected to, and can again: what was known of it is of a process that is gone, and the next
-   * request is to find out how it is.
+   * It could not be connected to, and can again: what was known of it is of a process that is gone, and the
+   * next request is to find out how it is.
    */
   onReconnected(index: number, now: number): void {
     const endpoint = this.#endpoints[index]
@@ -121,15 +121,16 @@ export class OutlierDetector {
   }
 
   /**
-   * What became of a request. `latencyMs`: until the head of its answer came; undefined: none did. On the hot
-   * path.
+   * What became of a request. `latencyMs`: until the head of its answer came; undefined: none did. On the
+   * hot path.
    */
   onOutcome(index: number, outcome: TryOutcome, latencyMs: number | undefined, now: number): void {
     const endpoint = this.#endpoints[index]
     if (endpoint === undefined) return
     count(endpoint, outcome, latencyMs)
     const { kind } = endpoint.standing
-    // What was under way before the ejection says nothing new; in a panic requests go to ejected ones as well.
+    // What was under way before the ejection says nothing new; in a panic requests go to ejected ones as
+    // well.
     if (kind === 'probing') {
       if (outcome === 'success') this.#readmit(index, endpoint)
       else this.#enterEjected(index, endpoint, 'probe-failed', `its probe request failed: ${outcome}`, now)
@@ -186,7 +187,8 @@ export class OutlierDetector {
   ): void {
     const { ejectionMs, maxEjectionMs, ejectionJitter } = this.#options
     const wantedMs = ejectionMs * (endpoint.recentEjections + 1)
-    // What is at the longest already is not counted further: it would take as many quiet intervals to forget.
+    // What is at the longest already is not counted further: it would take as many quiet intervals to
+    // forget.
     if (wantedMs < maxEjectionMs) endpoint.recentEjections += 1
     const forMs = Math.min(wantedMs, maxEjectionMs) * (1 + ejectionJitter * this.#random())
     endpoint.standing = { kind: 'ejected', until: now + forMs, because }

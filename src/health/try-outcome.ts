@@ -1,10 +1,10 @@
 import type { TransportError } from '../base/errors.ts'
 
 /**
- * What a try of a request says of its endpoint. `success`: it answered, 4xx included, since those are about the
- * request. `server-error`: a 5xx that is not the next one. `gateway-error`: 502, 503 or 504. `unreachable`: it
- * refused the request, ended the connection, or took too long. `overtaken`: a second copy that went elsewhere
- * later was answered first.
+ * What a try of a request says of its endpoint. `success`: it answered, 4xx included, since those are about
+ * the request. `server-error`: a 5xx that is not the next one. `gateway-error`: 502, 503 or 504.
+ * `unreachable`: it refused the request, ended the connection, or took too long. `overtaken`: a second copy
+ * that went elsewhere later was answered first.
  */
 export type TryOutcome = 'success' | 'server-error' | 'gateway-error' | 'unreachable' | 'overtaken'
 

@@ -11,7 +11,7 @@ import type { ObjectiveStatus } from './objective.ts'
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's
  * life is connect-started, then connection-opened or connect-failed; after connection-opened exactly one
- * connection-closed. A connection of another origin that carries requests of this one is joined and left instead.
+ * connection-closed. Another origin's connection that carries this one's requests is joined and left.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ export type TransportEvent =
       retryAfterMs: number
     }
   | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
-  /** A connection of another origin carries this one's requests: `connection.sharedBy` says whose, and why. */
+  /** Another origin's connection carries the requests: `connection.sharedBy` says whose, and why. */
   | { type: 'connection-joined'; origin: Origin; connection: Connection }
   | CoalescingRefused
   | PreconnectHinted
@@ -42,8 +42,8 @@ export type TransportEvent =
   | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
   /**
-   * What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its
-   * final words now.
+   * What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has
+   * its final words now.
    */
   | { type: 'early-data'; origin: Origin; connection: Connection; outcome: EarlyDataOutcome }
   /** What became of TCP Fast Open in a connect that was to use it. `endpoint`: `address:port`. */
@@ -60,8 +60,8 @@ export type TransportEvent =
   | StateFault
 
 /**
- * `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or was
- * too large for the ticket.
+ * `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or
+ * was too large for the ticket.
  */
 export type EarlyDataOutcome = 'accepted' | 'rejected' | 'unused'
 
@@ -108,7 +108,7 @@ export interface ObjectiveChanged {
   status: ObjectiveStatus
 }
 
-/** Which bound of an origin turned something away: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
+/** The bound that refused: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
 export type RefusedBy = 'requests' | 'retries' | 'concurrency'
 
 /** A bound of an origin turned a request or a replay away, for the first time in 10 s. */
@@ -131,7 +131,10 @@ export interface EndpointHealthChanged {
   because: string
 }
 
-/** So few endpoints are healthy that requests go to all of them from now on, or not any more (`balance.panicShare`). */
+/**
+ * So few endpoints are healthy that requests go to all of them from now on, or not any more
+ * (`balance.panicShare`).
+ */
 export interface EndpointPanic {
   type: 'endpoint-panic'
   origin: Origin
@@ -155,11 +158,11 @@ export interface ConnectionClosed {
 
 /**
  * Why an open connection of another origin, which was looked at before a connect, does not carry this one's
- * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce: never`;
- * `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does not cover
- * the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin answered 421 to
- * a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal of ours: the origin
- * has answered 421 just now.
+ * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce:
+ * never`; `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does
+ * not cover the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin
+ * answered 421 to a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal
+ * of ours: the origin has answered 421 just now.
  */
 export type CoalescingRefusal =
   | 'address'
@@ -184,7 +187,7 @@ export interface CoalescingRefused {
 /** Where a hint stood: in a 103 (RFC 8297), or in the head of a final response. */
 export type HintSource = 'early-hints' | 'response'
 
-/** A response of another origin named this one in `Link: rel=preconnect`, and a connection is opened ahead. */
+/** Another origin's response named this one in `Link: rel=preconnect`: a connection opens ahead. */
 export interface PreconnectHinted {
   type: 'preconnect-hinted'
   origin: Origin
@@ -244,8 +247,8 @@ export interface StateFault {
  * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data;
  * `early-data-lost`: the connection broke with requests on it that had left in early data; `http3-failed`:
  * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
- * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`: the
- * origin answered 421 to a request over another origin's connection; `status`: the answer had one of
+ * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`:
+ * the origin answered 421 to a request over another origin's connection; `status`: the answer had one of
  * `retry.statuses`; `try-timeout`: no answer came within `retry.perTryTimeoutMs`.
  */
 export type RetryReason =
@@ -316,8 +319,8 @@ export interface ExchangeEnded {
 }
 
 /**
- * Gets every event of a transport, synchronously; it has to be quick. What it throws becomes a warning of the
- * process.
+ * Gets every event of a transport, synchronously; it has to be quick. What it throws becomes a warning of
+ * the process.
  *
  * @example
  * ```ts

@@ -17,7 +17,8 @@ export interface EndpointOptions {
  * How requests are spread over the endpoints of an origin.
  * - `in-order`: not at all: each connect tries them in the order of the list.
  * - `least-requests`: of two picked at random the one with fewer requests under way.
- * - `peak-ewma`: of two picked at random the one whose recent latency times its requests under way is lower.
+ * - `peak-ewma`: of two picked at random the one whose recent latency times its requests under way is
+ *   lower.
  * - `round-robin`: in turn, by weight.
  * - `random`: at random, by weight.
  * - `hash`: the same key goes to the same endpoint; see `hashBy`.
@@ -37,21 +38,22 @@ export const BALANCE_POLICIES = [
 /** How requests are spread over an origin's endpoints. */
 export interface BalanceOptions {
   /**
-   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`, `random`
-   * or `hash`: see docs/endpoints.md. Default `in-order`.
+   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`,
+   * `random` or `hash`: see docs/endpoints.md. Default `in-order`.
    */
   policy: BalancePolicy
   /** With `hash`, what of a request is its key: `path`, `header:NAME` or `cookie:NAME`. Default `path`. */
   hashBy: string
-  /** Zones, nearest first: of the endpoints in a tier the nearest that can be reached are used. Default none. */
+  /** Zones, nearest first: within a tier the nearest reachable endpoints are used. Default none. */
   zones: readonly string[]
-  /** An endpoint that is back after a failure grows to its full weight in this time; 0: at once. Default 0 ms. */
+  /** Time in which a recovered endpoint grows to its full weight; 0: at once. Default 0 ms. */
   slowStartMs: number
   /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
   subsetSize: number
   /**
-   * A tier of which a smaller share (0 to 1) is healthy is left for the next one; without such a one health is
-   * ignored, since the few could not bear the load of all. 0: one healthy endpoint is enough. Default 0.3.
+   * A tier of which a smaller share (0 to 1) is healthy is left for the next one; without such a one health
+   * is ignored, since the few could not bear the load of all. 0: one healthy endpoint is enough. Default
+   * 0.3.
    */
   panicShare: number
 }

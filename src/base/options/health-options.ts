@@ -6,18 +6,23 @@ import { checkWord, type NumberRange } from './check-options.ts'
  * detection). It works where requests are balanced over endpoints (`balance.policy`).
  */
 export interface OutlierOptions {
-  /** So many failures in a row eject an endpoint: 5xx, or no answer at all. 0: they never do. Default 10. */
+  /**
+   * So many failures in a row eject an endpoint: 5xx, or no answer at all. 0: they never do. Default 10.
+   */
   consecutiveFailures: number
-  /** So many in a row of 502, 503, 504 and of requests without an answer eject it. 0: they never do. Default 5. */
+  /**
+   * So many in a row of 502, 503, 504 and of requests without an answer eject it. 0: they never do. Default
+   * 5.
+   */
   consecutiveGatewayErrors: number
   /**
-   * An endpoint is ejected whose share of successes is below the mean of the others by more than so many standard
-   * deviations of theirs, and by more than 0.05. 0: it is not. Default 1.9.
+   * An endpoint is ejected whose share of successes is below the mean of the others by more than so many
+   * standard deviations of theirs, and by more than 0.05. 0: it is not. Default 1.9.
    */
   successRateFactor: number
   /**
-   * An endpoint is ejected whose answers begin after more than so many times the median of the others, and more than
-   * 5 ms later. 0: it is not. Default 0.
+   * An endpoint is ejected whose answers begin after more than so many times the median of the others, and
+   * more than 5 ms later. 0: it is not. Default 0.
    */
   latencyFactor: number
   /** Success rates and latencies are compared this often. Default 10,000 ms. */
@@ -30,7 +35,9 @@ export interface OutlierOptions {
   ejectionMs: number
   /** The longest one; the first one is never longer than it is. Default 300,000 ms. */
   maxEjectionMs: number
-  /** The share of an ejection (0 to 1) that is drawn on top of it, so that not all end at once. Default 0.2. */
+  /**
+   * The share of an ejection (0 to 1) that is drawn on top of it, so that not all end at once. Default 0.2.
+   */
   ejectionJitter: number
   /** The largest share of the endpoints (0 to 1) that is ejected at a time. Default 0.5. */
   maxEjectedShare: number
@@ -69,27 +76,34 @@ export const OUTLIER_RANGES: Readonly<Record<keyof OutlierOptions, NumberRange>>
   maxEjectedShare: SHARE,
 }
 
-/** Checks of endpoints, made whether requests come or not. They work where requests are balanced over endpoints. */
+/**
+ * Checks of endpoints, made whether requests come or not. They work where requests are balanced over
+ * endpoints.
+ */
 export interface HealthOptions {
   /**
-   * What is asked. `http`: a request whose status counts; `grpc`: `grpc.health.v1.Health/Check`; `tcp`: a TCP connect;
-   * `ping`: a PING of HTTP/2 or QUIC, or a handshake where no such connection is open. Default `off`.
+   * What is asked. `http`: a request whose status counts; `grpc`: `grpc.health.v1.Health/Check`; `tcp`: a
+   * TCP connect; `ping`: a PING of HTTP/2 or QUIC, or a handshake where no such connection is open. Default
+   * `off`.
    */
   check: 'off' | 'http' | 'grpc' | 'tcp' | 'ping'
   /** Of `http`: the path with its query. Default `/`. */
   path: string
   /** Of `http`: GET, HEAD or OPTIONS. Default `GET`. */
   method: 'GET' | 'HEAD' | 'OPTIONS'
-  /** Of `http` and `grpc`: what Host and :authority carry; empty: the authority of the origin. Default empty. */
+  /**
+   * Of `http` and `grpc`: what Host and :authority carry; empty: the authority of the origin. Default
+   * empty.
+   */
   host: string
   /** Of `http`: the statuses of a healthy endpoint. Default `[200]`. */
   statuses: readonly number[]
   /** Of `grpc`: the service that is asked for; empty: the server as a whole. Default empty. */
   service: string
   /**
-   * `pooled`: over an open HTTP/2 or HTTP/3 connection of requests that has a stream to spare, else over a new one;
-   * `fresh`: each check makes a connection and ends it, so that it notices a listener that takes no more. Over
-   * HTTP/1.1 each check is made so: it would hold the place of a request. Default `pooled`.
+   * `pooled`: over an open HTTP/2 or HTTP/3 connection of requests that has a stream to spare, else over a
+   * new one; `fresh`: each check makes a connection and ends it, so that it notices a listener that takes
+   * no more. Over HTTP/1.1 each check is made so: it would hold the place of a request. Default `pooled`.
    */
   connections: 'pooled' | 'fresh'
   /** From the end of a check to the next. Default 5,000 ms. */
@@ -100,7 +114,10 @@ export interface HealthOptions {
   timeoutMs: number
   /** So many good checks in a row make an unhealthy endpoint healthy. Default 2. */
   rise: number
-  /** So many failed checks in a row make a healthy endpoint unhealthy; of the very first one is enough. Default 3. */
+  /**
+   * So many failed checks in a row make a healthy endpoint unhealthy; of the very first one is enough.
+   * Default 3.
+   */
   fall: number
 }
 
@@ -136,7 +153,10 @@ export const HEALTH_RANGES = {
   fall: { min: 1, max: 1_000 },
 } as const satisfies Readonly<Partial<Record<keyof HealthOptions, NumberRange>>>
 
-/** What the texts of `health` may be: an origin-form path (RFC 9112 3.2.1), a host[:port], a name of Protobuf. */
+/**
+ * What the texts of `health` may be: an origin-form path (RFC 9112 3.2.1), a host[:port], a name of
+ * Protobuf.
+ */
 export const HEALTH_TEXTS = {
   path: /^\/[\x21-\x7e]{0,2047}$/,
   host: /^(?:(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?)?$/,

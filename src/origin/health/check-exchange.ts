@@ -21,7 +21,10 @@ interface CheckAnswer {
 
 type CheckedOrigin = Pick<ExchangeRequest, 'scheme' | 'authority'>
 
-/** Asks over the connection, which has a stream for it. Rejects when no whole answer comes before the signal. */
+/**
+ * Asks over the connection, which has a stream for it. Rejects when no whole answer comes before the
+ * signal.
+ */
 export async function checkOver(
   connection: Connection,
   { scheme, authority }: CheckedOrigin,
@@ -54,7 +57,9 @@ function judgeHttp({ status }: CheckAnswer, { statuses }: HealthOptions): CheckR
   }
 }
 
-/** Whether the service says that it is SERVING. The status of gRPC may stand in the head of a short answer. */
+/**
+ * Whether the service says that it is SERVING. The status of gRPC may stand in the head of a short answer.
+ */
 function judgeGrpc({ status, headers, trailers, body }: CheckAnswer): CheckResult {
   if (status !== 200) return { isGood: false, because: `HTTP status ${status}` }
   const grpcStatus = headerValue(trailers, 'grpc-status') ?? headerValue(headers, 'grpc-status')

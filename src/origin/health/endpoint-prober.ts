@@ -30,9 +30,9 @@ export interface EndpointProberParts {
 }
 
 /**
- * Makes the active checks of an origin's endpoints, the way that its requests go. A check has no part in the pool:
- * it takes a stream of an open connection only where one is to spare, as a guest, and else a connection of its own,
- * so that no request waits for it, and none is counted.
+ * Makes the active checks of an origin's endpoints, the way that its requests go. A check has no part in
+ * the pool: it takes a stream of an open connection only where one is to spare, as a guest, and else a
+ * connection of its own, so that no request waits for it, and none is counted.
  */
 export class EndpointProber {
   readonly #parts: EndpointProberParts

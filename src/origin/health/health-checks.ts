@@ -14,8 +14,8 @@ export interface HealthChecksParts {
 }
 
 /**
- * The active checks of an origin's endpoints, from its first use to its end: one at a time of each endpoint, the next
- * one counted from its end. Its timers keep no process alive.
+ * The active checks of an origin's endpoints, from its first use to its end: one at a time of each
+ * endpoint, the next one counted from its end. Its timers keep no process alive.
  */
 export class HealthChecks {
   readonly #parts: HealthChecksParts
@@ -48,7 +48,8 @@ export class HealthChecks {
     const abort = new AbortController()
     this.#underWay.add(abort)
     const late = new TransportError('MM_HEADERS_TIMEOUT', `no answer within ${timeoutMs} ms`)
-    // A loop that stood still runs its timers before it reads what has come meanwhile: it is judged a turn later.
+    // A loop that stood still runs its timers before it reads what has come meanwhile: it is judged a turn
+    // later.
     let timer = clock.setTimer(timeoutMs, () => {
       timer = clock.setTimer(0, () => abort.abort(late))
     })
