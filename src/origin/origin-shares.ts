@@ -3,10 +3,7 @@ import type { CeilingShare, OriginCeiling } from '../pool/origin-ceiling.ts'
 import { type ShareFigures, ShareKeeper } from '../state/shares/share-keeper.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 
-/**
- * Members whose ledger hears at once when they have something to give back, or others lack something, ask as
- * often.
- */
+/** How often a member asks though it has no reason to. */
 const RENEW_MS = 1_000
 
 export interface OriginSharesParts {

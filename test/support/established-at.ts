@@ -6,7 +6,7 @@ const ESTABLISHED = '01'
 /**
  * Connections that a server on a port of this machine has, over IPv4, accepted or about to be. Linux only.
  */
-export function establishedAt(port: number): number {
+function establishedAt(port: number): number {
   const [, ...lines] = readFileSync('/proc/net/tcp', 'latin1').trim().split('\n')
   return lines.filter(line => {
     const [, local = '', , state] = line.trim().split(/\s+/)

@@ -66,7 +66,7 @@ export class HostShares {
 }
 
 /** A worker's way to the ledgers of its supervisor: what is asked within one turn goes in one message. */
-export function supervisorShares(channel: Channel<ToSupervisor, ToWorker, AskSupervisor, object>): SharePort {
+export function supervisorShares(channel: Channel<ToSupervisor, ToWorker, AskSupervisor>): SharePort {
   let waiting: { request: ShareRequest; resolve(answer: ShareAnswer): void; reject(error: unknown): void }[] =
     []
   const flush = (): void => {
@@ -75,14 +75,14 @@ export function supervisorShares(channel: Channel<ToSupervisor, ToWorker, AskSup
     const requests = asked.map(({ request }) => request)
     channel.ask('shares', requests, ANSWER_MS).then(
       answers => {
-        for (const [index, { resolve, reject }] of asked.entries()) {
+        for (const [index, one] of asked.entries()) {
           const answer = answers[index]
-          if (answer === undefined) reject(new Error('no answer'))
-          else resolve(answer)
+          if (answer === undefined) one.reject(new Error('no answer'))
+          else one.resolve(answer)
         }
       },
       (error: unknown) => {
-        for (const { reject } of asked) reject(error)
+        for (const one of asked) one.reject(error)
       },
     )
   }
