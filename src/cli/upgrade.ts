@@ -68,7 +68,7 @@ async function upgrade({ address, token }: RunningAdmin, io: CliIo): Promise<num
       io.writeError(`middlemile upgrade: ${await response.text()}`)
       return EXIT.failed
     }
-    const answer = (await response.json()) as { pid?: number; error?: { message: string } } // the admin server is ours
+    const answer = (await response.json()) as { pid?: number; error?: { message: string } } // our own server
     if (response.status === 200) {
       io.write(`process ${answer.pid} has taken over\n`)
       return EXIT.ok

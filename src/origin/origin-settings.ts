@@ -150,14 +150,14 @@ export class SettingsBook {
 }
 
 /**
- * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in JavaScript; a
- * spread would let it win.
+ * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in
+ * JavaScript; a spread would let it win.
  */
 function layered<T extends object>(defaults: T, ...layers: (Given<T> | undefined)[]): T {
   const merged = { ...defaults }
   for (const layer of layers)
     for (const [name, value] of Object.entries(layer ?? {}))
-      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // one of its names, and its value
+      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // of that name
   return merged
 }
 

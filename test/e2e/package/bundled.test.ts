@@ -5,7 +5,11 @@ import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createCertificateAuthority, type IssuedCertificate } from '../../../src/testing/certificates.ts'
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+  type IssuedCertificate,
+} from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { type InstalledPackage, installPackage, linkModule } from '../../support/installed-package.ts'
@@ -72,32 +76,36 @@ async function withRolldown(entry: string, file: string, format: Format): Promis
   return warnings
 }
 
+let installed: InstalledPackage
+let authority: CertificateAuthority
+let certificate: IssuedCertificate
+let origin: TestOrigin
+beforeAll(async () => {
+  installed = await installPackage()
+  writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
+  authority = await createCertificateAuthority()
+  certificate = await authority.issue({ names: ['localhost'] })
+  origin = await startQuickOrigin({ tls: certificate })
+})
+afterAll(async () => {
+  await origin.close()
+  installed[Symbol.dispose]()
+})
+
 describe.each([
   ['esbuild', withEsbuild, 'esm', 'mjs'],
   ['esbuild', withEsbuild, 'cjs', 'cjs'],
   ['rolldown', withRolldown, 'esm', 'mjs'],
   ['rolldown', withRolldown, 'cjs', 'cjs'],
 ] as const)('a program that %s has put into one file', (_bundler, bundled, format, extension) => {
-  let installed: InstalledPackage
-  let certificate: IssuedCertificate
-  let origin: TestOrigin
   const folder = makeTemporaryDirectory('bundle')
   const file = join(folder.path, `program.${extension}`)
   beforeAll(async () => {
-    installed = await installPackage()
-    const authority = await createCertificateAuthority()
-    certificate = await authority.issue({ names: ['localhost'] })
-    origin = await startQuickOrigin({ tls: certificate })
     writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
-    writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
     const warnings = await bundled(join(installed.directory, 'program.mjs'), file, format)
     expect(warnings).toEqual([])
   })
-  afterAll(async () => {
-    await origin.close()
-    installed[Symbol.dispose]()
-    folder.remove()
-  })
+  afterAll(() => folder.remove())
 
   async function run(url: string, protocol: string): Promise<unknown> {
     const { stdout } = await promisify(execFile)(process.execPath, [file, url, protocol], {
@@ -136,7 +144,6 @@ describe.each([
 })
 
 it('a program that does not use undici itself needs no banner as an ES module', async () => {
-  using installed = await installPackage()
   const entry = join(installed.directory, 'small.mjs')
   const file = join(installed.directory, 'out', 'small.mjs')
   writeFileSync(
@@ -155,8 +162,8 @@ it('a program that does not use undici itself needs no banner as an ES module', 
     format: 'esm',
     logLevel: 'silent',
   })
-  const origin = await startQuickOrigin()
-  const { stdout } = await promisify(execFile)(process.execPath, [file, origin.url])
-  await origin.close()
+  const plain = await startQuickOrigin()
+  const { stdout } = await promisify(execFile)(process.execPath, [file, plain.url])
+  await plain.close()
   expect(stdout.trim()).toBe('200 MM_DNS_FAILED')
 })

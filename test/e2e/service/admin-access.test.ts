@@ -25,7 +25,8 @@ const clients = new Map<string, readonly string[]>()
 beforeAll(async () => {
   const authority = await createCertificateAuthority()
   ca = file('ca.pem', authority.cert)
-  server = await authority.issue({ names: ['127.0.0.1'] })
+  const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
+  server = { cert, key }
   for (const name of ['ops.example', 'scraper.example']) {
     const { cert, key } = await authority.issue({ names: [name], clientAuth: true })
     clients.set(name, ['--cert', file(`${name}.pem`, cert), '--key', file(`${name}.key`, key)])
