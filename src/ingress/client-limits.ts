@@ -19,7 +19,7 @@ interface Client {
 /** Clients without a connection whose rates are remembered; the one that has gone first makes room. */
 const MAX_ABSENT = 65_536
 
-/** What each client address has of a listener, and may have more. Who has connections is bounded by `maxConnections`. */
+/** What each client address has of a listener. Who has connections is bounded by `maxConnections`. */
 export class ClientLimits {
   readonly #limits: PerClientLimits
   readonly #present = new Map<string, Client>()

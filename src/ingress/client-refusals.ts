@@ -10,7 +10,7 @@ interface ClientCounts {
   readonly clientLimits: ClientLimits
 }
 
-/** The limit that refuses a new connection of a client. Undefined: it is taken, and counted if limits are set. */
+/** The limit that refuses a new connection of a client. Undefined: it is taken, and counted. */
 export function clientRefusal(
   { flooders, clientLimits, clock }: Pick<ListenerContext, 'flooders' | 'clock'> & ClientCounts,
   address: string,

@@ -107,14 +107,14 @@ export interface IngressLimits {
    */
   maxFlooders: number
   /**
-   * Connections that one client address (IPv6: one /64) may have open at a listener; one more is closed at once.
-   * Behind a proxy give `proxyProtocol`, or it is the proxy that is limited. 0: any number. With workers it holds
-   * for each. Default 0.
+   * Connections that one client address (IPv6: one /64) may have open at a listener; one more is closed at
+   * once. Behind a proxy give `proxyProtocol`, or it is the proxy that is limited. With workers it holds for
+   * each. 0: any number. Default 0.
    */
   maxConnectionsPerClient: number
   /**
-   * New connections, and so handshakes, of one client address in a second, on average over ten; more are closed
-   * before their handshake. 0: any number. Default 0.
+   * New connections, and so handshakes, of one client address in a second, on average over ten; more are
+   * closed before their handshake. 0: any number. Default 0.
    */
   connectionRatePerClient: number
   /**

@@ -164,7 +164,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       ? new ServerHttp2Session(socket, context)
       : new ServerHttp1Session(socket, context)
   }
-  /** Whether it is of a client that new connections are refused to, and closed now. Once for each connection. */
+  /** Whether its client is refused new connections: it is closed then. Once for each connection. */
   const refuseClient = (socket: net.Socket): boolean => {
     const { remoteAddress } = socket
     if (remoteAddress === undefined) return false

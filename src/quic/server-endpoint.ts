@@ -37,8 +37,8 @@ export interface ServerEndpointOptions {
    */
   readonly onConnection: (link: QuicLink) => void
   /**
-   * Asked for each new connection, whose client has proven its address if it had to: undefined, it is not answered;
-   * else what to call when the connection has ended.
+   * Asked for each new connection, whose client has proven its address if it had to. Undefined: it is not
+   * answered; else what to call when the connection has ended.
    */
   readonly admit?: (host: string) => (() => void) | undefined
   /**

@@ -1,13 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
 /** `read`: whatever changes nothing. `change`: everything. */
-export type AdminRole = 'read' | 'change'
+type AdminRole = 'read' | 'change'
 
 /** How requests to the admin server prove who they are. */
 export interface AdminAccess {
   /** What `Authorization: Bearer` has to say (RFC 6750). */
   readonly tokens: { readonly [Role in AdminRole]?: string | undefined }
-  /** Client certificates of this authority are asked for. `changers` may change things, by name; undefined: all of them. */
+  /** Client certificates are asked for. `changers` may change things, by name; undefined: all of them. */
   readonly certificates:
     | { readonly clientCa: string; readonly changers: readonly string[] | undefined }
     | undefined
@@ -16,7 +16,7 @@ export interface AdminAccess {
 /** What a request shows. */
 export interface AdminCredentials {
   readonly authorization: string | undefined
-  /** Of a client certificate that was verified: its DNS names, URIs and common name. Undefined: there is none. */
+  /** DNS names, URIs and the common name of a client certificate that was verified. Undefined: none was. */
   readonly certificateNames: readonly string[] | undefined
 }
 
@@ -28,7 +28,10 @@ export function asksForCredentials({ tokens, certificates }: AdminAccess): boole
   return tokens.read !== undefined || tokens.change !== undefined || certificates !== undefined
 }
 
-/** Why a request is not answered. 401: it shows nothing that counts. 403: that is not enough. Undefined: it is answered. */
+/**
+ * Why a request is not answered. 401: it shows nothing that counts. 403: that is not enough. Undefined: it
+ * is answered.
+ */
 export function accessRefusal(
   access: AdminAccess,
   method: string,

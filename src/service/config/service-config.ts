@@ -218,13 +218,14 @@ interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
   address?: string
   /**
-   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`): `read`
-   * for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
+   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
+   * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
    */
   tokens?: { read?: string; change?: string }
   /**
-   * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority count as a
-   * token: for everything, or, where `changeNames` lists names of certificates, for reading but with those.
+   * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
+   * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
+   * with those.
    */
   tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
 }
