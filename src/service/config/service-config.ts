@@ -52,7 +52,7 @@ export interface ServiceConfig {
    * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that
    * is taken.
    */
-  admin?: 'off' | { address: string }
+  admin?: 'off' | AdminConfig
   /** What is logged, to standard output. */
   log?: {
     /** Connection events are at `info`, requests at `debug`. Default `info`. */
@@ -211,6 +211,23 @@ interface WorkersConfig {
    * divided by the number of workers.
    */
   maxMemoryBytes?: number | string
+}
+
+/** The admin server. Beyond loopback it asks for a token or a client certificate. */
+interface AdminConfig {
+  /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
+  address?: string
+  /**
+   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
+   * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
+   */
+  tokens?: { read?: string; change?: string }
+  /**
+   * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
+   * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
+   * with those.
+   */
+  tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
 }
 
 /** One address that clients connect to. */

@@ -61,7 +61,8 @@ async function start({
   }
   const own = (): ServiceSettings => ({
     ...withoutHttp3(settings, withheld),
-    admin: { address: undefined, isExplicit: true }, // the supervisor has it, and has waited
+    // The supervisor has it, and has waited.
+    admin: { ...settings.admin, address: undefined },
     shutdown: { ...settings.shutdown, delayMs: 0 },
     ingress: { drainIdleTimeoutMs: DRAIN_IDLE_MS, ...settings.ingress },
   })
