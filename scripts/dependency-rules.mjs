@@ -37,7 +37,8 @@ const MAY_IMPORT = {
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
-  'src/balance': ['src/base'],
+  'src/health': ['src/base'],
+  'src/balance': ['src/base', 'src/health'],
 
   // One origin put together; one request on its way; the public calls.
   'src/origin': [
@@ -45,6 +46,7 @@ const MAY_IMPORT = {
     'src/base',
     'src/connect',
     'src/dns',
+    'src/health',
     'src/http',
     'src/pool',
     'src/quic',
@@ -52,10 +54,27 @@ const MAY_IMPORT = {
     'src/state',
   ],
   'src/exchange': ['src/balance', 'src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
-  'src/api': ['src/base', 'src/connect', 'src/dns', 'src/exchange', 'src/origin', 'src/pool', 'src/select'],
+  'src/api': [
+    'src/base',
+    'src/connect',
+    'src/dns',
+    'src/exchange',
+    'src/origin',
+    'src/pool',
+    'src/select',
+    'src/state/shares',
+  ],
   'src/api/qlog': ['src/base'],
   'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
-  'src/entry': ['src/api', 'src/base', 'src/dns', 'src/exchange', 'src/origin', 'src/pool'],
+  'src/entry': [
+    'src/api',
+    'src/base',
+    'src/dns',
+    'src/exchange',
+    'src/origin',
+    'src/pool',
+    'src/state/shares',
+  ],
 
   'src/ingress': ['src/base', 'src/http', 'src/quic', 'src/connect/native'],
 
@@ -74,6 +93,7 @@ const MAY_IMPORT = {
     'src/connect/native/malloc-trim.ts',
     'src/connect/native/service-notification.ts',
     'src/quic/routed-ids.ts', // how datagrams find their worker
+    'src/state/shares', // what a supervisor shares out among its workers
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],
@@ -103,6 +123,7 @@ const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
 const PURE = [
   'src/pool',
   'src/balance',
+  'src/health',
   'src/select',
   'src/state',
   'src/http',
@@ -156,6 +177,7 @@ const DRIVERS = [
   'src/state/store.ts',
   'src/state/file-records.ts',
   'src/state/private-files.ts',
+  'src/state/shares/share-keeper.ts',
   'src/http/http1/connection.ts',
   'src/http/http1/connection-*.ts',
   'src/http/http2/connection.ts',

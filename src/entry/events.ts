@@ -38,6 +38,8 @@ export type {
   ConnectionClosed,
   ConnectionMigrated,
   EarlierTry,
+  EndpointHealthChanged,
+  EndpointPanic,
   ExchangeEnded,
   HintSource,
   Http3StatusName,
@@ -83,3 +85,5 @@ export type { RetryBudgetFigures } from '../origin/retry-budget.ts'
 export type { MigrationFigures, PathsByProtocol, ProtectionStatus } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
+export type { ShareFigures } from '../state/shares/share-keeper.ts'
+export type { ShareState } from '../state/shares/share-member.ts'

@@ -8,6 +8,7 @@ import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
 import type { OriginCeiling } from '../pool/origin-ceiling.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { Coalescing } from './coalescing/coalescing.ts'
 import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
@@ -18,6 +19,8 @@ import { poolSizing } from './economy/pool-sizing.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
+import { EndpointProber } from './health/endpoint-prober.ts'
+import { HealthChecks } from './health/health-checks.ts'
 import { OriginHints } from './hints/origin-hints.ts'
 import type { PreconnectHints } from './hints/preconnect-hints.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
@@ -56,6 +59,8 @@ export interface OriginEntryParts
   readonly preconnectHints: PreconnectHints
   /** Undefined: the origin is not protected. */
   readonly ceiling: () => OriginCeiling | undefined
+  /** Undefined: nobody else has a part in the ceiling. */
+  readonly share: () => ShareFigures | undefined
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
@@ -86,6 +91,7 @@ export class OriginEntry {
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
   readonly #economy: OriginEconomy
+  readonly #checks: HealthChecks | undefined
   readonly #parts: OriginEntryParts
   /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
@@ -176,6 +182,7 @@ export class OriginEntry {
       hasMoved: connection => this.paths.hasMoved(connection),
       onMisdirected: connection => this.coalescing.onMisdirected(connection),
     })
+    this.#checks = this.#startChecks()
     this.lanes.start()
     this.#restorePool()
   }
@@ -239,18 +246,58 @@ export class OriginEntry {
     this.#parts.onRecordChanged()
   }
 
+  /** Its pools take no new requests. */
+  retire(): void {
+    this.discovery.close()
+    this.#checks?.close()
+  }
+
   /** Its pools are going away. */
   close(): void {
-    this.discovery.close()
+    this.retire()
     this.#economy.close()
     this.exchanges.close()
     this.paths.close()
   }
 
+  /** Undefined: none are wanted, or nothing would follow from them. */
+  #startChecks(): HealthChecks | undefined {
+    const { origin, pools, lanes } = this
+    const { balance, health: options } = this.settings
+    const { health } = pools
+    const { clock, endpointResolver, makeConnector } = this.#parts
+    if (balance === undefined || health === undefined || options.check === 'off') return undefined
+    const prober = new EndpointProber({
+      origin,
+      options,
+      clock,
+      resolvers: balance.endpoints.map(({ address }) => endpointResolver(address)),
+      laneName: () => lanes.preferred(clock.now()).name,
+      poolOf: (name, index) => lanes.named(name).balanced?.poolAt(index),
+      makeConnector: name => makeConnector(name, IGNORED),
+    })
+    return new HealthChecks({
+      clock,
+      count: balance.endpoints.length,
+      timeoutMs: options.timeoutMs,
+      health,
+      probe: (index, signal) => prober.probe(index, signal),
+    })
+  }
+
   #protection(): ProtectionStatus | undefined {
     const { maxConnections, fairBy } = this.settings.protection
     if (maxConnections === 0) return undefined
-    return { ceiling: maxConnections, holds: this.#parts.ceiling()?.holds ?? 0, fairBy }
+    const ceiling = this.#parts.ceiling()
+    const shared = this.#parts.share()
+    return {
+      ceiling: maxConnections,
+      share: shared?.share ?? maxConnections,
+      holds: ceiling?.holds ?? 0,
+      wants: ceiling?.wants ?? 0,
+      fairBy,
+      shared,
+    }
   }
 
   #counters(now: number): EconomyCounters {
@@ -370,4 +417,19 @@ export class OriginEntry {
     const { originSet } = connection
     if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#parts.clock.now())
   }
+}
+
+/** What is learned on the connections of health checks is nothing to anybody. */
+const IGNORED: ConnectorHooks = {
+  onDefence: () => {},
+  wantsEarlyData: () => false,
+  onEarlyData: () => {},
+  onFastOpen: () => {},
+  onSocket: () => {},
+  onLink: () => {},
+  onAttempts: () => {},
+  onEvidence: () => {},
+  onCoalescingMissed: () => {},
+  onGuestDismissed: () => {},
+  onOrigins: () => {},
 }

@@ -93,6 +93,8 @@ export interface ConnectorEndpoint {
   readonly resolver: Resolver
   /** Others of its lane are connected to: its failure says nothing of the origin. */
   readonly hasOthers: () => boolean
+  /** The connection is nobody else's: no other origin's is joined. Default false. */
+  readonly isPrivate?: boolean
 }
 
 /** One dial. */
@@ -307,7 +309,8 @@ export class OriginConnector implements Connector {
       this.#config
     const { timeouts } = settings
     const startedAt = clock.now()
-    const named = this.#join(undefined, listener, 0)
+    const mayJoin = dial.to?.isPrivate !== true
+    const named = mayJoin ? this.#join(undefined, listener, 0) : undefined
     if (named !== undefined) return named.guest
     const resolution = await (dial.to?.resolver ?? resolver).resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
@@ -316,11 +319,12 @@ export class OriginConnector implements Connector {
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
-    const pending = this.#pendingDial(endpointsOf(attempts))
+    const endpoints = endpointsOf(attempts)
+    const pending = mayJoin ? this.#pendingDial(endpoints) : undefined
     if (pending !== undefined) await untilOver(pending, clock, signal)
-    const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs)
+    const joined = mayJoin && !signal.aborted ? this.#join(endpoints, listener, dnsMs) : undefined
     if (joined !== undefined) return joined.guest
-    const isOver = this.#announce(endpointsOf(attempts))
+    const isOver = mayJoin ? this.#announce(endpoints) : undefined
     dial.first = attempts[0]
     const { onFastOpen, wantsEarlyData } = this.#config
     const dialed = await dialTurns
@@ -385,16 +389,18 @@ export class OriginConnector implements Connector {
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
       const altUsed = isElsewhere(alternative, origin) ? key : undefined
-      const pending = this.#pendingDial(endpointsOf(attempts))
+      const mayJoin = dial.to?.isPrivate !== true
+      const endpoints = endpointsOf(attempts)
+      const pending = mayJoin ? this.#pendingDial(endpoints) : undefined
       if (pending !== undefined) await untilOver(pending, clock, signal)
-      const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs, altUsed)
+      const joined = mayJoin && !signal.aborted ? this.#join(endpoints, listener, dnsMs, altUsed) : undefined
       if (joined !== undefined) {
         const { guest, offer } = joined
         if (offer.quic !== undefined) this.#links.set(guest, { quic: offer.quic, alternative: key })
         this.#onHttp3Connected(key)
         return guest
       }
-      const isOver = this.#announce(endpointsOf(attempts))
+      const isOver = mayJoin ? this.#announce(endpoints) : undefined
       dial.first = attempts[0]
       const dialed = await dialTurns
         .run(origin.key, signal, () =>

@@ -37,7 +37,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(listenSettings),
     ingress: config.ingress ?? {},
-    admin: adminSettings(config.admin?.address),
+    admin: adminSettings(config.admin),
     log: {
       level: config.log?.level ?? DEFAULT_LOG.level,
       format: config.log?.format ?? DEFAULT_LOG.format,
@@ -152,6 +152,8 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
   if (parsed.balance !== undefined) options.balance = parsed.balance
+  if (parsed.health !== undefined) options.health = parsed.health
+  if (parsed.outlier !== undefined) options.outlier = parsed.outlier
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
@@ -164,9 +166,18 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   return options
 }
 
-function adminSettings(address: 'off' | AdminSettings['address']): AdminSettings {
-  if (address === 'off') return { address: undefined, isExplicit: true }
-  return { address: address ?? DEFAULT_ADMIN_ADDRESS, isExplicit: address !== undefined }
+function adminSettings({
+  address,
+  tokens = {},
+  tls,
+}: NonNullable<ParsedConfig['admin']> = {}): AdminSettings {
+  const { clientCa, changeNames: changers } = tls ?? {}
+  return {
+    address: address === 'off' ? undefined : (address ?? DEFAULT_ADMIN_ADDRESS),
+    isExplicit: address !== undefined,
+    tls: tls === undefined ? undefined : { cert: tls.cert, key: tls.key },
+    access: { tokens, certificates: clientCa === undefined ? undefined : { clientCa, changers } },
+  }
 }
 
 /**

@@ -4,10 +4,12 @@ import type {
   ConcurrencyOptions,
   EndpointOptions,
   GlobalLimits,
+  HealthOptions,
   Http2Options,
   Http3Options,
   LivenessOptions,
   ObjectiveOptions,
+  OutlierOptions,
   PoolOptions,
   ProtectionOptions,
   QuicOptions,
@@ -50,7 +52,7 @@ export interface ServiceConfig {
    * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that
    * is taken.
    */
-  admin?: 'off' | { address: string }
+  admin?: 'off' | AdminConfig
   /** What is logged, to standard output. */
   log?: {
     /** Connection events are at `info`, requests at `debug`. Default `info`. */
@@ -211,6 +213,23 @@ interface WorkersConfig {
   maxMemoryBytes?: number | string
 }
 
+/** The admin server. Beyond loopback it asks for a token or a client certificate. */
+interface AdminConfig {
+  /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
+  address?: string
+  /**
+   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
+   * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
+   */
+  tokens?: { read?: string; change?: string }
+  /**
+   * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
+   * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
+   * with those.
+   */
+  tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
+}
+
 /** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
@@ -322,6 +341,10 @@ export interface OriginOptionsConfig {
   socket?: OptionGroupInput<SocketOptions>
   /** How requests are spread over `endpoints`. */
   balance?: OptionGroupInput<BalanceOptions>
+  /** Checks of `endpoints`, where requests are balanced over them. */
+  health?: OptionGroupInput<HealthOptions>
+  /** When one of `endpoints` takes no requests for a while, where requests are balanced over them. */
+  outlier?: OptionGroupInput<OutlierOptions>
   /**
    * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed
    * host[:port].
