@@ -54,8 +54,8 @@ export class PendingDials {
   }
 
   /**
-   * Resolves when a dial has ended that makes a connection for the seeker as well, going by the last one to its address.
-   * Undefined: there is none.
+   * Resolves when a dial has ended that makes a connection for the seeker as well, going by the last one to
+   * its address. Undefined: there is none.
    */
   find(seeker: CoalescingSeeker): Promise<void> | undefined {
     for (const { dial, over } of this.#underWay) {

@@ -285,8 +285,8 @@ export class OriginConnector implements Connector {
   }
 
   /**
-   * A dial of another origin that makes a connection for this one as well, in all likelihood: beside it, one of its own
-   * would be too many. Undefined: there is none.
+   * A dial of another origin that makes a connection for this one as well, in all likelihood: beside it, one
+   * of its own would be too many. Undefined: there is none.
    */
   #pendingDial(endpoints: readonly Endpoint[]): Promise<void> | undefined {
     const seeker = this.#seeker(endpoints)
