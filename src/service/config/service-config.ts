@@ -24,6 +24,7 @@ import type {
 } from '../../entry/options.ts'
 import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
+import type { ClientCertificates } from '../../ingress/listener.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
@@ -234,8 +235,24 @@ interface AdminConfig {
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
   address: string
-  /** Certificate and key, PEM or files of it. Default: plain HTTP. */
-  tls?: { cert: string; key: string }
+  /** Certificate and key. Default: plain HTTP. */
+  tls?: {
+    /** The certificate, with its chain, PEM or a file of it. */
+    cert: string
+    /** Its key, PEM or a file of it. */
+    key: string
+    /**
+     * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
+     * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3. Default:
+     * nobody is asked.
+     */
+    clientCa?: string | string[]
+    /**
+     * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on as a
+     * client without. Default `require`, where `clientCa` is given.
+     */
+    clientCertificates?: ClientCertificates
+  }
   /**
    * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge.
    * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it needs
