@@ -276,7 +276,10 @@ export class DispatchedExchange
   }
 
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
-    if (this.#state.kind === 'dismissed') return this.#onTryFailed(this.#state.error)
+    if (this.#state.kind === 'dismissed') {
+      this.#tryTimer?.cancel() // of its reading
+      return this.#onTryOver(this.#state.tried, this.#state.error)
+    }
     this.#end(undefined)
     this.#handler.onResponseEnd(controller, trailers)
   }
@@ -295,6 +298,11 @@ export class DispatchedExchange
     if (tried === undefined || controller !== tried.controller) return
     if (this.#status === 0 && this.#state.kind !== 'dismissed')
       this.#route.onFailed(tried, error, this.#clock.now())
+    this.#onTryOver(tried, error)
+  }
+
+  /** The try is over; where a second copy is out, that one decides what follows. */
+  #onTryOver(tried: Try, error: TransportError): void {
     if (tried.watched?.holdsBack(error) === true) return
     tried.watched?.endHedge()
     this.#onTryFailed(error)

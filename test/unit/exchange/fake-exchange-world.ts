@@ -53,6 +53,8 @@ export class FakeExchangeWorld {
   readonly samples: ExchangeSample[] = []
   readonly answers = new AnswerWatch(this.clock)
   hedging: Hedging | undefined
+  /** Of all exchanges together. Undefined: each has its own. */
+  retryBudget: RetryBudget | undefined
   /** Others who wait in every pool. */
   waiters = 0
   /** New connections that ended without an answer. */
@@ -119,7 +121,7 @@ export class FakeExchangeWorld {
     const origin = {
       origin: this.#origin,
       settings,
-      retryBudget: new RetryBudget(settings.retry, this.clock.now()),
+      retryBudget: this.retryBudget ?? new RetryBudget(settings.retry, this.clock.now()),
       answers: this.answers,
       hedging: this.hedging,
       hints: {
