@@ -37,8 +37,8 @@ export interface ListenOptions {
    */
   tls?: tls.SecureContextOptions
   /**
-   * Client certificates that `tls.ca` vouches for: `require`, or a handshake fails; `ask`, and who shows none,
-   * or another one, is a client without. Default: nobody is asked.
+   * Client certificates that `tls.ca` vouches for. `require`: without one a handshake fails; `ask`: who shows
+   * none, or another one, is a client without. Default: nobody is asked.
    */
   clientCertificates?: ClientCertificates
   handler: IngressHandler
