@@ -28,6 +28,8 @@ export interface IngressExchange {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** What the client proved to have (TLS), DER. Undefined: it was not asked, or showed none that counts. */
+  readonly clientCertificate: Buffer | undefined
   /** The client said that it takes trailers (`TE: trailers`), or its protocol always does. */
   readonly acceptsTrailers: boolean
 

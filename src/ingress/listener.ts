@@ -36,6 +36,11 @@ export interface ListenOptions {
    * HTTP.
    */
   tls?: tls.SecureContextOptions
+  /**
+   * Client certificates that `tls.ca` vouches for. `require`: without one a handshake fails; `ask`: who shows
+   * none, or another one, is a client without. Default: nobody is asked.
+   */
+  clientCertificates?: ClientCertificates
   handler: IngressHandler
   /**
    * What clients may speak; default: all of INGRESS_PROTOCOLS. TLS settles it by ALPN. In cleartext HTTP/2
@@ -71,6 +76,9 @@ export interface ListenOptions {
    */
   room?: AcceptRoom
 }
+
+export const CLIENT_CERTIFICATES = ['require', 'ask'] as const
+export type ClientCertificates = (typeof CLIENT_CERTIFICATES)[number]
 
 /** What this listener can speak, the best first. */
 export const INGRESS_PROTOCOLS: readonly IngressProtocol[] = ['h2', 'http/1.1']
@@ -213,6 +221,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
           {
             ...options.tls,
             ...socketOptions,
+            requestCert: options.clientCertificates !== undefined,
+            rejectUnauthorized: options.clientCertificates === 'require',
             // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0`
             // offers, and nothing else.
             ALPNProtocols: [...(takesHttp2 ? ['h2'] : []), ...(takesHttp1 ? ['http/1.1', 'http/1.0'] : [])],

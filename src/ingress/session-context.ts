@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
@@ -14,8 +15,16 @@ export interface SessionSocket extends Duplex {
   readonly remotePort?: number | undefined
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  /** Of a tls.TLSSocket: the certificate of the client was verified. */
+  readonly authorized?: boolean
+  getPeerX509Certificate?(): X509Certificate | undefined
   readonly bytesWritten: number
   resetAndDestroy(): unknown
+}
+
+/** DER; undefined: the client showed none that was verified. */
+export function clientCertificateOf(socket: SessionSocket): Buffer | undefined {
+  return socket.authorized === true ? socket.getPeerX509Certificate?.()?.raw : undefined
 }
 
 /** What all sessions of a listener share, whatever carries them. */

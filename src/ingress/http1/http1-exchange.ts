@@ -44,6 +44,7 @@ const PERSISTENT = { minorVersion: 1, keepAlive: true } as const
 export interface ExchangeHost {
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
+  readonly clientCertificate: Buffer | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -116,6 +117,9 @@ export class Http1Exchange implements IngressExchange {
   }
   get httpVersion(): string {
     return this.#head.minorVersion === 1 ? '1.1' : '1.0'
+  }
+  get clientCertificate(): Buffer | undefined {
+    return this.#host.clientCertificate
   }
   get acceptsTrailers(): boolean {
     return this.#head.acceptsTrailers

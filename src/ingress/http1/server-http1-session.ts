@@ -4,7 +4,12 @@ import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
 import { countBadRequest } from '../ingress-stats.ts'
 import { encodeRefusal } from '../refusal.ts'
-import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
+import {
+  clientCertificateOf,
+  type IngressSession,
+  type SessionContext,
+  type SessionSocket,
+} from '../session-context.ts'
 import { listenToSocket, type SocketOwner } from '../socket-events.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
 import { RequestReader } from './request-reader.ts'
@@ -45,6 +50,7 @@ export class ServerHttp1Session
 {
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
+  readonly clientCertificate: Buffer | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -76,6 +82,7 @@ export class ServerHttp1Session
     this.remotePort = socket.remotePort ?? 0
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
+    this.clientCertificate = clientCertificateOf(socket)
     this.#reader = new RequestReader(context, this)
     this.#deadlines = new SessionDeadlines(context.clock, socket, limits.writeTimeoutMs, this)
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())

@@ -5,7 +5,12 @@ import type { Http2SessionEvents } from '../../http/http2/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
-import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
+import {
+  clientCertificateOf,
+  type IngressSession,
+  type SessionContext,
+  type SessionSocket,
+} from '../session-context.ts'
 import { listenToSocket, type SocketOwner } from '../socket-events.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
@@ -61,6 +66,7 @@ export class ServerHttp2Session
       remotePort: socket.remotePort ?? 0,
       localAddress: socket.localAddress ?? '',
       localPort: socket.localPort ?? 0,
+      clientCertificate: clientCertificateOf(socket),
     }
     this.#session = new Http2Session({
       role: 'server',

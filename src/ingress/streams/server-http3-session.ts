@@ -243,6 +243,7 @@ export class ServerHttp3Session
       remotePort: remote.port,
       localAddress: local.host,
       localPort: local.port,
+      clientCertificate: undefined,
     }
   }
 

@@ -9,6 +9,7 @@ export interface ConnectionEnds {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  readonly clientCertificate: Buffer | undefined
 }
 
 /** What an exchange needs of its session. */

@@ -100,6 +100,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   get localAddress(): string {
     return this.#host.ends.localAddress
   }
+  get clientCertificate(): Buffer | undefined {
+    return this.#host.ends.clientCertificate
+  }
   get localPort(): number {
     return this.#host.ends.localPort
   }

@@ -95,6 +95,8 @@ export function configSchema(directory: string) {
             if (hasHttp3 && tls === undefined) refuse('protocols', 'h3 needs tls')
             if (hasHttp3 && proxyProtocol !== false)
               refuse('proxyProtocol', 'is of TCP: h3 needs a listener of its own')
+            if (hasHttp3 && tls?.clientCa !== undefined)
+              refuse('tls', 'clientCa is of TCP: h3 needs a listener of its own')
             if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
           }),
       )

@@ -225,8 +225,10 @@ export function restartWarnings(started: ServiceSettings, after: ServiceSettings
   return warnings
 }
 
-/** Whether they differ in their certificates at the most, which a running listener takes. */
+/** Whether they differ in their own certificates at the most, which a running listener takes. */
 export function isSameListener(a: ListenSettings | undefined, b: ListenSettings | undefined): boolean {
   if (a === undefined || b === undefined || (a.tls === undefined) !== (b.tls === undefined)) return false
-  return isDeepStrictEqual({ ...a, tls: undefined }, { ...b, tls: undefined })
+  // Tickets prove what a client has shown: other rules for that have other tickets.
+  const compared = ({ tls, ...rest }: ListenSettings) => [rest, tls?.clientCa, tls?.clientCertificates]
+  return isDeepStrictEqual(compared(a), compared(b))
 }

@@ -21,6 +21,8 @@ export interface ForwardableRequest {
   readonly headers: HeaderList
   readonly httpVersion: string
   readonly remoteAddress: string
+  /** DER. */
+  readonly clientCertificate: Buffer | undefined
 }
 
 export interface RequestHeaderPolicy {
@@ -36,7 +38,8 @@ type ForwardingStop =
   | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
 
 /**
- * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* name the client and
+ * Writes the fields of a forwarded request: Via is appended, Client-Cert has what the client proved,
+ * Forwarded and X-Forwarded-* name the client and
  * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes.
  *
  * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long
@@ -52,6 +55,7 @@ export class RequestHeaders {
   #lastAuthority = ''
   #lastVersion = ''
   #lastScheme = ''
+  #lastCertificate: Buffer | undefined
   #lastAppended: HeaderList = []
   #lastHeaders: HeaderList | undefined
   #lastResult: HeaderList = []
@@ -72,8 +76,15 @@ export class RequestHeaders {
     return this.#lastResult
   }
 
-  #isLastClient({ remoteAddress, authority, httpVersion, scheme }: ForwardableRequest): boolean {
+  #isLastClient({
+    remoteAddress,
+    authority,
+    httpVersion,
+    scheme,
+    clientCertificate,
+  }: ForwardableRequest): boolean {
     return (
+      clientCertificate === this.#lastCertificate &&
       remoteAddress === this.#lastAddress &&
       authority === this.#lastAuthority &&
       httpVersion === this.#lastVersion &&
@@ -88,6 +99,7 @@ export class RequestHeaders {
       this.#lastAuthority = authority
       this.#lastVersion = httpVersion
       this.#lastScheme = scheme
+      this.#lastCertificate = request.clientCertificate
       this.#lastAppended = this.#ownFields(request, undefined, NO_HOPS)
     }
     return this.#lastAppended
@@ -110,6 +122,8 @@ export class RequestHeaders {
         continue
       }
       if (isForwardedName(name) && (!isTrusted || this.#isReplaced(name))) continue
+      // RFC 9440 4: what a client says here is not proven. A trusted peer in front may have verified it.
+      if (isCertificateName(name) && (!isTrusted || request.clientCertificate !== undefined)) continue
       kept.push(name, value)
     }
     const via = combinedHeaderValue(headers, 'via')
@@ -130,6 +144,10 @@ export class RequestHeaders {
     const { authority, scheme } = request
     const client = unmapped(request.remoteAddress)
     const fields = ['via', joined(via, `${request.httpVersion} ${name.viaEntry}`)]
+    const { clientCertificate } = request
+    // A byte sequence of structured fields (RFC 9440 2.1, RFC 8941 3.3.5).
+    if (clientCertificate !== undefined)
+      fields.push('client-cert', `:${clientCertificate.toString('base64')}:`)
     if (forwarded === 'rfc7239' || forwarded === 'both') {
       let element = `for=${client.includes(':') ? `"[${client}]"` : client}`
       if (by !== undefined) element += `;by=${by}`
@@ -157,6 +175,8 @@ const REPLACED: ReadonlySet<string> = new Set([
 /** By first letter, since nearly every field of nearly every request is none of these. */
 function isOfInterest(name: string): boolean {
   switch (name.charCodeAt(0)) {
+    case 0x63: // c
+      return isCertificateName(name)
     case 0x66: // f
       return name === 'forwarded'
     case 0x6d: // m
@@ -168,6 +188,10 @@ function isOfInterest(name: string): boolean {
     default:
       return false
   }
+}
+
+function isCertificateName(name: string): boolean {
+  return name === 'client-cert' || name === 'client-cert-chain'
 }
 
 function isForwardedName(name: string): boolean {

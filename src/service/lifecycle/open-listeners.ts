@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto'
+import { createHash, hkdfSync } from 'node:crypto'
 import type { Logger } from 'pino'
 import { systemClock } from '../../entry/events.ts'
 import type { AcceptRoom } from '../../ingress/accept-gate.ts'
@@ -7,6 +7,7 @@ import { type IngressListener, listen } from '../../ingress/listener.ts'
 import { listenQuic } from '../../ingress/quic-listener.ts'
 import type { IdRoute } from '../../quic/routed-ids.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
+import type { ListenTls } from '../config/fields/tls-fields.ts'
 import type { Http3ListenSettings, ListenSettings, ServiceSettings } from '../config/service-settings.ts'
 import { trustOf } from '../forwarding/forwarded-chain.ts'
 import { proxyStatusName } from '../forwarding/own-response.ts'
@@ -76,7 +77,7 @@ function openTcp(
   return listen({
     address,
     ...(descriptor !== undefined && { descriptor }),
-    ...(tls !== undefined && { tls: { ...tls, ticketKeys: ticketKeyOf(ticketSecret, 'tls') } }),
+    ...(tls !== undefined && tcpTls(tls, ticketSecret)),
     protocols,
     fastOpen,
     ...(proxyProtocol !== false && { proxyProtocol: { isTrusted: trustOf(proxyProtocol) } }),
@@ -104,7 +105,7 @@ async function openQuic(
       return await listenQuic({
         address: candidate,
         ...(inherited !== undefined && { descriptor: inherited.descriptor, route: inherited }),
-        tls: { ...tls, earlyData, ticketKey: ticketKeyOf(ticketSecret, 'quic') },
+        tls: { cert: tls.cert, key: tls.key, earlyData, ticketKey: ticketKeyOf(ticketSecret, 'quic') },
         retry,
         allowsMigration,
         limits: settings.ingress,
@@ -123,8 +124,18 @@ async function openQuic(
 /** As long as OpenSSL and BoringSSL want it: a name, a key of encryption, and one of authentication. */
 const TICKET_KEY_BYTES = 48
 
-/** Tickets of TLS over TCP and of QUIC are no use to each other. */
-function ticketKeyOf(secret: Buffer, use: 'tls' | 'quic'): Buffer {
+/**
+ * A session that is resumed shows no certificate again. A ticket is bound to what was asked for when it was
+ * made, so that no client comes to a listener that requires one by a ticket of a listener that does not.
+ */
+function tcpTls({ cert, key, clientCa, clientCertificates = 'require' }: ListenTls, secret: Buffer) {
+  if (clientCa === undefined) return { tls: { cert, key, ticketKeys: ticketKeyOf(secret, 'tls') } }
+  const use = `tls ${clientCertificates} ${createHash('sha256').update(clientCa).digest('hex')}`
+  return { tls: { cert, key, ca: clientCa, ticketKeys: ticketKeyOf(secret, use) }, clientCertificates }
+}
+
+/** Tickets of one use are no good for another one. */
+function ticketKeyOf(secret: Buffer, use: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `middlemile tickets ${use}`, TICKET_KEY_BYTES))
 }
 

@@ -319,7 +319,7 @@ export class RunningService implements Service {
     for (const { entry, listener } of this.#sockets.listeners) {
       const tls = listen[entry]?.tls
       if (tls === undefined || !isSameListener(this.#startedWith.listen[entry], listen[entry])) continue
-      if (listener.renewTls(tls)) {
+      if (listener.renewTls({ cert: tls.cert, key: tls.key })) {
         const address = formatListenAddress({ host: listener.address, port: listener.port })
         this.#logger.info(`listener ${address}: new handshakes get the certificate that was read just now`)
       }

@@ -18,6 +18,7 @@ export class FakeIngressExchange implements IngressExchange {
   localAddress = '192.0.2.2'
   localPort = 8080
   acceptsTrailers = true
+  clientCertificate: Buffer | undefined
   events: IngressExchangeEvents | undefined
   /** What respondData answers. */
   takesMore = true

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { z } from 'zod'
 import type { TlsOptions } from '../../../entry/options.ts'
+import { CLIENT_CERTIFICATES, type ClientCertificates } from '../../../ingress/listener.ts'
 
 /**
  * A file with PEM blocks, named relative to the configuration; its contents are the value. A value that holds
@@ -45,13 +46,27 @@ export function authoritiesField(directory: string): z.ZodType<string[]> {
 export interface ListenTls {
   cert: string
   key: string
+  /** Authorities of client certificates, PEM. */
+  clientCa?: string | undefined
+  clientCertificates?: ClientCertificates | undefined
 }
 
 /** The `tls` group of a listener. */
 export function listenTlsField(directory: string): z.ZodType<ListenTls> {
   return z
-    .strictObject({ cert: pemField(directory), key: pemField(directory) })
-    .superRefine((tls, context) => checkUsable(tls, context))
+    .strictObject({
+      cert: pemField(directory),
+      key: pemField(directory),
+      clientCa: authoritiesField(directory)
+        .transform(certificates => certificates.join('\n'))
+        .optional(),
+      clientCertificates: z.enum(CLIENT_CERTIFICATES).optional(),
+    })
+    .superRefine(({ cert, key, clientCa, clientCertificates }, context) => {
+      checkUsable({ cert, key, ...(clientCa !== undefined && { ca: [clientCa] }) }, context)
+      if (clientCertificates !== undefined && clientCa === undefined)
+        context.addIssue({ code: 'custom', path: ['clientCertificates'], message: 'needs clientCa' })
+    })
 }
 
 /** The `tls` group of the admin server. */

@@ -105,4 +105,17 @@ origins:
   ])('is refused with its place: %s', (_what, text, expected) => {
     expect(faults(text)).toEqual(expected)
   })
+
+  it('is client certificates of a listener over TCP, with the authorities that vouch for them', () => {
+    const listen = (tls: string, more = '') =>
+      `listen: [{ address: :80, tls: { cert: cert.pem, key: key.pem, ${tls} }${more} }]\norigins: { a: { url: http://a } }`
+    const read = readConfigText(listen('clientCa: cert.pem, clientCertificates: ask'), directory)
+    expect(read.ok && read.settings.listen[0]?.tls).toMatchObject({ clientCertificates: 'ask' })
+    expect(faults(listen('clientCertificates: ask'))).toEqual([
+      expect.stringMatching(/listen\[0\]\.tls\.clientCertificates: needs clientCa$/),
+    ])
+    expect(faults(listen('clientCa: cert.pem', ', protocols: [h3, h2]'))).toEqual([
+      expect.stringMatching(/listen\[0\]\.tls: clientCa is of TCP: h3 needs a listener of its own$/),
+    ])
+  })
 })

@@ -20,6 +20,7 @@ function request(headers: string[] = [], changes: Partial<ForwardableRequest> = 
     authority: 'shop.example',
     httpVersion: '1.1',
     remoteAddress: '192.0.2.1',
+    clientCertificate: undefined,
     headers,
     ...changes,
   }
@@ -62,6 +63,32 @@ describe('the fields of a forwarded request', () => {
   ] as const)('describe the client as configured: %s', (forwarded, names) => {
     const headers = rewrite([], { forwarded })
     expect(Array.isArray(headers) && headers.filter((_, index) => index % 2 === 0)).toEqual(names)
+  })
+
+  it('carry the certificate that the client proved to have, and none that it only names', () => {
+    const certificate = (headers: string[], of: Partial<ForwardableRequest> = {}, trustForwarded = false) => {
+      const fields = rewrite(headers, { forwarded: 'off', trustForwarded }, of)
+      return Array.isArray(fields) ? fields.filter((_, index, all) => all[index & ~1] !== 'via') : fields
+    }
+    const proven = { clientCertificate: Buffer.from('der') }
+    const forged = ['client-cert', ':eA==:', 'client-cert-chain', ':eQ==:']
+    expect(certificate([], proven)).toEqual(['client-cert', ':ZGVy:'])
+    expect(certificate(forged)).toEqual([])
+    expect(certificate(forged, proven)).toEqual(['client-cert', ':ZGVy:'])
+    // A proxy in front has verified it.
+    expect(certificate(forged, {}, true)).toEqual(forged)
+    expect(certificate(forged, proven, true)).toEqual(['client-cert', ':ZGVy:'])
+  })
+
+  it('name no certificate of the client before', () => {
+    const headers = new RequestHeaders(policy({ forwarded: 'off' }))
+    const fields = ['accept', '*/*']
+    const names = (clientCertificate?: Buffer) => {
+      const rewritten = headers.rewrite({ ...request(), headers: fields, clientCertificate })
+      return Array.isArray(rewritten) && rewritten.filter((_, index) => index % 2 === 0)
+    }
+    expect(names(Buffer.from('der'))).toEqual(['accept', 'via', 'client-cert'])
+    expect(names()).toEqual(['accept', 'via'])
   })
 
   it('quote what is no token', () => {

@@ -1,0 +1,306 @@
+import { TransportError } from '../../src/base/errors.ts'
+import type {
+  CloseReason,
+  Connection,
+  ConnectionListener,
+  Connector,
+} from '../../src/base/events/connection.ts'
+import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../../src/base/http/exchange.ts'
+import { parseOrigin } from '../../src/base/http/origin.ts'
+import type { OriginOptions } from '../../src/base/options/options.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
+import { DispatchedExchange } from '../../src/exchange/dispatched-exchange.ts'
+import { EndpointHealth } from '../../src/health/endpoint-health.ts'
+import type { OriginConnector } from '../../src/origin/connecting/origin-connector.ts'
+import type { ExchangeOrigin } from '../../src/origin/exchange-origin.ts'
+import { Hedging } from '../../src/origin/hedging/hedging.ts'
+import { BalancedPool } from '../../src/origin/lanes/balanced-pool.ts'
+import { Lane } from '../../src/origin/lanes/lane.ts'
+import { SettingsBook } from '../../src/origin/origin-settings.ts'
+import { RetryBudget } from '../../src/origin/retry-budget.ts'
+import { Pool } from '../../src/pool/pool.ts'
+import { ConnectionBudget } from '../../src/pool/rules/connection-budget.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
+
+/** What an endpoint does with connects and requests from now on. */
+export type Behavior =
+  | 'well'
+  | 'killed' // connections are reset, connects are refused
+  | 'hung' // nothing is answered, connects included
+  | 'slow tail' // one answer in five takes twenty times as long
+  | 'slow'
+  | 'answers 503'
+  | 'refuses streams'
+  | 'bad certificate' // of new connections; the old ones are ended
+
+const LATENCY_MS = 10
+const CAPACITY = 100
+
+/** One endpoint, whose connections carry many requests at a time. */
+class SimulatedEndpoint implements Connector {
+  behavior: Behavior = 'well'
+  requests = 0
+  readonly #clock: FakeClock
+  readonly #random: () => number
+  readonly #connections = new Set<SimulatedConnection>()
+
+  constructor(clock: FakeClock, random: () => number) {
+    this.#clock = clock
+    this.#random = random
+  }
+
+  become(behavior: Behavior): void {
+    this.behavior = behavior
+    if (behavior === 'killed' || behavior === 'bad certificate')
+      for (const connection of this.#connections) connection.close('network-error')
+  }
+
+  connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new TransportError('MM_ABORTED', 'stopped')))
+      if (this.behavior === 'hung') return
+      this.#clock.setTimer(1, () => {
+        if (this.behavior === 'killed') reject(new TransportError('MM_CONNECT_REFUSED', 'refused'))
+        else if (this.behavior === 'bad certificate')
+          reject(new TransportError('MM_TLS_CERTIFICATE', 'expired'))
+        else {
+          const connection = new SimulatedConnection(listener, this, () =>
+            this.#connections.delete(connection),
+          )
+          this.#connections.add(connection)
+          resolve(connection)
+        }
+      })
+    })
+  }
+
+  /** Answers a request, as it is just now. */
+  serve(answer: (status: number) => void, refuse: () => void): void {
+    this.requests += 1
+    const { behavior } = this
+    if (behavior === 'hung') return
+    if (behavior === 'refuses streams') {
+      this.#clock.setTimer(1, refuse)
+      return
+    }
+    const base = LATENCY_MS * (0.5 + this.#random())
+    const isSlow = behavior === 'slow' || (behavior === 'slow tail' && this.#random() < 0.2)
+    this.#clock.setTimer(isSlow ? base * 20 : base, () => answer(behavior === 'answers 503' ? 503 : 200))
+  }
+}
+
+let lastId = 0
+
+class SimulatedConnection implements Connection {
+  readonly id = (lastId += 1)
+  readonly protocol = 'h2'
+  readonly endpoint = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' } as const
+  readonly handshake = {
+    kind: 'full',
+    earlyData: 'none',
+    tfo: 'off',
+    tlsVersion: 'TLSv1.3',
+    timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+    attempts: [],
+  } as const
+  readonly capacity = CAPACITY
+  readonly keepAlive = undefined
+  endedBy: CloseReason | undefined
+  readonly #listener: ConnectionListener
+  readonly #endpoint: SimulatedEndpoint
+  readonly #onGone: () => void
+  readonly #open = new Map<ExchangeController, ExchangeHandler>()
+
+  constructor(listener: ConnectionListener, endpoint: SimulatedEndpoint, onGone: () => void) {
+    this.#listener = listener
+    this.#endpoint = endpoint
+    this.#onGone = onGone
+    this.endedBy = undefined
+  }
+
+  open(_request: ExchangeRequest, handler: ExchangeHandler): void {
+    const fail = (error: TransportError, failed: boolean): void => {
+      if (!this.#open.delete(controller)) return
+      this.#listener.onStreamClosed(this, failed)
+      handler.onResponseError(controller, error)
+    }
+    const controller: ExchangeController = {
+      protocol: 'h2',
+      paused: false,
+      aborted: false,
+      pause: () => {},
+      resume: () => {},
+      abort: error => fail(error, false),
+      keep: chunk => chunk,
+    }
+    this.#open.set(controller, handler)
+    handler.onRequestStart(controller)
+    this.#endpoint.serve(
+      status => {
+        if (!this.#open.has(controller)) return
+        handler.onResponseStart(controller, status, [], '')
+        if (!this.#open.delete(controller)) return
+        this.#listener.onStreamClosed(this, false)
+        handler.onResponseEnd(controller, [])
+      },
+      () => fail(new TransportError('MM_REFUSED', 'REFUSED_STREAM', { processed: 'no' }), true),
+    )
+  }
+
+  ping(): Promise<void> {
+    return this.#endpoint.behavior === 'hung' ? new Promise(() => {}) : Promise.resolve()
+  }
+
+  drain(reason: CloseReason): void {
+    this.close(reason)
+  }
+
+  close(reason: CloseReason): void {
+    if (this.endedBy !== undefined) return
+    this.endedBy = reason
+    this.#onGone()
+    const error = new TransportError('MM_CONNECTION_RESET', 'reset', { processed: 'unknown' })
+    const open = [...this.#open]
+    this.#open.clear()
+    this.#listener.onClosed(this, reason, error)
+    for (const [controller, handler] of open) handler.onResponseError(controller, error)
+  }
+
+  toString(): string {
+    return `simulated#${this.id}`
+  }
+}
+
+/** One request, as its caller saw it. */
+export interface Done {
+  readonly at: number
+  readonly ms: number
+  /** 0: it failed. */
+  readonly status: number
+}
+
+/**
+ * An origin of so many endpoints under 500 requests a second, on a clock that a test moves: real exchanges, real
+ * pools, real health; only the network is made up.
+ */
+export class EndpointWorld {
+  readonly clock = new FakeClock(1_000)
+  readonly endpoints: readonly SimulatedEndpoint[]
+  readonly done: Done[] = []
+  readonly changes: { readonly at: number; readonly index: number; readonly standing: string }[] = []
+  readonly #origin: ExchangeOrigin
+  readonly #pool: BalancedPool
+  readonly #retryBudget: RetryBudget
+
+  constructor(count: number, options: OriginOptions) {
+    const { clock } = this
+    const random = seededRandom(7)
+    this.endpoints = Array.from({ length: count }, () => new SimulatedEndpoint(clock, random))
+    const addresses = this.endpoints.map((_, index) => `192.0.2.${index + 1}`)
+    const origin = parseOrigin('https://shop.test')
+    const settings = new SettingsBook({
+      defaults: { endpoints: addresses, balance: { policy: 'least-requests' }, ...options },
+    }).settingsFor(origin)
+    const { balance, outlier } = settings
+    if (balance === undefined) throw new Error('nothing is balanced')
+    const onChange = ({ index, standing }: { index: number; standing: string }): void =>
+      void this.changes.push({ at: clock.now(), index, standing })
+    const health = new EndpointHealth(
+      { count, outlier, checks: settings.health, random, onChange },
+      clock.now(),
+    )
+    const pool = BalancedPool.make({
+      ...balance,
+      clock,
+      random,
+      pool: settings.pool,
+      attemptDelayMs: settings.timeouts.attemptDelayMs,
+      health,
+      onPanic: () => {},
+      makePool: (_endpoint, index, { observer }) =>
+        new Pool({
+          origin,
+          connector: this.endpoints[index]!,
+          clock,
+          random,
+          options: settings.pool,
+          budget: new ConnectionBudget(0),
+          observer,
+          expectedCapacity: CAPACITY,
+        }),
+    })
+    if (pool === undefined) throw new Error('no pool')
+    this.#pool = pool
+    this.#retryBudget = new RetryBudget(settings.retry, clock.now())
+    const lane = new Lane('tcp', pool, { attemptsOf: () => [] } as unknown as OriginConnector) // what it is asked
+    this.#origin = {
+      origin,
+      settings,
+      retryBudget: this.#retryBudget,
+      hedging: Hedging.of(settings.hedge, clock),
+      hints: { isReading: false },
+      isObserved: false,
+      lanes: {
+        primary: lane,
+        withoutHttp3: lane,
+        isChoosing: false,
+        readsAltSvc: false,
+        selectLane: () => lane,
+        pathOf: () => undefined,
+        isSample: () => false,
+      },
+      upgrades: { failure: (error: TransportError) => error },
+      hasMoved: () => false,
+      onStarted: () => undefined,
+      onFinished: () => {},
+      onEarlyWaiter: () => {},
+      onReuse: () => {},
+      onRetry: () => {},
+      onUnanswered: () => {},
+    } as unknown as ExchangeOrigin // what an exchange looks at
+  }
+
+  /** An endpoint gets no requests now. */
+  isOut(index: number): boolean {
+    return this.#pool.endpointStats('tcp')[index]?.isUsed === false
+  }
+
+  /** Requests for so long, one each 2 ms. `onTick`: after each. */
+  async run(ms: number, onTick?: (now: number) => void): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 2) {
+      this.#request()
+      this.clock.advance(2)
+      for (let turn = 0; turn < 4; turn += 1) await Promise.resolve()
+      onTick?.(this.clock.now())
+    }
+  }
+
+  #request(): void {
+    const at = this.clock.now()
+    const end = (status: number): void => void this.done.push({ at, ms: this.clock.now() - at, status })
+    let status = 0
+    const handler: ExchangeHandler = {
+      onRequestStart: () => {},
+      onInformational: () => {},
+      onResponseStart: (_controller, of) => {
+        status = of
+      },
+      onResponseData: () => {},
+      onResponseEnd: () => end(status),
+      onUpgrade: () => {},
+      onResponseError: () => end(0),
+    }
+    const request: ExchangeRequest = {
+      method: 'GET',
+      scheme: 'https',
+      authority: 'shop.test',
+      path: '/',
+      headers: [],
+      body: null,
+      headersTimeoutMs: 0,
+      bodyTimeoutMs: 0,
+    }
+    this.#retryBudget.deposit()
+    new DispatchedExchange(this.#origin, request, handler, this.clock).start()
+  }
+}
