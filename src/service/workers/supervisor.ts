@@ -280,7 +280,11 @@ export class Supervisor {
       this.#logger.error(`worker ${slot + 1} cannot start: ${failure.code} ${failure.message}`)
       this.#onChange()
     })
-    channel.answer('shares', requests => this.shares.answer(id, requests, systemClock.now()))
+    channel.answer('shares', requests => {
+      // What it had asked may come behind its end, after which it has nothing.
+      if (!this.#processes.has(id)) throw new Error('the worker has ended')
+      return this.shares.answer(id, requests, systemClock.now())
+    })
     channel.receive('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
     let isGone = false
     const onGone = (code: number | null, signal: string | null): void => {
