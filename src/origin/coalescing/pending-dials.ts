@@ -21,9 +21,9 @@ const MAX_SEEN = 1024
 const MAX_WAIT_MS = 2_000
 
 /**
- * The dials of all origins that are under way. When the connection that several share has ended, their next requests
- * come within one handshake, and each would make a connection of its own: whom the last certificate at that address
- * covers waits for the dial of the other.
+ * The dials of all origins that are under way. When the connection that several share has ended, their next
+ * requests come within one handshake, and each would make a connection of its own: whom the last certificate at
+ * that address covers waits for the dial of the other.
  */
 export class PendingDials {
   readonly #underWay = new Set<UnderWay>()
