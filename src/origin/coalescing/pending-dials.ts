@@ -22,8 +22,8 @@ const MAX_WAIT_MS = 2_000
 
 /**
  * The dials of all origins that are under way. When the connection that several share has ended, their next
- * requests come within one handshake, and each would make a connection of its own: whom the last certificate at
- * that address covers waits for the dial of the other.
+ * requests come within one handshake, and each would make a connection of its own. Whom the last certificate
+ * at that address covers waits for the dial of the other.
  */
 export class PendingDials {
   readonly #underWay = new Set<UnderWay>()
