@@ -123,17 +123,23 @@ function keysTable(fields) {
   return ['| key | values | meaning |', '|---|---|---|', ...rows].join('\n')
 }
 
+/** What stands at the top of a configuration and is shown with it. */
+const SECTION = /^((?:Log|AccessLog|Forwarding|Shutdown|State|Qlog)Config) \| undefined$/
+
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
   return fields.flatMap(({ name, type, doc, fields: inner }) => {
     const key = prefix + name
-    if (inner === undefined) return [{ key, type, doc }]
-    return [{ key, type: 'mapping', doc }, ...flat(inner, `${key}.`)]
+    const section = SECTION.exec(type ?? '')?.[1]
+    const parts = inner ?? (section === undefined ? undefined : readInterface(section).fields)
+    if (parts === undefined) return [{ key, type, doc }]
+    return [{ key, type: 'mapping', doc }, ...flat(parts, `${key}.`)]
   })
 }
 
 /** A type as an operator writes a value. */
 function values(type, key) {
+  if (type.endsWith(' | undefined')) return values(type.slice(0, -' | undefined'.length), key)
   const group = /^OptionGroupInput<(\w+)>$/.exec(type)?.[1]
   if (group !== undefined) {
     // Two groups are called `limits` in a configuration.
@@ -154,7 +160,7 @@ function values(type, key) {
     'Record<string, EgressConfig>': 'mapping',
     'string | string[]': 'text or list',
     OriginOptionsConfig: 'mapping',
-    "Omit<TlsOptions, 'ca'> & { ca?: string | string[] }": 'mapping',
+    "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
@@ -166,7 +172,6 @@ function values(type, key) {
     mapping: 'mapping',
   }[type]
   if (known !== undefined) return known
-  if (type.endsWith(' | undefined')) return values(type.slice(0, -' | undefined'.length), key)
   const words = namedWords(type) ?? type
   if (words.endsWith('[]')) return `list of ${values(words.slice(0, -2), key)}`
   const [, all, without] = /^Exclude<(\w+), ('[^']*')>$/.exec(words) ?? []

@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { rolldown } from 'rolldown'
+import { rollup } from 'rollup'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import webpack from 'webpack'
 import { createCertificateAuthority, type IssuedCertificate } from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
@@ -159,4 +163,74 @@ it('a program that does not use undici itself needs no banner as an ES module', 
   const { stdout } = await promisify(execFile)(process.execPath, [file, origin.url])
   await origin.close()
   expect(stdout.trim()).toBe('200 MM_DNS_FAILED')
+})
+
+/** Finds packages as Node does with `import`; users have @rollup/plugin-node-resolve for it. */
+const nodeResolution = {
+  name: 'node-resolution',
+  resolveId: (id: string, importer: string | undefined) =>
+    importer === undefined || isBuiltin(id) || /^[./]/.test(id)
+      ? null
+      : fileURLToPath(import.meta.resolve(id, pathToFileURL(importer).href)),
+}
+
+async function withRollup(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const warnings: unknown[] = []
+  const bundle = await rollup({
+    input: entry,
+    external: isBuiltin,
+    plugins: [nodeResolution],
+    onwarn: warning => void warnings.push(warning.message),
+  })
+  await bundle.write({ file, format, inlineDynamicImports: true })
+  await bundle.close()
+  return warnings
+}
+
+async function withWebpack(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const compiler = webpack({
+    mode: 'production',
+    target: 'node20',
+    entry,
+    output: { path: dirname(file), filename: basename(file), ...(format === 'esm' && { module: true }) },
+    experiments: { outputModule: format === 'esm' },
+    optimization: { minimize: false },
+    infrastructureLogging: { level: 'none' },
+  })
+  const stats = await promisify(compiler.run.bind(compiler))()
+  await promisify(compiler.close.bind(compiler))()
+  const { errors = [], warnings = [] } = stats?.toJson({ all: false, errors: true, warnings: true }) ?? {}
+  return [...errors, ...warnings].map(({ message }) => message)
+}
+
+describe('a program that fetches over TLS', () => {
+  it.each([
+    ['Rollup', withRollup, 'esm', 'mjs'],
+    ['Rollup', withRollup, 'cjs', 'cjs'],
+    ['webpack', withWebpack, 'esm', 'mjs'],
+    ['webpack', withWebpack, 'cjs', 'cjs'],
+  ] as const)('works in a bundle of %s as well (%#)', async (_bundler, bundled, format, extension) => {
+    using installed = await installPackage()
+    const authority = await createCertificateAuthority()
+    const origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
+    const entry = join(installed.directory, 'program.mjs')
+    const file = join(installed.directory, 'out', `program.${extension}`)
+    writeFileSync(join(installed.directory, 'ca.pem'), authority.cert)
+    writeFileSync(
+      entry,
+      `import { readFileSync } from 'node:fs'
+       import { createTransport } from 'middlemile'
+       const transport = createTransport({ defaults: { tls: { ca: readFileSync('ca.pem', 'utf8') }, tfo: 'on' } })
+       transport.fetch(process.argv[2] + '/bytes/10').then(async response => {
+         console.log(response.status, (await response.text()).length)
+         await transport.close()
+       })`,
+    )
+    expect(await bundled(entry, file, format)).toEqual([])
+    const url = origin.url.replace('127.0.0.1', 'localhost')
+    rmSync(join(installed.directory, 'node_modules'), { recursive: true }) // everything is in the one file
+    const run = promisify(execFile)(process.execPath, [file, url], { cwd: installed.directory })
+    expect((await run).stdout.trim()).toBe('200 10')
+    await origin.close()
+  })
 })
