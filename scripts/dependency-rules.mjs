@@ -73,6 +73,7 @@ const MAY_IMPORT = {
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',
     'src/connect/native/service-notification.ts',
+    'src/quic/routed-ids.ts', // how datagrams find their worker
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],

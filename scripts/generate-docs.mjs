@@ -44,6 +44,7 @@ const OPTION_GROUPS = [
 const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
+  ['ingress.quic', 'quic', 'DEFAULT_INGRESS_QUIC_OPTIONS'],
 ]
 const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
@@ -124,7 +125,7 @@ function keysTable(fields) {
 }
 
 /** What stands at the top of a configuration and is shown with it. */
-const SECTION = /^((?:Log|AccessLog|Forwarding|Shutdown|State|Qlog)Config) \| undefined$/
+const SECTION = /^((?:Log|AccessLog|Forwarding|Shutdown|State|Qlog|Http3Listen)Config) \| undefined$/
 
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
@@ -163,6 +164,8 @@ function values(type, key) {
     "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
+    "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
+      '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',

@@ -35,6 +35,7 @@ export type ExplainedOrigin = Pick<
   | 'socketSettings'
   | 'fastOpenNews'
   | 'coalescing'
+  | 'hints'
   | 'refreshRecord'
   | 'stats'
 >
@@ -55,6 +56,7 @@ export async function explain(
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
     ...entry.coalescing.facts(now),
+    ...entry.hints.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
     ...admissionFacts(pool),
@@ -91,7 +93,7 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
-    savings: missedSavings(settings, pool),
+    savings: missedSavings(settings, pool, entry.coalescing.missed),
     pool,
   }
 }

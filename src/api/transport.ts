@@ -117,6 +117,7 @@ class PooledTransport implements Transport {
         )
       },
       presentAddresses: () => this.#networkWatch.present(),
+      hintTarget: origin => this.#hintTarget(origin),
       entryOf: key => this.#entries.get(key),
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
@@ -290,6 +291,7 @@ class PooledTransport implements Transport {
         (before.names(origin) && !settings.names(origin)),
     )
     const limits = globalLimits(options)
+    this.#maker.preconnectHints.configure(options)
     this.#options = options
     this.#settings = settings
     this.#pools.setLimits(limits)
@@ -341,6 +343,13 @@ class PooledTransport implements Transport {
     const entry = this.#maker.make(origin, settings, this.#options.resolve ?? {}, this.#pools)
     this.#entries.set(origin.key, entry)
     return entry
+  }
+
+  /** No other origin has to go for it. */
+  #hintTarget(origin: Origin): OriginEntry | undefined {
+    const known = this.#entries.get(origin.key)
+    if (known !== undefined || this.#isClosed || this.#pools.areAllOrigins) return known
+    return this.#entryFor(origin)
   }
 
   #forget(key: string): void {

@@ -39,9 +39,11 @@ export type {
   ConnectionMigrated,
   EarlierTry,
   ExchangeEnded,
+  HintSource,
   Http3StatusName,
   ObjectiveChanged,
   PathSampled,
+  PreconnectHinted,
   RaceEvent,
   RefusedBy,
   RequestsRefused,
@@ -71,6 +73,7 @@ export type { BreakerFigures } from '../origin/admission/breaker.ts'
 export type { ConcurrencyFigures } from '../origin/admission/gradient-limiter.ts'
 export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
 export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
+export type { HintFigures } from '../origin/hints/preconnect-hints.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,

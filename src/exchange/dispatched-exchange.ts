@@ -225,6 +225,8 @@ export class DispatchedExchange
     if (controller !== controllerOf(this.#state)) return
     this.#commit()
     this.#handler.onInformational(controller, status, headers)
+    const { hints } = this.#origin
+    if (status === 103 && hints.isReading) hints.onHead('early-hints', headers, this.#clock.now())
   }
 
   onResponseStart(
@@ -250,8 +252,9 @@ export class DispatchedExchange
     this.#headAt = this.#clock.now()
     if (state.tried !== undefined)
       this.#route.lane.balanced?.onAnswered(state.tried.connection, this.ttfbMs, this.#headAt)
-    const { lanes } = this.#origin
+    const { lanes, hints } = this.#origin
     if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
+    if (hints.isReading) hints.onHead('response', headers, this.#headAt)
     if (this.#state.kind === 'done') return
     this.#handler.onResponseStart(controller, status, headers, statusText)
   }

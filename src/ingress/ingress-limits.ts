@@ -117,12 +117,18 @@ export interface IngressLimits {
    * response, though its kernel answers, to `writeTimeoutMs`.
    */
   liveness: LivenessOptions
+  /** QUIC with clients: the options of the group `quic`. Only the defaults that differ are listed here. */
+  quic: QuicOptions
+  /** HTTP/3 with clients: the options of the group `http3`. */
+  http3: Http3Options
 }
 
 /** The same where every limit may be left out. */
-export type IngressLimitsInput = Partial<Omit<IngressLimits, 'http2' | 'liveness'>> & {
+export type IngressLimitsInput = Partial<Omit<IngressLimits, 'http2' | 'liveness' | 'quic' | 'http3'>> & {
   http2?: Partial<Http2Options>
   liveness?: Partial<LivenessOptions>
+  quic?: Partial<QuicOptions>
+  http3?: Partial<Http3Options>
 }
 
 /**
@@ -143,6 +149,21 @@ export const DEFAULT_INGRESS_HTTP2_OPTIONS: Readonly<Http2Options> = {
 export const DEFAULT_INGRESS_LIVENESS_OPTIONS: Readonly<LivenessOptions> = {
   ...DEFAULT_LIVENESS_OPTIONS,
   quietIntervalMs: 5_000,
+}
+
+/**
+ * As for HTTP/2, a client can make us hold a fraction of what an origin can: a stream begins with 64 KiB and
+ * grows, while its handler keeps up, to what 200 Mbit/s at 40 ms need. What it can send without any of it
+ * reaching a reader is less too.
+ *
+ * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the
+ * former, one that only sends proofs of liveness after the latter.
+ */
+export const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
+  ...DEFAULT_QUIC_OPTIONS,
+  streamWindowBytes: 65_536,
+  maxStreamWindowBytes: 1_048_576,
+  maxSurplusBytes: 1_048_576,
 }
 
 export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
@@ -169,6 +190,8 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   maxFlooders: 4_096,
   http2: DEFAULT_INGRESS_HTTP2_OPTIONS,
   liveness: DEFAULT_INGRESS_LIVENESS_OPTIONS,
+  quic: DEFAULT_INGRESS_QUIC_OPTIONS,
+  http3: DEFAULT_HTTP3_OPTIONS,
 }
 
 /** The limits of a listener: what is given, and the defaults for the rest. */
@@ -178,42 +201,6 @@ export function ingressLimits(given: IngressLimitsInput = {}): IngressLimits {
     ...given,
     http2: { ...DEFAULT_INGRESS_HTTP2_OPTIONS, ...given.http2 },
     liveness: { ...DEFAULT_INGRESS_LIVENESS_OPTIONS, ...given.liveness },
-  }
-}
-
-/** The limits of a listener on QUIC: those of all listeners, and two groups of its own. */
-export interface Http3IngressLimits extends IngressLimits {
-  /** QUIC with clients: the options of the group `quic`. */
-  quic: QuicOptions
-  /** HTTP/3 with clients: the options of the group `http3`. */
-  http3: Http3Options
-}
-
-/** The same where every limit may be left out. */
-export type Http3IngressLimitsInput = Parameters<typeof ingressLimits>[0] & {
-  quic?: Partial<QuicOptions>
-  http3?: Partial<Http3Options>
-}
-
-/**
- * As for HTTP/2, a client can make us hold a fraction of what an origin can: a stream begins with 64 KiB and
- * grows, while its handler keeps up, to what 200 Mbit/s at 40 ms need. What it can send without any of it
- * reaching a reader is less too.
- *
- * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the
- * former, one that only sends proofs of liveness after the latter.
- */
-const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
-  ...DEFAULT_QUIC_OPTIONS,
-  streamWindowBytes: 65_536,
-  maxStreamWindowBytes: 1_048_576,
-  maxSurplusBytes: 1_048_576,
-}
-
-/** The limits of a listener on QUIC: what is given, and the defaults for the rest. */
-export function http3IngressLimits(given: Http3IngressLimitsInput = {}): Http3IngressLimits {
-  return {
-    ...ingressLimits(given),
     quic: { ...DEFAULT_INGRESS_QUIC_OPTIONS, ...given.quic },
     http3: { ...DEFAULT_HTTP3_OPTIONS, ...given.http3 },
   }

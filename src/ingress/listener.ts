@@ -78,6 +78,13 @@ export interface IngressListener {
   readonly address: string
   readonly port: number
   readonly stats: IngressStats
+  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
+  readonly certificate: string | undefined
+  /**
+   * Another certificate for handshakes from now on; connections stay as they are. False: it is what it has
+   * already, or it speaks plain HTTP. Throws MM_INVALID_ARGUMENT when it cannot be used.
+   */
+  renewTls(tls: { cert: string; key: string }): boolean
   /**
    * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`),
    * and resolves when the last connection has ended.
@@ -85,17 +92,6 @@ export interface IngressListener {
   drain(): Promise<void>
   /** Ends everything now; open exchanges are notified. */
   close(): Promise<void>
-}
-
-/** A listener on TCP. */
-export interface TcpListener extends IngressListener {
-  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
-  readonly certificate: string | undefined
-  /**
-   * Other certificates for handshakes from now on; connections stay as they are. False: they are what it has
-   * already, or it speaks plain HTTP.
-   */
-  renewTls(tls: tls.SecureContextOptions): boolean
 }
 
 /**
@@ -108,7 +104,7 @@ const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
  * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with
  * MM_INVALID_ARGUMENT when `fastOpen` is no whole number, or goes without `tls`.
  */
-export async function listen(options: ListenOptions): Promise<TcpListener> {
+export async function listen(options: ListenOptions): Promise<IngressListener> {
   const fastOpen = checkFastOpen(options)
   const limits = ingressLimits(options.limits)
   const protocols = options.protocols ?? INGRESS_PROTOCOLS
@@ -363,9 +359,10 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
     },
     renewTls(next) {
       if (!(clients instanceof tls.Server) || shownTls === undefined) return false
-      if (isDeepStrictEqual(next, shownTls)) return false
-      shownTls = next
-      clients.setSecureContext(next)
+      const renewed = { ...shownTls, ...next }
+      if (isDeepStrictEqual(renewed, shownTls)) return false
+      clients.setSecureContext(renewed)
+      shownTls = renewed
       return true
     },
     drain() {

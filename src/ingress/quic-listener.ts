@@ -1,33 +1,42 @@
+import { hkdfSync } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
+import type { IdRoute } from '../quic/routed-ids.ts'
 import { ServerEndpoint } from '../quic/server-endpoint.ts'
 import { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
-import { type Http3IngressLimitsInput, http3IngressLimits } from './ingress-limits.ts'
+import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
 import { countDefence, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { IngressListener } from './listener.ts'
 import { withLoadShedding } from './load-shedder.ts'
 import { ServerHttp3Session, type ServerHttp3SessionContext } from './streams/server-http3-session.ts'
 
+export const RETRY_RULES = ['under-load', 'always', 'never'] as const
+export type RetryRule = (typeof RETRY_RULES)[number]
+
 export interface ListenQuicOptions {
   /** An IP address. Port 0: a free one. */
   address: { host: string; port: number }
+  /** A UDP socket that is bound already, e.g. one that was inherited, instead of a new one on `address`. */
+  descriptor?: number
+  /** What connection ids are to lead to the socket, among several of the address. Default: it is the only one. */
+  route?: IdRoute
   /**
    * PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in
    * it are marked (RFC 8470).
    */
   tls: QuicServerTls
   handler: IngressHandler
-  limits?: Http3IngressLimitsInput
+  limits?: IngressLimitsInput
   /**
    * Whether clients have to prove their address first (Retry), which costs them a round trip. Default: under
    * load.
    */
-  retry?: 'never' | 'always' | 'under-load'
+  retry?: RetryRule
   /**
    * Clients may move to another address. Only where all clients are yours (native-notes/quic-engine.md).
    * Default false.
@@ -51,7 +60,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `there is no HTTP/3 here: ${loaded.unavailable}`)
   }
   checkIdentity(options.tls)
-  const limits = http3IngressLimits(options.limits)
+  const limits = ingressLimits(options.limits)
   const { clock = systemClock, proxyName = 'middlemile' } = options
   const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
@@ -84,6 +93,9 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     engine: loaded.engine,
     clock,
     local: options.address,
+    descriptor: options.descriptor,
+    route: options.route,
+    resetKey: resetKeyOf(options.tls.key),
     tls: options.tls,
     protocols: ['h3'],
     quic: limits.quic,
@@ -112,10 +124,21 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     },
   }
 
+  let shownTls = options.tls
   return {
     address: endpoint.local.host,
     port: endpoint.local.port,
     stats: context.stats,
+    get certificate() {
+      return shownTls.cert
+    },
+    renewTls({ cert, key }) {
+      if (cert === shownTls.cert && key === shownTls.key) return false
+      const next = { ...shownTls, cert, key }
+      endpoint.renewTls(next)
+      shownTls = next
+      return true
+    },
     drain() {
       isDraining = true
       endpoint.drain()
@@ -130,6 +153,15 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
       return closed
     },
   }
+}
+
+/**
+ * Every process that serves with the key of the certificate resets connections of the others: after a crash,
+ * and as a worker in place of another one (RFC 9000 10.3.2 wants a static key). Nothing else can be learned
+ * from it.
+ */
+function resetKeyOf(privateKey: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', privateKey, '', 'middlemile quic stateless reset', 32))
 }
 
 /** Longer ones fire at once. */

@@ -9,6 +9,7 @@ import { Admission, type AdmissionFigures, type Admitted, NO_ADMISSION } from '.
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { OriginEconomy } from './economy/origin-economy.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
+import type { OriginHints } from './hints/origin-hints.ts'
 import { AnswerWatch } from './lanes/answer-watch.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { HandshakeLedger } from './ledger/handshake-ledger.ts'
@@ -41,6 +42,8 @@ export interface ExchangeOrigin {
   /** Calls the requests over HTTP/3 that have waited for an answer for too long. */
   readonly answers: Pick<AnswerWatch, 'add'>
   readonly retryBudget: Pick<RetryBudget, 'withdraw'>
+  /** Reads hints to preconnect. */
+  readonly hints: Pick<OriginHints, 'isReading' | 'onHead'>
   /** Whether anybody is notified of exchanges: an event that nobody is notified of need not be made. */
   readonly isObserved: boolean
   /** The connection has left its first path, or tried to. */
@@ -73,6 +76,7 @@ export interface OriginExchangesParts {
   readonly record: OriginRecord
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
+  readonly hints: OriginHints
   readonly ledger: HandshakeLedger
   readonly economy: Pick<OriginEconomy, 'onRequest'>
   readonly hold: EventLoopReference
@@ -92,18 +96,20 @@ export class OriginExchanges implements ExchangeOrigin {
   readonly upgrades: UpgradeRoute
   readonly answers: AnswerWatch
   readonly retryBudget: RetryBudget
+  readonly hints: OriginHints
   readonly #parts: OriginExchangesParts
   readonly #admission: Admission | undefined
   #retries = 0
   #earlyWaiters = 0
 
   constructor(parts: OriginExchangesParts) {
-    const { origin, settings, lanes, upgrades, clock } = parts
+    const { origin, settings, lanes, upgrades, hints, clock } = parts
     this.#parts = parts
     this.origin = origin
     this.settings = settings
     this.lanes = lanes
     this.upgrades = upgrades
+    this.hints = hints
     this.answers = new AnswerWatch(clock)
     this.retryBudget = new RetryBudget(settings.retry, clock.now())
     this.#admission = Admission.of(settings, clock.now(), (by, limit) =>

@@ -18,6 +18,8 @@ import { poolSizing } from './economy/pool-sizing.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
+import { OriginHints } from './hints/origin-hints.ts'
+import type { PreconnectHints } from './hints/preconnect-hints.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
@@ -51,6 +53,7 @@ export interface OriginEntryParts
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly coalescing: Coalescing
+  readonly preconnectHints: PreconnectHints
   /** Undefined: the origin is not protected. */
   readonly ceiling: () => OriginCeiling | undefined
   readonly http3Fault: () => string | undefined
@@ -78,6 +81,7 @@ export class OriginEntry {
   readonly paths: OriginPaths
   readonly discovery: Discovery
   readonly coalescing: OriginCoalescing
+  readonly hints: OriginHints
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
@@ -135,6 +139,7 @@ export class OriginEntry {
       clock,
       observer,
     })
+    this.hints = new OriginHints({ origin, settings, pools, hints: parts.preconnectHints, observer })
     this.#economy = new OriginEconomy({
       origin,
       objective: settings.objective,
@@ -160,6 +165,7 @@ export class OriginEntry {
       record,
       lanes: pools.lanes,
       upgrades: pools.upgrades,
+      hints: this.hints,
       ledger: this.#ledger,
       economy: this.#economy,
       hold: parts.hold,
@@ -206,6 +212,7 @@ export class OriginEntry {
       objective: this.#economy.objective,
       ...this.exchanges.bounds(now),
       protection: this.#protection(),
+      hints: this.hints.figures(),
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
     })
   }
@@ -248,7 +255,13 @@ export class OriginEntry {
 
   #counters(now: number): EconomyCounters {
     const { seconds, roundTrips } = this.#ledger.saved(now)
-    return { ...this.pools.counters(now), savedSeconds: seconds, savedRoundTrips: roundTrips }
+    return {
+      ...this.pools.counters(now),
+      uncovered: this.coalescing.uncovered,
+      proxyChanges: this.route?.changes ?? 0,
+      savedSeconds: seconds,
+      savedRoundTrips: roundTrips,
+    }
   }
 
   /** The lane that is chosen begins with what an earlier process knew. */

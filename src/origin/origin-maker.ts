@@ -27,6 +27,7 @@ import { OriginConnector } from './connecting/origin-connector.ts'
 import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
 import { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
+import { PreconnectHints } from './hints/preconnect-hints.ts'
 import { CpuMeter } from './lanes/cpu-meter.ts'
 import { type OpenState, openState } from './open-state.ts'
 import { OriginEntry } from './origin-entry.ts'
@@ -49,6 +50,8 @@ export interface OriginMakerParts {
   readonly onLinger: (over: Promise<void>) => void
   /** The addresses that this machine has now. */
   readonly presentAddresses: () => ReadonlySet<string>
+  /** An origin that a response named. Undefined: there is no place for one more. */
+  readonly hintTarget: (origin: Origin) => OriginEntry | undefined
   /** The record of an origin, as far as it is in use. */
   readonly entryOf: (originKey: string) => OriginEntry | undefined
 }
@@ -68,6 +71,7 @@ export class OriginMaker {
   readonly state: OpenState
   /** Connections that carry requests of more than one origin. */
   readonly coalescing = new Coalescing()
+  readonly preconnectHints: PreconnectHints
   readonly clock: Clock
   readonly #parts: OriginMakerParts
   readonly #budget = new ProbeBudget()
@@ -80,6 +84,7 @@ export class OriginMaker {
     const { options, dialShare, clock, random, lookup, onStateFault, onLinger } = parts
     this.#parts = parts
     this.clock = clock
+    this.preconnectHints = new PreconnectHints(options, origin => parts.hintTarget(origin)?.hints)
     const { dnsServers } = options
     const resolverOptions = checkResolverOptions(layered(DEFAULT_RESOLVER_OPTIONS, options.resolver))
     const find =
@@ -164,6 +169,7 @@ export class OriginMaker {
       hold,
       dialTurns: this.dialTurns,
       coalescing: this.coalescing,
+      preconnectHints: this.preconnectHints,
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,

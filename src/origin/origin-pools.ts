@@ -101,7 +101,7 @@ export class OriginPools {
   }
 
   /** What all of them count together, without lists. */
-  counters(now: number): Omit<EconomyCounters, 'savedSeconds' | 'savedRoundTrips'> {
+  counters(now: number): Pick<EconomyCounters, 'requests' | 'opened' | 'idleEnds' | 'streamMs' | 'closed'> {
     let [requests, opened, idleEnds, streamMs] = [0, 0, 0, 0]
     const closed: Record<string, number> = {}
     for (const pool of this.all()) {

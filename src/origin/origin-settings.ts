@@ -100,6 +100,7 @@ export interface OriginSettings {
   readonly trusted: boolean
   readonly coalesce: 'auto' | 'never'
   readonly certificateNames: readonly string[]
+  readonly preconnectHints: 'auto' | 'never'
   readonly endpoints: readonly string[]
   /** Undefined: there is one endpoint, or each connect tries them in order. */
   readonly balance: EndpointBalance | undefined
@@ -190,6 +191,7 @@ function mergeSettings(
     trusted: own.trusted ?? defaults.trusted ?? false,
     coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
+    preconnectHints: own.preconnectHints ?? defaults.preconnectHints ?? 'auto',
     endpoints: endpoints.map(({ address }) => address),
     balance: endpointBalance(balance, endpoints),
     resolve,
@@ -242,9 +244,10 @@ function checkWords(options: OriginOptions): void {
     tfo = 'off',
     reuse = 'always',
   } = options
-  const { coalesce = 'auto', certificateNames = [] } = options
+  const { coalesce = 'auto', certificateNames = [], preconnectHints = 'auto' } = options
   checkWord('reuse', reuse, REUSE_MODES)
   checkWord('coalesce', coalesce, ['auto', 'never'])
+  checkWord('preconnectHints', preconnectHints, ['auto', 'never'])
   checkCertificateNames(certificateNames)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])

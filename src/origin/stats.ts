@@ -9,6 +9,7 @@ import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
+import type { HintFigures } from './hints/preconnect-hints.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 import type { RetryBudgetFigures } from './retry-budget.ts'
 
@@ -97,6 +98,8 @@ export interface PoolStats {
   retryBudget: RetryBudgetFigures
   /** How the origin is protected. Undefined: it is not. */
   protection: ProtectionStatus | undefined
+  /** Hints to preconnect that named the origin: see OriginOptions.preconnectHints. */
+  hints: HintFigures
   /** One line per connection. */
   list: readonly string[]
   /** Where requests are spread over endpoints, how each stands, lane by lane. Left out: they are not. */
@@ -239,6 +242,7 @@ type EntryCounts = Pick<
   | 'retryBudget'
   | 'endpoints'
   | 'protection'
+  | 'hints'
 > & {
   /**
    * Connections that were opened in early data, which the peer refused: what their handshakes turned out to

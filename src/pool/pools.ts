@@ -51,6 +51,11 @@ export class Pools {
     return this.#budget.isFull
   }
 
+  /** Another origin takes the place of one. */
+  get areAllOrigins(): boolean {
+    return this.#maxOrigins > 0 && this.#origins.size >= this.#maxOrigins
+  }
+
   /** Of an origin that is protected. */
   ceilingOf(key: string): OriginCeiling | undefined {
     return this.#origins.get(key)?.ceiling
@@ -162,7 +167,7 @@ export class Pools {
   }
 
   #makeRoomForOrigin(origin: Origin): void {
-    if (this.#maxOrigins === 0 || this.#origins.size < this.#maxOrigins) return
+    if (!this.areAllOrigins) return
     let victim: string | undefined
     let victimUsedAt = Infinity
     for (const [key, { pools }] of this.#origins) {

@@ -66,8 +66,8 @@ export interface DrivenConnection extends QuicConnection {
   readonly awaitsConnectionIds: boolean
   /** How many more connection ids the peer could be given. 0: it may not move. */
   connectionIdsLeft(): number
-  /** Gives the peer an id to reach us by. Its packets are ours from now on. */
-  issueConnectionId(id: Buffer): void
+  /** Gives the peer an id to reach us by, and its token of 16 bytes. Its packets are ours from now on. */
+  issueConnectionId(id: Buffer, resetToken: Buffer): void
   /** An id that the peer will not use any more; undefined: that was all. */
   nextRetiredId(): Buffer | undefined
 }

@@ -72,6 +72,8 @@ export interface QuicAcceptOptions {
   readonly connectionId: Buffer
   /** After a Retry: the connection id that the client's first Initial had. */
   readonly originalConnectionId?: Buffer | undefined
+  /** 16 bytes: what a Stateless Reset for `connectionId` ends with (RFC 9000 10.3). Default: none is announced. */
+  readonly resetToken?: Buffer | undefined
 }
 
 /** Read once per object. */

@@ -5,25 +5,29 @@ import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
 import { destinationId } from './invariant-header.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
+import { type IdRoute, newRoutedId, ROUTED_ID_BYTES, socketOfId } from './routed-ids.ts'
+import { resetToken, statelessReset } from './stateless-reset.ts'
 import { bindUdp } from './udp/open-udp.ts'
 import { Turns } from './udp/turns.ts'
 import { UdpLink } from './udp/udp-link.ts'
 import type { SendOptions, UdpSocket } from './udp/udp-port.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
-const CONNECTION_ID_BYTES = 16
+const CONNECTION_ID_BYTES = ROUTED_ID_BYTES
 /**
  * RFC 9000 14.1: a client's Initial comes in a datagram of at least that, so that we can answer without
  * amplifying.
  */
 const MIN_INITIAL_BYTES = 1200
-/** Answers to versions that we do not speak: enough for clients that are honest. */
-const VERSION_ANSWERS_PER_SECOND = 100
+/** Answers to who has no connection (Version Negotiation, Stateless Reset): enough for clients that are honest. */
+const STRANGER_ANSWERS_PER_SECOND = 100
 
 export interface ServerEndpointOptions {
   readonly engine: DrivenEngine
   readonly clock: Clock
   readonly local: UdpAddress
+  /** A bound socket that was inherited, instead of a new one at `local`. It is closed with the endpoint. */
+  readonly descriptor?: number | undefined
   readonly tls: QuicServerTls
   readonly protocols: readonly string[]
   readonly quic: QuicOptions
@@ -52,6 +56,13 @@ export interface ServerEndpointOptions {
    * process. Default false.
    */
   readonly allowsMigration?: boolean
+  /**
+   * Stateless resets are made with it (RFC 9000 10.3): an endpoint that has it again, after a crash, ends the
+   * connections of before at once, instead of leaving their clients without an answer. Default: a random one.
+   */
+  readonly resetKey?: Buffer | undefined
+  /** The socket is one of several of the address: see routed-ids.ts. Default: it is the only one. */
+  readonly route?: IdRoute | undefined
 }
 
 export interface ServerEndpointStats {
@@ -66,6 +77,8 @@ export interface ServerEndpointStats {
   readonly refused: number
   readonly retries: number
   readonly versionNegotiations: number
+  /** Stateless resets that were sent. */
+  readonly resets: number
   /** Datagrams for nobody. */
   readonly strays: number
 }
@@ -87,6 +100,8 @@ export class ServerEndpoint {
   readonly #byId = new Map<string, Member>()
   readonly #members = new Set<Member>()
   readonly #tokenKey = randomBytes(32)
+  readonly #resetKey: Buffer
+  #tls: QuicServerTls
   #socket: UdpSocket | undefined
   readonly #turns = new Turns(() => this.#socket?.flush())
   #isAccepting = true
@@ -96,11 +111,14 @@ export class ServerEndpoint {
   #retries = 0
   #versionNegotiations = 0
   #strays = 0
-  #versionAnswersLeft = VERSION_ANSWERS_PER_SECOND
-  #versionAnswersAt = 0
+  #resets = 0
+  #strangerAnswersLeft = STRANGER_ANSWERS_PER_SECOND
+  #strangerAnswersAt = 0
 
   private constructor(options: ServerEndpointOptions) {
     this.#options = options
+    this.#tls = options.tls
+    this.#resetKey = options.resetKey ?? randomBytes(32)
   }
 
   /**
@@ -108,17 +126,29 @@ export class ServerEndpoint {
    * when the address cannot be had. Keeps the process alive until it is closed.
    */
   static async listen(options: ServerEndpointOptions): Promise<ServerEndpoint> {
-    const { engine, tls, quic, protocols, allowsMigration = false } = options
-    engine.checkServer({ tls, quic, protocols, allowsSecondPath: allowsMigration })
     const endpoint = new ServerEndpoint(options)
-    endpoint.#socket = await bindUdp(options.local, {
-      onDatagram: (datagram, from, to) => endpoint.#onDatagram(datagram, from, to),
+    endpoint.#check(options.tls)
+    const listener = {
+      onDatagram: (datagram: Buffer, from: UdpAddress, to: UdpAddress) =>
+        endpoint.#onDatagram(datagram, from, to),
       onBatchBegin: () => endpoint.#turns.begin(),
       onBatchEnd: () => endpoint.#turns.end(),
       // An unconnected socket is notified of nobody in particular.
       onError: () => undefined,
-    })
+    }
+    endpoint.#socket = await bindUdp(options.local, listener, options.descriptor)
     return endpoint
+  }
+
+  /** For handshakes from now on. Throws MM_INVALID_ARGUMENT when it cannot be used; the old one stays then. */
+  renewTls(tls: QuicServerTls): void {
+    this.#check(tls)
+    this.#tls = tls
+  }
+
+  #check(tls: QuicServerTls): void {
+    const { engine, quic, protocols, allowsMigration = false } = this.#options
+    engine.checkServer({ tls, quic, protocols, allowsSecondPath: allowsMigration })
   }
 
   get local(): UdpAddress {
@@ -133,6 +163,7 @@ export class ServerEndpoint {
       refused: this.#refused,
       retries: this.#retries,
       versionNegotiations: this.#versionNegotiations,
+      resets: this.#resets,
       strays: this.#strays,
     }
   }
@@ -169,8 +200,9 @@ export class ServerEndpoint {
       retry = 'under-load',
     } = this.#options
     const header = engine.readHeader(datagram, CONNECTION_ID_BYTES)
+    if (header?.isLong === false) return this.#reset(datagram.length, header.destinationId, from, to)
     // Version 0 is a Version Negotiation packet, which must not be answered with another one (RFC 9000 6.1).
-    if (header === undefined || !header.isLong || header.version === 0) {
+    if (header === undefined || header.version === 0) {
       this.#strays += 1
       return
     }
@@ -204,19 +236,42 @@ export class ServerEndpoint {
   }
 
   #negotiate(header: PacketHeader, from: UdpAddress, to: UdpAddress): void {
-    const now = this.#options.clock.now()
-    if (now - this.#versionAnswersAt >= 1000) {
-      this.#versionAnswersAt = now
-      this.#versionAnswersLeft = VERSION_ANSWERS_PER_SECOND
-    }
-    if (this.#versionAnswersLeft === 0) return
-    this.#versionAnswersLeft -= 1
+    if (!this.#mayAnswerStranger()) return
     this.#versionNegotiations += 1
     this.#socket?.send(this.#options.engine.negotiateVersion(header), from, this.#sendOptions(to))
   }
 
+  /** A packet of a connection that we know nothing of, most likely any more: its client is to find out. */
+  #reset(answeredBytes: number, connectionId: Buffer, from: UdpAddress, to: UdpAddress): void {
+    this.#strays += 1
+    const { route } = this.#options
+    const owner = route === undefined ? undefined : socketOfId(connectionId, route.mark)
+    // Whoever has that socket may know the connection.
+    if (owner !== undefined && owner !== route?.socket) return
+    const reset = statelessReset(answeredBytes, resetToken(this.#resetKey, connectionId))
+    if (reset === undefined || !this.#mayAnswerStranger()) return
+    this.#resets += 1
+    this.#socket?.send(reset, from, this.#sendOptions(to))
+  }
+
+  #newConnectionId(): Buffer {
+    const { route } = this.#options
+    return route === undefined ? randomBytes(CONNECTION_ID_BYTES) : newRoutedId(route)
+  }
+
+  #mayAnswerStranger(): boolean {
+    const now = this.#options.clock.now()
+    if (now - this.#strangerAnswersAt >= 1000) {
+      this.#strangerAnswersAt = now
+      this.#strangerAnswersLeft = STRANGER_ANSWERS_PER_SECOND
+    }
+    if (this.#strangerAnswersLeft === 0) return false
+    this.#strangerAnswersLeft -= 1
+    return true
+  }
+
   #retry(header: PacketHeader, from: UdpAddress, to: UdpAddress): void {
-    const retryId = randomBytes(CONNECTION_ID_BYTES)
+    const retryId = this.#newConnectionId()
     const subject = { address: from, originalId: header.destinationId, retryId }
     const token = sealRetryToken(this.#tokenKey, subject, this.#options.clock.now())
     this.#retries += 1
@@ -235,20 +290,21 @@ export class ServerEndpoint {
     to: UdpAddress,
     originalId: Buffer | undefined,
   ): void {
-    const { engine, tls, quic, protocols, clock, allowsMigration = false } = this.#options
+    const { engine, quic, protocols, clock, allowsMigration = false } = this.#options
     // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000
     // 7.3).
-    const connectionId = originalId === undefined ? randomBytes(CONNECTION_ID_BYTES) : header.destinationId
+    const connectionId = originalId === undefined ? this.#newConnectionId() : header.destinationId
     let connection: DrivenConnection
     try {
       connection = engine.accept({
         local: this.local,
         remote: from,
-        tls,
+        tls: this.#tls,
         quic,
         protocols,
         connectionId,
         originalConnectionId: originalId,
+        resetToken: resetToken(this.#resetKey, connectionId),
         allowsSecondPath: allowsMigration,
       })
     } catch {
@@ -341,8 +397,8 @@ export class ServerEndpoint {
   #giveIds(member: Member): void {
     const { connection } = member.link
     for (let left = connection.connectionIdsLeft(); left > 0; left -= 1) {
-      const id = randomBytes(CONNECTION_ID_BYTES)
-      connection.issueConnectionId(id)
+      const id = this.#newConnectionId()
+      connection.issueConnectionId(id, resetToken(this.#resetKey, id))
       this.#addId(member, id)
     }
     for (let id = connection.nextRetiredId(); id !== undefined; id = connection.nextRetiredId()) {

@@ -9,6 +9,8 @@ export const REUSE_CAUSES = [
   'age',
   'abandoned',
   'reuse-mode',
+  'certificate',
+  'proxy-rotation',
   'demand-grew',
 ] as const
 /** One of REUSE_CAUSES. */

@@ -34,6 +34,7 @@ export type TransportEvent =
   /** A connection of another origin carries this one's requests: `connection.sharedBy` says whose, and why. */
   | { type: 'connection-joined'; origin: Origin; connection: Connection }
   | CoalescingRefused
+  | PreconnectHinted
   | ConnectionClosed
   /**
    * A peer did too much of something on a connection to the origin, and the limit of that name took effect.
@@ -156,6 +157,18 @@ export interface CoalescingRefused {
   /** The key of the origin whose connection it is. */
   owner: string
   because: string
+}
+
+/** Where a hint stood: in a 103 (RFC 8297), or in the head of a final response. */
+export type HintSource = 'early-hints' | 'response'
+
+/** A response of another origin named this one in `Link: rel=preconnect`, and a connection is opened ahead. */
+export interface PreconnectHinted {
+  type: 'preconnect-hinted'
+  origin: Origin
+  /** The key of the origin whose response it was. */
+  by: string
+  source: HintSource
 }
 
 /** An HTTP/3 connection has moved to another local address or port, or was to and did not. */

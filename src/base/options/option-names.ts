@@ -56,6 +56,7 @@ const TRANSPORT_NAMES: Names<TransportOptions> = {
   resolver: 1,
   dnsServers: 1,
   resolve: 1,
+  publicHosts: 1,
   observer: 1,
   keylog: 1,
 }
@@ -87,6 +88,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   earlyDataOverTcp: undefined,
   coalesce: undefined,
   certificateNames: undefined,
+  preconnectHints: undefined,
   egress: undefined,
 }
 

@@ -350,6 +350,13 @@ export interface OriginOptions {
    * one's connections; connections of their own are verified as ever. Default: none.
    */
   certificateNames?: readonly string[] | undefined
+  /**
+   * Whether a response of this origin that names another one of `origins` in `Link: rel=preconnect`, as Early Hints
+   * (103) or in its head, opens a connection there, and responses of others open one here (RFC 8297, RFC 8288).
+   * `auto`: where there is none, limits leave a place, and the last one was used; one in 10 s at the most, and
+   * one in an hour where nobody uses them. `never`: none. Default `auto`.
+   */
+  preconnectHints?: 'auto' | 'never' | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Given<SocketOptions> | undefined
   /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */

@@ -21,6 +21,15 @@ export interface ListeningSocketCalls {
   open(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
   /** Of a descriptor that was inherited. Undefined: it is no socket that listens on TCP. */
   addressOf(fd: number): SocketAddress | undefined
+  /** A UDP socket that is bound. `sharesPort`: others may be bound to the address too, numbered as they come. */
+  openDatagram(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
+  /** Likewise. Undefined: it is no UDP socket that is bound. */
+  datagramAddressOf(fd: number): SocketAddress | undefined
+  /**
+   * Which of the sockets of its address gets a datagram: a program of struct sock_filter (SO_ATTACH_REUSEPORT_CBPF,
+   * socket(7)) in place of the one before. Answers with an errno, 0 when it is done.
+   */
+  steer(fd: number, program: Buffer): number
   close(fd: number): void
 }
 
@@ -29,11 +38,17 @@ export type LoadedListeningCalls = { readonly calls: ListeningSocketCalls } | { 
 const AF_INET = 2
 const AF_INET6 = 10
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 /** SOCK_NONBLOCK | SOCK_CLOEXEC; see socket-calls.ts. */
 const AS_LIBUV = 0o4000 | 0o2_000_000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const SO_TYPE = 3
 const SO_REUSEPORT = 15
+const SO_ATTACH_REUSEPORT_CBPF = 51
+/** struct sock_fprog: a count, and a pointer to instructions of eight bytes. */
+const PROGRAM_BYTES = 16
+const INSTRUCTION_BYTES = 8
 const SO_ACCEPTCONN = 30
 /** What Node gives to listen(2); the kernel caps it at net.core.somaxconn. */
 const BACKLOG = 511
@@ -61,26 +76,55 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
       const length = Uint32Array.of(ADDRESS_BYTES)
       return getName(fd, bytes, length) === 0 ? parsedAddress(bytes) : undefined
     }
+    const opened = (
+      type: number,
+      family: 4 | 6,
+      address: SocketAddress,
+      isReady: (fd: number, name: Buffer) => boolean,
+    ): OpenedSocket => {
+      const fd = socket(family === 6 ? AF_INET6 : AF_INET, type | AS_LIBUV, 0) as number // as: the prototype returns int
+      if (fd < 0) return { errno: ffi.errno() }
+      if (isReady(fd, encodedAddress(family, address)))
+        return { fd, port: addressOf(fd)?.port ?? address.port }
+      const errno = ffi.errno()
+      close(fd)
+      return { errno }
+    }
+    const isSet = (fd: number, option: number): boolean => setOption(fd, SOL_SOCKET, option, one, 4) === 0
+    const valueOf = (fd: number, option: number): number | undefined => {
+      const value = new Int32Array(1)
+      return getOption(fd, SOL_SOCKET, option, value, Uint32Array.of(4)) === 0 ? value[0] : undefined
+    }
     const calls: ListeningSocketCalls = {
-      open(family, address, sharesPort) {
-        const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // as: the prototype returns int
-        if (fd < 0) return { errno: ffi.errno() }
-        const name = encodedAddress(family, address)
-        const isOpen =
-          setOption(fd, SOL_SOCKET, SO_REUSEADDR, one, 4) === 0 &&
-          (!sharesPort || setOption(fd, SOL_SOCKET, SO_REUSEPORT, one, 4) === 0) &&
-          bind(fd, name, name.length) === 0 &&
-          listen(fd, BACKLOG) === 0
-        if (isOpen) return { fd, port: addressOf(fd)?.port ?? address.port }
-        const errno = ffi.errno()
-        close(fd)
-        return { errno }
-      },
-      addressOf(fd) {
-        const value = new Int32Array(1)
-        const listens =
-          getOption(fd, SOL_SOCKET, SO_ACCEPTCONN, value, Uint32Array.of(4)) === 0 && value[0] === 1
-        return listens ? addressOf(fd) : undefined
+      open: (family, address, sharesPort) =>
+        opened(
+          SOCK_STREAM,
+          family,
+          address,
+          (fd, name) =>
+            isSet(fd, SO_REUSEADDR) &&
+            (!sharesPort || isSet(fd, SO_REUSEPORT)) &&
+            bind(fd, name, name.length) === 0 &&
+            listen(fd, BACKLOG) === 0,
+        ),
+      addressOf: fd => (valueOf(fd, SO_ACCEPTCONN) === 1 ? addressOf(fd) : undefined),
+      openDatagram: (family, address, sharesPort) =>
+        opened(
+          SOCK_DGRAM,
+          family,
+          address,
+          (fd, name) => (!sharesPort || isSet(fd, SO_REUSEPORT)) && bind(fd, name, name.length) === 0,
+        ),
+      datagramAddressOf: fd => (valueOf(fd, SO_TYPE) === SOCK_DGRAM ? addressOf(fd) : undefined),
+      steer(fd, program) {
+        const at = ffi.address?.(program)
+        if (at === undefined) return ENOSYS
+        const described = Buffer.alloc(PROGRAM_BYTES)
+        const view = new DataView(described.buffer, described.byteOffset, PROGRAM_BYTES)
+        view.setUint16(0, program.length / INSTRUCTION_BYTES, IS_LITTLE_ENDIAN)
+        view.setBigUint64(8, at, IS_LITTLE_ENDIAN)
+        const result = setOption(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, described, PROGRAM_BYTES)
+        return result === 0 ? 0 : ffi.errno()
       },
       close: fd => void close(fd),
     }
@@ -91,6 +135,9 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
     }
   }
 }
+
+const ENOSYS = 38
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** `EADDRINUSE` of 98. */
 export function errnoName(errno: number): string {

@@ -1,6 +1,7 @@
 import { NEVER } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import { containFault } from '../../base/guard.ts'
+import { isSafeMethod } from '../../base/http/exchange.ts'
 import { hasHeader } from '../../base/http/headers.ts'
 import { HTTP3_ERROR_CODES } from '../../http/http3/frames/error-codes.ts'
 import { Http3Session } from '../../http/http3/http3-session.ts'
@@ -9,10 +10,19 @@ import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import type { QuicHandshake, QuicLink, QuicLinkOwner } from '../../quic/engine.ts'
-import type { Http3IngressLimits } from '../ingress-limits.ts'
+import type { IngressLimits } from '../ingress-limits.ts'
 import type { IngressSession, ListenerContext } from '../session-context.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
+
+/**
+ * A request that came in early data may be a replay (RFC 8470). A safe one goes on at once; any other, and one
+ * with a body, waits until the handshake is complete, which proves that it is none. RFC 8470 3 leaves the choice
+ * between this and 425, which would cost the client a round trip more.
+ */
+function mayGoEarly({ method, protocol }: RequestHead, endsStream: boolean): boolean {
+  return endsStream && protocol === undefined && isSafeMethod(method)
+}
 
 /**
  * A request that came in early data and goes on before the handshake is complete says so, that whoever acts
@@ -25,7 +35,7 @@ function markEarlyData(head: RequestHead): RequestHead {
 }
 
 export interface ServerHttp3SessionContext extends ListenerContext {
-  readonly limits: Http3IngressLimits
+  readonly limits: IngressLimits
   onHandshake(handshake: QuicHandshake): void
   /** Of a connection that began in early data. */
   onHandshakeFailed(): void
@@ -179,6 +189,7 @@ export class ServerHttp3Session
     this.isAddressProven = true
     this.#handshakeAtMs = NEVER
     this.#count()
+    this.#exchanges.onHandshake()
     this.#context.onHandshake(handshake)
   }
 
@@ -186,7 +197,9 @@ export class ServerHttp3Session
     this.#count()
     // It goes on at the end of this turn, and what was not proven by now will not be by then.
     const isEarly = this.#link.connection.isInEarlyData
-    return this.#exchanges.receive(stream, isEarly ? markEarlyData(head) : head, endsStream)
+    if (!isEarly) return this.#exchanges.receive(stream, head, endsStream)
+    if (!mayGoEarly(head, endsStream)) return this.#exchanges.receive(stream, head, endsStream, true)
+    return this.#exchanges.receive(stream, markEarlyData(head), true)
   }
 
   onStreamClosed(): void {

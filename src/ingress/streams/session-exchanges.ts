@@ -78,6 +78,8 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   #requests = 0
   /** Requests of the current read. */
   #begun: StreamExchange[] = []
+  /** Those that nobody is to act on before the handshake is complete. */
+  #early: StreamExchange[] = []
   /** Those whose head waits for what comes behind it. */
   #held: StreamExchange[] = []
   /** Those with something to be watched for. */
@@ -126,14 +128,21 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
     this.cover(this.#carrier.nextDeadlineAt)
   }
 
-  /** A request began. */
-  receive(stream: Stream, head: RequestHead, endsStream: boolean): StreamExchange {
+  /** A request began. `awaitsHandshake`: it is handed on by onHandshake(), not at the end of the read. */
+  receive(stream: Stream, head: RequestHead, endsStream: boolean, awaitsHandshake = false): StreamExchange {
     this.#requests++
     this.#stats.requests++
     this.#idleAtMs = NEVER
     const exchange = new StreamExchange(this, stream, head, endsStream)
-    this.#begun.push(exchange)
+    if (awaitsHandshake) this.#early.push(exchange)
+    else this.#begun.push(exchange)
     return exchange
+  }
+
+  /** The handshake is complete, within a read. */
+  onHandshake(): void {
+    this.#begun.push(...this.#early)
+    this.#early = []
   }
 
   /** Nothing is under way: the client must ask for something within keepAliveTimeoutMs. */
@@ -193,6 +202,7 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
     this.#idleAtMs = this.#sweepAtMs = NEVER
     this.#timer.cancel()
     this.#begun = []
+    this.#early = []
     this.#held = []
   }
 

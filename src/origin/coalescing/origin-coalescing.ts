@@ -26,6 +26,7 @@ export class OriginCoalescing {
   readonly #parts: OriginCoalescingParts
   /** The last connection of another origin that was not to be had. */
   #missed: CoalescingMissed | undefined
+  #uncovered = 0
 
   constructor(parts: OriginCoalescingParts) {
     this.#parts = parts
@@ -53,6 +54,16 @@ export class OriginCoalescing {
     })
   }
 
+  /** The last connection of another origin that was not to be had, unless one was joined since. */
+  get missed(): CoalescingMissed | undefined {
+    return this.#missed
+  }
+
+  /** How often that was since its certificate does not cover this one. */
+  get uncovered(): number {
+    return this.#uncovered
+  }
+
   /** It takes no more requests, or has ended. */
   withdraw(connection: Connection): void {
     if (connection instanceof MultiplexedConnection) this.#parts.coalescing.withdraw(connection)
@@ -68,6 +79,7 @@ export class OriginCoalescing {
     const { origin, observer } = this.#parts
     this.#missed = missed
     const { reason, owner, because } = missed
+    if (reason === 'certificate') this.#uncovered += 1
     observer({ type: 'coalescing-refused', origin, reason, owner, because })
   }
 

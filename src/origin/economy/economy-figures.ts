@@ -9,6 +9,13 @@ export interface EconomyCounters {
   readonly closed: Readonly<Record<string, number>>
   /** Of those that the peer closed, the ones that were idle. */
   readonly idleEnds: number
+  /**
+   * Connections that were made since the certificate of an open one, which could have carried the requests, does not
+   * cover the origin.
+   */
+  readonly uncovered: number
+  /** Those that were made through another proxy than the one before. */
+  readonly proxyChanges: number
   /** Of handshakes that were avoided. */
   readonly savedSeconds: number
   readonly savedRoundTrips: number
@@ -60,6 +67,8 @@ export const NO_COUNTERS: EconomyCounters = {
   opened: 0,
   closed: {},
   idleEnds: 0,
+  uncovered: 0,
+  proxyChanges: 0,
   savedSeconds: 0,
   savedRoundTrips: 0,
   streamMs: 0,
@@ -77,6 +86,8 @@ export function difference(from: EconomyCounters, to: EconomyCounters): EconomyC
     opened: to.opened - from.opened,
     closed,
     idleEnds: to.idleEnds - from.idleEnds,
+    uncovered: to.uncovered - from.uncovered,
+    proxyChanges: to.proxyChanges - from.proxyChanges,
     savedSeconds: to.savedSeconds - from.savedSeconds,
     savedRoundTrips: to.savedRoundTrips - from.savedRoundTrips,
     streamMs: to.streamMs - from.streamMs,
@@ -163,23 +174,32 @@ const CAUSES: Readonly<Partial<Record<CloseReason, ReuseCause>>> = {
   upgraded: 'abandoned',
 }
 
-/** How many of the connections that were made replace one that ended for which cause. */
+/**
+ * For which cause connections were made, and how many for each: those that a shared one would have spared, those that
+ * follow to another proxy; the rest replace those that ended. More may have ended than had to be replaced.
+ */
 export function countCauses(counted: EconomyCounters, isReuseOff: boolean): ReadonlyMap<ReuseCause, number> {
   const counts = new Map<ReuseCause, number>()
   const add = (cause: ReuseCause, count: number): void => {
     if (count > 0) counts.set(cause, (counts.get(cause) ?? 0) + count)
   }
-  let ended = 0
-  for (const [reason, count] of Object.entries(counted.closed)) {
-    ended += count
+  const { opened, uncovered, proxyChanges } = counted
+  add('certificate', Math.min(uncovered, opened))
+  add('proxy-rotation', Math.min(proxyChanges, opened - Math.min(uncovered, opened)))
+  const rest = Math.max(0, opened - uncovered - proxyChanges)
+  const ended = Object.values(counted.closed).reduce((sum, count) => sum + count, 0)
+  const replaced = ended > rest ? rest / ended : 1
+  for (const [reason, ends] of Object.entries(counted.closed)) {
+    const count = ends * replaced
     const cause = CAUSES[reason as CloseReason] // what is none of them is not in the table
     if (reason === 'peer-closed') {
       // The idle ones had waited for too long; of the others it took as many requests as it wants.
-      add('origin-keep-alive', Math.min(count, counted.idleEnds))
-      add('origin-max-requests', count - counted.idleEnds)
+      const idle = Math.min(ends, counted.idleEnds)
+      add('origin-keep-alive', idle * replaced)
+      add('origin-max-requests', (ends - idle) * replaced)
     } else if (reason === 'max-requests' && isReuseOff) add('reuse-mode', count)
     else if (cause !== undefined) add(cause, count)
   }
-  add('demand-grew', counted.opened - ended)
+  add('demand-grew', rest - ended)
   return counts
 }

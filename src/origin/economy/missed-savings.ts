@@ -1,3 +1,5 @@
+import type { CoalescingRefusal } from '../../base/events/observer.ts'
+import type { CoalescingMissed } from '../coalescing/coalescing.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { PoolStats } from '../stats.ts'
 
@@ -11,15 +13,29 @@ export interface MissedSaving {
 /** Below this, what could be saved is noise. */
 const MIN_REQUESTS = 20
 
-/** Savings of connections that are possible and not taken, the greatest first. */
+/** What would let an origin share a connection of another one. The rest is as it has to be, or passes by itself. */
+const SHARING: Readonly<Partial<Record<CoalescingRefusal, string>>> = {
+  never: 'coalesce: auto lets it be shared',
+  trust: 'the same tls, socket and protocol options for both let it be shared',
+  certificate: 'a certificate for both names, or certificateNames, lets it be shared',
+  'origin-set': 'its server leaves the origin out of its ORIGIN frame',
+  misdirected: 'its server can be made to answer for both names',
+  avoided: 'its server can be made to answer for both names',
+}
+
+/**
+ * Savings of connections that are possible and not taken, the greatest first. `missed`: the last connection of another
+ * origin that was looked at in vain.
+ */
 export function missedSavings(
   settings: Pick<OriginSettings, 'pool' | 'reuse' | 'protocols'>,
   stats: Pick<
     PoolStats,
-    'economy' | 'objective' | 'sizing' | 'idleHorizon' | 'connections' | 'byProtocol' | 'opened'
+    'economy' | 'objective' | 'sizing' | 'idleHorizon' | 'connections' | 'byProtocol' | 'opened' | 'hints'
   >,
+  missed?: CoalescingMissed,
 ): MissedSaving[] {
-  const { objective, sizing, idleHorizon, connections, economy, byProtocol, opened } = stats
+  const { objective, sizing, idleHorizon, connections, economy, byProtocol, opened, hints } = stats
   const { requests } = economy.sinceStart
   const list: MissedSaving[] = []
   if (requests < MIN_REQUESTS) return list
@@ -58,6 +74,16 @@ export function missedSavings(
     add(
       `${held - sizing.needed} of ${held} connections are more than the last minute needed`,
       `they age out by pool.idleTimeoutMs = ${settings.pool.idleTimeoutMs}, or are pool.warm = ${settings.pool.warm}`,
+    )
+  }
+  const remedy = missed && SHARING[missed.reason]
+  if (remedy !== undefined) {
+    add(`requests could go over a connection of ${missed?.owner}`, `${missed?.because}; ${remedy}`)
+  }
+  if (hints.unused > 0 && hints.unused * 2 > hints.opened) {
+    add(
+      `${hints.unused} of ${hints.opened} connections that hints opened carried no request`,
+      'responses name the origin, and nobody comes: preconnectHints: never opens none',
     )
   }
   if (opened.full > 10 && opened.resumed + opened.earlyData === 0) {

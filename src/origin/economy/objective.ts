@@ -23,6 +23,10 @@ const ADVICE: Readonly<Record<ReuseCause, string>> = {
   abandoned:
     'requests that are given up, and upgrades, end HTTP/1.1 connections: allow h2 in protocols, or raise the deadline of the callers',
   'reuse-mode': 'reuse is never: set it to safe, aggressive or always',
+  certificate:
+    'a connection to its address is open, whose certificate does not cover it: issue one for both names, or list it in certificateNames',
+  'proxy-rotation':
+    'connections follow from one proxy to the next: raise egress.NAME.stickyMs, or take proxies that hold connections for longer',
   'demand-grew':
     'more requests come at once than there are connections: set pool.headroom, or lower pool.maxConnections so that they share fewer; reuse safe and aggressive make new ones as well',
 }

@@ -43,9 +43,12 @@ export class ProxiedRoute implements Resolver, Tunnels {
   readonly #rotation: ProxyRotation
   /** By formatEndpoint(): what stands at an address. Of the last resolutions of all proxies, so it is bounded. */
   readonly #proxies = new Map<string, number>()
+  #last: number | undefined
+  #changes = 0
 
   constructor(parts: ProxiedRouteParts) {
     this.#parts = parts
+    this.#last = undefined
     const { proxies, stickyMs } = parts.egress
     this.#rotation = new ProxyRotation({ count: proxies.length, stickyMs })
   }
@@ -55,6 +58,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
 
   get egress(): string {
     return this.#parts.egress.name
+  }
+
+  /** Connections that went through another proxy than the one before. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** The addresses of the proxies that come next. Rejects where none of them has any. */
@@ -96,6 +104,8 @@ export class ProxiedRoute implements Resolver, Tunnels {
     try {
       const socket = await this.#openThrough(proxy, endpoint, signal)
       this.#rotation.onConnected(index, clock.now(), random)
+      if (this.#last !== undefined && this.#last !== index) this.#changes += 1
+      this.#last = index
       return socket
     } catch (error) {
       // One that was overtaken has done nothing wrong.

@@ -200,6 +200,8 @@ export class AddressDrain {
   }
 
   #hasLeft(connection: Connection, names: readonly DrainedName[]): boolean {
+    // RFC 8336 2.4: for whom an ORIGIN frame named, what the DNS says counts no more.
+    if (connection.sharedBy?.isByOriginSet === true) return false
     const name = names.find(candidate => candidate.has(connection))
     const watched = name === undefined ? undefined : this.#watched.get(name.name)
     return watched?.changes.hasLeft(connection.endpoint.address) === true

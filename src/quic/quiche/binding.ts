@@ -61,6 +61,8 @@ interface NativeAddress {
 
 export interface NativeConfig {
   setTicketKey(key: Uint8Array): void
+  /** Of the connections that are accepted with it from now on; null: none. */
+  setStatelessResetToken(token: bigint | null): void
   enableEarlyData(): void
   /** Without it setKeylog() of a connection has no effect. */
   logKeys(): void
@@ -198,6 +200,11 @@ export interface NativeHeader {
   readonly scid: Uint8Array
   /** An empty token comes as undefined from some packets and as no bytes from others. */
   readonly token?: Uint8Array | null
+}
+
+/** As the binding takes the 16 bytes of a stateless reset token. */
+export function resetTokenNumber(token: Buffer): bigint {
+  return BigInt(`0x${token.toString('hex')}`)
 }
 
 /** The line of versions that the rest was written and measured against. Another quiche has other traps. */

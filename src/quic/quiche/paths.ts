@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { PathEvent } from '../driven-connection.ts'
 import type { UdpAddress } from '../engine.ts'
-import type { NativeConnection, NativePathEvent } from './binding.ts'
+import { RESET_TOKEN_BYTES } from '../stateless-reset.ts'
+import { type NativeConnection, type NativePathEvent, resetTokenNumber } from './binding.ts'
 import { BounceSchedule } from './path-bounces.ts'
 
 const OUTCOMES = {
@@ -90,7 +91,8 @@ export class Paths {
     if (!this.#options.allowsSecondPath) return NO_EVENTS
     const { native, local, role } = this.#options
     if (role === 'client' && native.isEstablished()) {
-      while (this.idsLeft() > 0) this.issueId(randomBytes(CONNECTION_ID_BYTES))
+      while (this.idsLeft() > 0)
+        this.issueId(randomBytes(CONNECTION_ID_BYTES), randomBytes(RESET_TOKEN_BYTES))
       while (native.retiredScidNext() !== null) {
         // Nobody looks connections of this socket up by their ids.
       }
@@ -187,11 +189,10 @@ export class Paths {
     return native.sourceCidsLeft()
   }
 
-  issueId(id: Buffer): void {
+  issueId(id: Buffer, resetToken: Buffer): void {
     this.#idsGiven += 1
     if (this.#ids.length > 0) this.#ids.push(id)
-    const token = randomBytes(16)
-    this.#options.native.newSourceCid(id, BigInt(`0x${token.toString('hex')}`), false)
+    this.#options.native.newSourceCid(id, resetTokenNumber(resetToken), false)
   }
 
   /** Of the path in use (RFC 9002 6.2.1, as after one sample: quiche shows no variation). */

@@ -422,8 +422,8 @@ export class QuicheConnection implements DrivenConnection {
     return this.#end === undefined ? this.#paths.idsLeft() : 0
   }
 
-  issueConnectionId(id: Buffer): void {
-    this.#paths.issueId(id)
+  issueConnectionId(id: Buffer, resetToken: Buffer): void {
+    this.#paths.issueId(id, resetToken)
   }
 
   nextRetiredId(): Buffer | undefined {

@@ -2,7 +2,13 @@ import { isIP } from 'node:net'
 import { TransportError } from '../../base/errors.ts'
 import type { AcceptPolicy, DrivenConnection, DrivenEngine, ServerPolicy } from '../driven-connection.ts'
 import type { PacketHeader, QuicAcceptOptions, QuicConnectOptions } from '../engine.ts'
-import type { NativeConfig, NativeConnection, NativeHeader, QuicheBinding } from './binding.ts'
+import {
+  type NativeConfig,
+  type NativeConnection,
+  type NativeHeader,
+  type QuicheBinding,
+  resetTokenNumber,
+} from './binding.ts'
 import { nativeError } from './connection-end.ts'
 import { KeylogFile } from './keylog-file.ts'
 import { QuicheConfigs } from './quiche-config.ts'
@@ -69,12 +75,24 @@ export class QuicheEngine implements DrivenEngine {
   }
 
   accept(options: QuicAcceptOptions & AcceptPolicy): DrivenConnection {
-    const { quic, protocols, local, remote, connectionId, originalConnectionId } = options
+    const { quic, protocols, local, remote, connectionId, originalConnectionId, resetToken } = options
     checkId(connectionId)
     const allowsSecondPath = options.allowsSecondPath ?? false
     const config = this.#serverConfig(options)
     const original = originalConnectionId ?? null
-    const native = this.#binding.Connection.accept(connectionId, original, local, remote, config)
+    const accept = (token: Buffer | undefined): NativeConnection => {
+      // quiche copies what a connection announces out of its configuration.
+      config.setStatelessResetToken(token === undefined ? null : resetTokenNumber(token))
+      return this.#binding.Connection.accept(connectionId, original, local, remote, config)
+    }
+    let native: NativeConnection
+    try {
+      native = accept(resetToken)
+    } catch (error) {
+      // quiche has 128 bytes for transport parameters, and behind a Retry they name two more connection ids.
+      if (resetToken === undefined || nativeError(error).name !== 'BufferTooShort') throw error
+      native = accept(undefined)
+    }
     const shutdown = this.#binding.Shutdown
     const common = { native, shutdown, local, remote, quic, allowsSecondPath, protocols }
     return new QuicheConnection({ ...common, role: 'server', client: undefined, keylog: undefined })

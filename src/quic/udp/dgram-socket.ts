@@ -62,10 +62,15 @@ export class DgramSocket implements UdpSocket {
   }
 
   /** See bindUdp(). */
-  static async bind(local: UdpAddress, listener: UdpSocketListener): Promise<DgramSocket> {
+  static async bind(
+    local: UdpAddress,
+    listener: UdpSocketListener,
+    descriptor?: number,
+  ): Promise<DgramSocket> {
     const start = (socket: Socket, onReady: () => void): void => {
       socket.once('listening', onReady)
-      socket.bind({ address: local.host, port: local.port, exclusive: true })
+      if (descriptor === undefined) socket.bind({ address: local.host, port: local.port, exclusive: true })
+      else socket.bind({ fd: descriptor, exclusive: true })
     }
     const socket = await open(local, start, bound => new DgramSocket(bound, listener))
     socket.ref()

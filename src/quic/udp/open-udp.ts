@@ -49,11 +49,19 @@ export async function connectUdp(
   return SegmentedSocket.connect(calls, remote, listener, choice)
 }
 
-/** For any number of peers. Rejects with the system's error. Keeps the process alive. */
-export async function bindUdp(local: UdpAddress, listener: UdpSocketListener): Promise<UdpSocket> {
+/**
+ * For any number of peers. Rejects with the system's error. Keeps the process alive. `descriptor`: of a socket
+ * that is bound already, and that is this socket's from now on.
+ */
+export async function bindUdp(
+  local: UdpAddress,
+  listener: UdpSocketListener,
+  descriptor?: number,
+): Promise<UdpSocket> {
   const calls = segmentedCalls()
-  if (calls === undefined) return await DgramSocket.bind(local, listener)
-  return SegmentedSocket.bind(calls, local, listener)
+  if (calls === undefined) return await DgramSocket.bind(local, listener, descriptor)
+  if (descriptor === undefined) return SegmentedSocket.bind(calls, local, listener)
+  return SegmentedSocket.adopt(calls, descriptor, local, listener)
 }
 
 function segmentedCalls(): UdpCalls | undefined {

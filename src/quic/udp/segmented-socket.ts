@@ -172,6 +172,11 @@ export class SegmentedSocket implements UdpSocket {
     }
   }
 
+  /** See bindUdp(). Throws the system's error. */
+  static adopt(calls: UdpCalls, fd: number, local: UdpAddress, listener: UdpSocketListener): SegmentedSocket {
+    return new SegmentedSocket(calls, fd, localOf(calls, fd, local), undefined, listener)
+  }
+
   get description(): string {
     return describeFeatures({ gso: this.#hasGso, gro: this.#hasGro })
   }

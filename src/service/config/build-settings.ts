@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
-import type { OriginOptions } from '../../index.ts'
+import type { OriginOptions, Protocol } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
@@ -11,9 +11,11 @@ import {
   DEFAULT_ACCESS_LOG,
   DEFAULT_ADMIN_ADDRESS,
   DEFAULT_FORWARDING,
+  DEFAULT_LISTEN_HTTP3,
   DEFAULT_LOG,
   DEFAULT_SHUTDOWN,
   DEFAULT_WORKERS,
+  type ListenSettings,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'
@@ -33,13 +35,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   const routes = collectRoutes(config, warnings)
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
-    listen: config.listen.map(({ address, tls, protocols, fastOpen, proxyProtocol }) => ({
-      address,
-      tls,
-      protocols: protocols ?? INGRESS_PROTOCOLS,
-      fastOpen: fastOpen ?? 0,
-      proxyProtocol: proxyProtocol ?? false,
-    })),
+    listen: config.listen.map(listenSettings),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
     log: {
@@ -72,6 +68,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       egress: config.egress ?? {},
       limits: config.limits ?? {},
       resolve: config.resolve ?? {},
+      publicHosts: publicHosts(config, routes),
     },
     state: config.state,
     qlog: config.qlog,
@@ -86,6 +83,37 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     routes,
     warnings,
   }
+}
+
+function listenSettings({
+  address,
+  tls,
+  protocols: spoken,
+  http3,
+  fastOpen = 0,
+  proxyProtocol = false,
+}: ParsedConfig['listen'][number]): ListenSettings {
+  const protocols: readonly Protocol[] = spoken ?? INGRESS_PROTOCOLS
+  const altSvc = { ...DEFAULT_LISTEN_HTTP3.altSvc, ...http3?.altSvc }
+  return {
+    address,
+    tls,
+    protocols: INGRESS_PROTOCOLS.filter(protocol => protocols.includes(protocol)),
+    http3: protocols.includes('h3') ? { ...DEFAULT_LISTEN_HTTP3, ...http3, altSvc } : undefined,
+    fastOpen,
+    proxyProtocol,
+  }
+}
+
+/** The host of a route that takes whole hosts means its origin in hints to preconnect; of several the first. */
+function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
+  const hosts: Record<string, string> = {}
+  for (const { host, path, origin } of routes) {
+    const key = config.origins[origin]?.url.key
+    // IPv6 in brackets is no name that a page would hint.
+    if (key !== undefined && path === '/' && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
+  }
+  return hosts
 }
 
 function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings | undefined {
@@ -128,6 +156,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
   if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
+  if (parsed.preconnectHints !== undefined) options.preconnectHints = parsed.preconnectHints
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
   if (parsed.egress !== undefined) options.egress = parsed.egress
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted

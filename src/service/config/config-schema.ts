@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   DEFAULT_GLOBAL_LIMITS,
+  DEFAULT_HTTP3_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   type EgressOptions,
   LIVENESS_RANGES,
@@ -12,22 +13,27 @@ import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,
   DEFAULT_INGRESS_LIMITS,
   DEFAULT_INGRESS_LIVENESS_OPTIONS,
+  DEFAULT_INGRESS_QUIC_OPTIONS,
   UNDERSCORE_RULES,
 } from '../../ingress/ingress-limits.ts'
-import { FAST_OPEN_NEEDS_TLS, INGRESS_PROTOCOLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/listener.ts'
+import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/listener.ts'
+import { RETRY_RULES } from '../../ingress/quic-listener.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
-import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
 import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
 import {
+  asWord,
   byteSizeField,
   durationField,
   type GivenOptions,
   http2Group,
+  http3Group,
   optionGroup,
+  quicGroup,
 } from './fields/option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
 import { authoritiesField, listenTlsField } from './fields/tls-fields.ts'
@@ -71,13 +77,20 @@ export function configSchema(directory: string) {
           .strictObject({
             address: addressField,
             tls: listenTlsField(directory).optional(),
-            protocols: z.array(listenProtocolField).min(1).optional(),
+            protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+            http3: listenHttp3Field.optional(),
             fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
             proxyProtocol: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
           })
-          .superRefine(({ fastOpen = 0, tls }, context) => {
-            if (fastOpen > 0 && tls === undefined)
-              context.addIssue({ code: 'custom', path: ['fastOpen'], message: FAST_OPEN_NEEDS_TLS })
+          .superRefine(({ fastOpen = 0, tls, protocols = [], http3, proxyProtocol = false }, context) => {
+            const refuse = (path: string, message: string): void =>
+              context.addIssue({ code: 'custom', path: [path], message })
+            const hasHttp3 = protocols.includes('h3')
+            if (fastOpen > 0 && tls === undefined) refuse('fastOpen', FAST_OPEN_NEEDS_TLS)
+            if (hasHttp3 && tls === undefined) refuse('protocols', 'h3 needs tls')
+            if (hasHttp3 && proxyProtocol !== false)
+              refuse('proxyProtocol', 'is of TCP: h3 needs a listener of its own')
+            if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
           }),
       )
       .min(1),
@@ -87,6 +100,8 @@ export function configSchema(directory: string) {
       {
         underscoredFields: z.enum(UNDERSCORE_RULES),
         http2: http2Group(DEFAULT_INGRESS_HTTP2_OPTIONS, { areAll: true }),
+        quic: quicGroup(DEFAULT_INGRESS_QUIC_OPTIONS, { areAll: true }),
+        http3: http3Group(DEFAULT_HTTP3_OPTIONS, { areAll: true }),
         liveness: optionGroup(DEFAULT_INGRESS_LIVENESS_OPTIONS, LIVENESS_RANGES),
       },
     ).optional(),
@@ -213,13 +228,31 @@ const adminAddressField = z.string().transform((value, context) => {
   return z.NEVER
 })
 
-const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context) => {
-  const built = INGRESS_PROTOCOLS.find(known => known === protocol)
-  if (built !== undefined) return built
-  const message = `listening with ${protocol} is ${NOT_BUILT}; listen with ${INGRESS_PROTOCOLS.join(' and ')}`
-  context.addIssue({ code: 'custom', message })
-  return z.NEVER
-})
+/** `altSvc`: see Http3ListenSettings. */
+const listenHttp3Field = z
+  .strictObject({
+    retry: z.enum(RETRY_RULES).optional(),
+    earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
+    clientMigration: z.preprocess(asWord, z.enum(['off', 'on'])).optional(),
+    altSvc: z
+      .preprocess(
+        value => (value === 'off' || value === false ? { maxAge: 0 } : value),
+        z.strictObject({
+          port: z.number().int().min(1).max(65_535).optional(),
+          maxAge: durationField.optional(),
+        }),
+      )
+      .optional(),
+  })
+  .transform(({ retry, earlyData, clientMigration, altSvc }) => ({
+    ...(retry !== undefined && { retry }),
+    ...(earlyData !== undefined && { earlyData: earlyData === 'safe' }),
+    ...(clientMigration !== undefined && { allowsMigration: clientMigration === 'on' }),
+    altSvc: {
+      ...(altSvc?.port !== undefined && { port: altSvc.port }),
+      ...(altSvc?.maxAge !== undefined && { maxAgeMs: altSvc.maxAge }),
+    },
+  }))
 
 /** One way out. No fault repeats the URL of a proxy: it may hold a password. */
 function egressField(directory: string): z.ZodType<EgressOptions> {

@@ -22,7 +22,7 @@ import type {
 } from '../../entry/options.ts'
 import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
-import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
+import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
@@ -229,14 +229,45 @@ interface WorkersConfig {
   maxMemoryBytes?: number | string | undefined
 }
 
+/** `http3` of a listener. */
+interface Http3ListenConfig {
+  /**
+   * Whether clients have to prove their address first (Retry, RFC 9000 8.1.2), which costs them a round trip:
+   * `under-load`, when 500 handshakes are under way; `always`; `never`. Default `under-load`.
+   */
+  retry?: RetryRule | undefined
+  /**
+   * `safe`: requests with a safe method and no body are served before the handshake is complete (0-RTT), with
+   * `Early-Data: 1`, and the origin's 425 goes to the client (RFC 8470); others wait for the handshake. Default
+   * `off`.
+   */
+  earlyData?: 'off' | 'safe' | undefined
+  /**
+   * Clients may move to another address in mid-connection. Only where all clients are yours: see
+   * docs/http3-clients.md. Default `off`.
+   */
+  clientMigration?: 'off' | 'on' | undefined
+  /**
+   * What responses announce: the `port` that clients reach (default: that of the listener), for `maxAge`
+   * (default 1d); `off`: nothing.
+   */
+  altSvc?: 'off' | { port?: number | undefined; maxAge?: number | string | undefined } | undefined
+}
+
 /** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
   address: string
   /** Certificate and key, PEM or files of it. Default: plain HTTP. */
   tls?: { cert: string; key: string } | undefined
-  /** What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. */
-  protocols?: IngressProtocol[] | undefined
+  /**
+   * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. With h3
+   * the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it needs `tls` and
+   * `@matrixai/quic`.
+   */
+  protocols?: Protocol[] | undefined
+  /** HTTP/3 with clients, where `protocols` names it. */
+  http3?: Http3ListenConfig | undefined
   /**
    * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0:
    * off. Only with `tls`. Where the kernel does not allow it (net.ipv4.tcp_fastopen without 0x2) or native
@@ -337,6 +368,12 @@ export interface OriginOptionsConfig {
    * that requests of those origins may go over its connections: for private networks.
    */
   certificateNames?: string[] | undefined
+  /**
+   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect` opens a
+   * connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`, within bounds,
+   * or `never`. Default `auto`.
+   */
+  preconnectHints?: 'auto' | 'never' | undefined
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean | undefined
   /** The name of the way out in `egress`. Default: none; connections go directly. */

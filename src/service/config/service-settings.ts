@@ -3,6 +3,7 @@ import type { FairBy, ResolverOptions } from '../../entry/options.ts'
 import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
+import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
@@ -48,14 +49,28 @@ export interface WorkersSettings {
   readonly maxMemoryBytes: number | undefined
 }
 
-interface ListenSettings {
+export interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
+  /** Over TCP; none: UDP alone. */
   readonly protocols: readonly IngressProtocol[]
+  /** Undefined: no HTTP/3. */
+  readonly http3: Http3ListenSettings | undefined
   /** How many clients may wait whose data came with their SYN (TCP Fast Open); 0: off. */
   readonly fastOpen: number
   /** Who sends the PROXY protocol, and has to. */
   readonly proxyProtocol: TrustedPeers
+}
+
+/** HTTP/3 at the UDP port of a listener. */
+export interface Http3ListenSettings {
+  readonly retry: RetryRule
+  /** Safe requests are served from 0-RTT. */
+  readonly earlyData: boolean
+  /** See ListenQuicOptions. */
+  readonly allowsMigration: boolean
+  /** What responses announce (RFC 7838): the port, where clients reach it by another one, and for how long. */
+  readonly altSvc: { readonly port: number | undefined; readonly maxAgeMs: number }
 }
 
 export interface AdminSettings {
@@ -152,6 +167,12 @@ export const DEFAULT_SHUTDOWN: ShutdownSettings = {
   keepAdmin: false,
   maxFaults: 10,
   faultWindowMs: 60_000,
+}
+export const DEFAULT_LISTEN_HTTP3: Http3ListenSettings = {
+  retry: 'under-load',
+  earlyData: false,
+  allowsMigration: false,
+  altSvc: { port: undefined, maxAgeMs: 86_400_000 },
 }
 export const DEFAULT_LOG: LogSettings = {
   level: 'info',

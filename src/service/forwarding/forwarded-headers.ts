@@ -191,7 +191,7 @@ function joined(before: string | undefined, own: string): string {
 /**
  * Writes the fields of a forwarded response.
  * 1. Alt-Svc of the origin goes no further: it is about the origin's host and port, and clients would take it
- *    for a port of ours (RFC 7838 2.1).
+ *    for a port of ours (RFC 7838 2.1). The listener's own takes its place.
  * 2. Via is appended, by what the origin spoke (RFC 9110 7.6.3: each entry names the protocol in which the
  *    message was received; HTTP/2 and HTTP/3 have no minor version). An origin's own Via stays in front of it,
  *    as another line of the same list.
@@ -205,11 +205,13 @@ export class ResponseHeaders {
   #lastProtocol: Protocol = 'http/1.1'
   #lastResult: HeaderList
 
-  constructor(name: OwnName) {
+  /** `altSvc`: what the listener announces; undefined: nothing. */
+  constructor(name: OwnName, altSvc?: string) {
+    const announced = altSvc === undefined ? [] : ['alt-svc', altSvc]
     this.#fields = {
-      'http/1.1': ['via', `1.1 ${name.viaEntry}`],
-      h2: ['via', `2 ${name.viaEntry}`],
-      h3: ['via', `3 ${name.viaEntry}`],
+      'http/1.1': ['via', `1.1 ${name.viaEntry}`, ...announced],
+      h2: ['via', `2 ${name.viaEntry}`, ...announced],
+      h3: ['via', `3 ${name.viaEntry}`, ...announced],
     }
     this.#lastResult = this.#fields['http/1.1']
   }

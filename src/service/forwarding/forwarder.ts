@@ -84,9 +84,20 @@ export class Forwarder {
     return this.#stalledReaders.stats
   }
 
-  /** For `listen`. */
-  readonly handle: IngressHandler = exchange => {
-    const state = this.#state
+  /** For a listener; `altSvc` is what its responses announce (RFC 7838), once there are any. */
+  handler(altSvc: () => string | undefined = announceNothing): IngressHandler {
+    let prepared: ForwardingState | undefined
+    let state = this.#state
+    return exchange => {
+      if (prepared !== this.#state) {
+        prepared = this.#state
+        state = withAltSvc(prepared, altSvc())
+      }
+      this.#handle(exchange, state)
+    }
+  }
+
+  #handle(exchange: IngressExchange, state: ForwardingState): void {
     const target = state.routes.match(exchange.authority, exchange.path)
     if (exchange.method === 'CONNECT') {
       this.#refuse(state, exchange, new TransportError('MM_METHOD_REFUSED', 'CONNECT is not forwarded'))
@@ -182,6 +193,12 @@ export class Forwarder {
 
 /** An answer that is complete at once has nothing to receive from its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
+
+function announceNothing(): undefined {}
+
+function withAltSvc(state: ForwardingState, altSvc: string | undefined): ForwardingState {
+  return altSvc === undefined ? state : { ...state, responseHeaders: new ResponseHeaders(state.name, altSvc) }
+}
 
 function fairKeyOf(exchange: IngressExchange, fairBy: FairBy): string | undefined {
   if (fairBy === 'none') return undefined

@@ -22,9 +22,14 @@ export function certificateExpiries(
   const add = (of: CertificateExpiry['of'], name: string, expiresAtSeconds: number | undefined): void => {
     if (expiresAtSeconds !== undefined) expiries.push({ of, name, expiresAtSeconds })
   }
-  for (const { address: host, port, certificate } of listeners) {
-    add('listener', formatListenAddress({ host, port }), expiryOf(certificate))
-  }
+  // TCP and UDP at one port have the same.
+  const shown = new Map(
+    listeners.map(({ address: host, port, certificate }) => [
+      formatListenAddress({ host, port }),
+      certificate,
+    ]),
+  )
+  for (const [name, certificate] of shown) add('listener', name, expiryOf(certificate))
   for (const { name, origin } of origins) {
     const expiresAt = shownBy(origin)
     add('origin', name, expiresAt === undefined ? undefined : expiresAt / 1000)

@@ -1,44 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { systemClock } from '../../entry/events.ts'
 import { DEFAULT_GLOBAL_LIMITS } from '../../entry/options.ts'
-import { TransportError } from '../../index.ts'
 import { type AcceptPlan, planAccept } from '../../ingress/accept-gate.ts'
-import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
-import { listen, type TcpListener } from '../../ingress/listener.ts'
+import type { IngressListener } from '../../ingress/listener.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
-import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
+import { formatListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
-import { trustOf } from '../forwarding/forwarded-chain.ts'
-import { proxyStatusName } from '../forwarding/own-response.ts'
-import { ingressLog } from '../logging/ingress-log.ts'
-
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use',
-  EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'this machine does not have that address',
-}
-
-/** Why a server could not be opened, with the address that it was to have. */
-export function listenFailure(what: string, address: ListenAddress, cause: unknown): TransportError {
-  const reason = REASONS[errorCode(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
-  return new TransportError(
-    'MM_LISTEN_FAILED',
-    `cannot open ${what} on ${formatListenAddress(address)}: ${reason}`,
-    {
-      cause,
-    },
-  )
-}
-
-export function isAddressInUse(error: unknown): boolean {
-  return errorCode(error) === 'EADDRINUSE'
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
-}
+import { isAddressInUse, listenFailure } from './listen-failure.ts'
+import { type HandlerOf, type InheritedEntry, listeningLine, openListeners } from './open-listeners.ts'
 
 /** The sockets of a service. */
 export interface OpenSockets {
@@ -49,59 +20,48 @@ export interface OpenSockets {
 /** A listener, and which entry of `listen` it is of: a worker may have several of one. */
 interface OpenListener {
   readonly entry: number
-  readonly listener: TcpListener
+  readonly listener: IngressListener
 }
 
-/** Descriptors of sockets that listen already, a list for each entry of `listen`. */
-export type InheritedSockets = readonly (readonly number[])[]
+/** Sockets that are open already, for each entry of `listen`. */
+export type InheritedSockets = readonly InheritedEntry[]
+
+/** What the workers of one service have in common. */
+export interface SharedSockets {
+  readonly inherited?: InheritedSockets | undefined
+  /** Seals the tickets that clients resume with. Default: one of this process. */
+  readonly ticketSecret?: Buffer | undefined
+}
 
 /** Opens the admin server and every listener; when one cannot be opened, none stays open. */
 export async function openSockets(
   settings: ServiceSettings,
-  handler: IngressHandler,
+  handlerOf: HandlerOf,
   actions: AdminActions,
   logger: Logger,
-  inherited?: InheritedSockets,
+  { inherited, ticketSecret = randomBytes(32) }: SharedSockets = {},
 ): Promise<OpenSockets> {
   const listeners: OpenListener[] = []
-  const plan = acceptPlan(settings, logger)
+  const room = acceptPlan(settings, logger)?.room
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
-    for (const [entry, { address, tls, protocols, fastOpen, proxyProtocol }] of settings.listen.entries()) {
-      for (const descriptor of inherited?.[entry] ?? [undefined]) {
-        const listener = await listen({
-          address,
-          ...(descriptor !== undefined && { descriptor }),
-          ...(tls !== undefined && { tls }),
-          protocols,
-          fastOpen,
-          ...(proxyProtocol !== false && { proxyProtocol: { isTrusted: trustOf(proxyProtocol) } }),
-          limits: settings.ingress,
-          ...(plan !== undefined && { room: plan.room }),
-          handler,
-          clock: systemClock,
-          observer: ingressLog(logger),
-          proxyName: proxyStatusName(settings.forwarding.pseudonym),
-        }).catch((error: unknown) => {
-          throw listenFailure('a listener', address, error)
-        })
-        listeners.push({ entry, listener })
-        // Whoever has opened an inherited one has said so.
-        if (descriptor === undefined)
-          logger.info(listeningLine(tls !== undefined, listener.address, listener.port))
-      }
+    for (const [index, entry] of settings.listen.entries()) {
+      const opened = await openListeners(
+        { settings, entry, handlerOf, logger, room, ticketSecret },
+        inherited?.[index],
+      )
+      listeners.push(...opened.map(listener => ({ entry: index, listener })))
+      const [first] = opened
+      // Whoever has opened an inherited one has said so.
+      if (inherited !== undefined || first === undefined) continue
+      logger.info(listeningLine(entry, { host: first.address, port: first.port }))
     }
   } catch (error) {
     await Promise.all([...listeners.map(({ listener }) => listener.close()), admin?.close()])
     throw error
   }
   return { listeners, admin }
-}
-
-/** `listening on https://127.0.0.1:8443` */
-export function listeningLine(isTls: boolean, host: string, port: number): string {
-  return `listening on ${isTls ? 'https' : 'http'}://${formatListenAddress({ host, port })}`
 }
 
 /** Says what a limit of descriptors leaves of the defaults, and what does not fit into it. */

@@ -32,7 +32,7 @@ import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
 import { certificateExpiries } from './certificate-expiries.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
-import { type InheritedSockets, type OpenSockets, openSockets } from './open-sockets.ts'
+import { type OpenSockets, openSockets, type SharedSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult, ResponseFields, Service } from './service-api.ts'
 import { settingsChanges } from './settings-changes.ts'
@@ -47,7 +47,7 @@ interface ServiceOutside {
   readonly onTooManyFaults: (() => void) | undefined
   readonly returnsMemory: boolean
   readonly responseFields?: ResponseFields | undefined
-  readonly inherited?: InheritedSockets | undefined
+  readonly sockets?: SharedSockets | undefined
   /** Receives every event of the transport as well. */
   readonly observer?: Observer | undefined
 }
@@ -166,10 +166,10 @@ export class RunningService implements Service {
     try {
       service.#sockets = await openSockets(
         settings,
-        service.#forwarder.handle,
+        altSvc => service.#forwarder.handler(altSvc),
         service.actions,
         logger,
-        outside.inherited,
+        outside.sockets,
       )
     } catch (error) {
       await service.close()
@@ -182,7 +182,12 @@ export class RunningService implements Service {
   }
 
   get addresses(): readonly ListenAddress[] {
-    return this.#sockets.listeners.map(({ listener: { address: host, port } }) => ({ host, port }))
+    const { listeners } = this.#sockets
+    // One for each entry of `listen`, which may have several sockets.
+    const first = listeners.filter(
+      ({ entry }, index) => listeners.findIndex(one => one.entry === entry) === index,
+    )
+    return first.map(({ listener: { address: host, port } }) => ({ host, port }))
   }
 
   get adminAddress(): ListenAddress | undefined {

@@ -23,7 +23,12 @@ export function settingsChanges(before: ServiceSettings, after: ServiceSettings)
   }
   for (const part of ['forwarding', 'errors', 'memory', 'shutdown'] as const)
     if (!isDeepStrictEqual(before[part], after[part])) changes.push(`${part}: changed`)
-  const limits = [before, after].map(({ transport }) => ({ ...transport, origins: undefined }))
+  // Public hosts are those of routes.
+  const limits = [before, after].map(({ transport }) => ({
+    ...transport,
+    origins: undefined,
+    publicHosts: undefined,
+  }))
   if (!isDeepStrictEqual(limits[0], limits[1])) changes.push('defaults, limits or resolve: changed')
   return changes
 }

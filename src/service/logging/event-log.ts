@@ -146,6 +146,12 @@ function logEvent(
         `${origin}: pool: connection of ${event.owner} not used (${event.reason}): ${event.because}`,
       )
       return
+    case 'preconnect-hinted':
+      logger.info(
+        { origin, by: event.by, source: event.source },
+        `${origin}: connecting ahead: ${event.by} named it in ${event.source === 'early-hints' ? 'Early Hints' : 'a response'}`,
+      )
+      return
     case 'connection-closed': {
       const { connection, reason, ageMs, requests, error } = event
       const because = error === undefined ? reason : `${reason}: ${error.code} ${error.message}`

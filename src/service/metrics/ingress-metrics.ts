@@ -48,7 +48,7 @@ export function registerIngressMetrics(registry: Registry, stats: () => readonly
     () => [{ labels: {}, value: sum(({ accepting }) => accepting.limitedTurns) }],
   )
   const perProtocol = (pick: (stats: IngressProtocolStats) => number) =>
-    (['http/1.1', 'h2'] as const).map(protocol => ({
+    (['http/1.1', 'h2', 'h3'] as const).map(protocol => ({
       labels: { protocol },
       value: sum(({ protocols }) => pick(protocols[protocol])),
     }))

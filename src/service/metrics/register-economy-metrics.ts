@@ -3,6 +3,8 @@ import { REUSE_CAUSES } from '../../entry/events.ts'
 import type { PoolStats, TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
+const HINT_OUTCOMES = ['opened', 'warm', 'paced', 'limited', 'refused'] as const
+
 /** How few connections carry the requests, and what stands against fewer. `configured` names each origin key. */
 export function registerEconomyMetrics(
   registry: Registry,
@@ -37,6 +39,13 @@ export function registerEconomyMetrics(
       { labels: { ...labels, outcome: 'avoided' }, value: idleHorizon.racesAvoided },
       { labels: { ...labels, outcome: 'lost' }, value: idleHorizon.racesLost },
     ],
+  )
+  perOrigin(
+    'counter',
+    'middlemile_preconnect_hints_total',
+    'Hints to preconnect (Link, 103) in responses of other origins that named the origin, by what became of them',
+    ({ hints }, labels) =>
+      HINT_OUTCOMES.map(outcome => ({ labels: { ...labels, outcome }, value: hints[outcome] })),
   )
   perOrigin(
     'gauge',

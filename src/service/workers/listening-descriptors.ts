@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import {
   errnoName,
@@ -8,13 +7,27 @@ import {
   type SocketAddress,
 } from '../../connect/native/listening-sockets.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
-import { listenFailure } from '../lifecycle/open-sockets.ts'
+import { listenFailure, resolveListenAddress } from '../lifecycle/listen-failure.ts'
+import type { Inherited } from './inherited-sockets.ts'
+import { type ClaimedSocket, type QuicHandover, QuicSockets } from './quic-sockets.ts'
+
+/** What an entry of `listen` wants of sockets. */
+export interface WantedSockets {
+  readonly address: ListenAddress
+  readonly tcp: boolean
+  readonly quic: boolean
+}
 
 /** The sockets of one entry of `listen`. */
 export interface ListeningGroup {
   readonly address: ListenAddress
+  /** Of TCP. */
   readonly descriptors: readonly number[]
+  readonly quic: QuicSockets | undefined
 }
+
+/** A free port of TCP may be taken for UDP: others are tried, so many times. */
+const MAX_PORT_ATTEMPTS = 10
 
 /**
  * The listening sockets of a service with workers: the supervisor has them and accepts from none, one for
@@ -31,52 +44,109 @@ export class ListeningDescriptors {
   }
 
   /**
-   * Opens what is not in `inherited`. Rejects with MM_LISTEN_FAILED; none stays open then.
+   * Opens what is not inherited. Rejects with MM_LISTEN_FAILED; none stays open then.
    */
   static async open(
-    addresses: readonly ListenAddress[],
+    wanted: readonly WantedSockets[],
     workers: number,
-    inherited: readonly number[] = [],
+    inherited: Pick<Inherited, 'listening' | 'quic'> = { listening: [], quic: [] },
     loaded: LoadedListeningCalls = listeningSocketCalls(),
   ): Promise<ListeningDescriptors> {
     if ('unavailable' in loaded) throw new Error(loaded.unavailable)
     const { calls } = loaded
     const unclaimed = new Map<number, SocketAddress>()
-    for (const fd of inherited) {
+    for (const fd of inherited.listening) {
       const address = calls.addressOf(fd)
       if (address !== undefined) unclaimed.set(fd, address)
     }
-    const opened: number[] = []
+    const handovers = new Set(inherited.quic)
+    const groups: ListeningGroup[] = []
     try {
-      const groups: ListeningGroup[] = []
-      for (const address of addresses) {
-        const group = claim(unclaimed, address, await resolved(address))
-        groups.push(group ?? (await openGroup(calls, address, workers, opened)))
-      }
-      for (const fd of unclaimed.keys()) calls.close(fd)
+      for (const one of wanted) groups.push(await openEntry({ calls, workers, unclaimed, handovers }, one))
+      for (const fd of [...unclaimed.keys(), ...[...handovers].flatMap(({ fds }) => fds)]) calls.close(fd)
       return new ListeningDescriptors(calls, groups)
     } catch (error) {
-      for (const fd of opened) calls.close(fd)
+      new ListeningDescriptors(calls, groups).close()
       throw error
     }
   }
 
-  /** Those of one of so many workers, a list for each entry of `listen`. None is left without a worker. */
+  /** Those of TCP of one of so many workers, a list for each entry of `listen`. None is left without a worker. */
   of(slot: number, workers: number): number[][] {
     return this.groups.map(({ descriptors }) =>
       descriptors.length < workers
-        ? [descriptors[slot % descriptors.length] as number] // a group is never empty
+        ? descriptors.slice(slot % descriptors.length, (slot % descriptors.length) + 1)
         : descriptors.filter((_, index) => index % workers === slot),
     )
   }
 
+  /** A UDP socket for a worker alone, until release(); undefined for each entry without HTTP/3. */
+  claim(worker: number): (ClaimedSocket | undefined)[] {
+    return this.groups.map(({ quic }) => quic?.claim(worker))
+  }
+
+  release(worker: number): void {
+    for (const { quic } of this.groups) quic?.release(worker)
+  }
+
+  /** See QuicSockets. Answers with what went wrong. */
+  steer(workers: readonly number[]): string | undefined {
+    return this.groups.map(({ quic }) => quic?.steer(workers)).find(because => because !== undefined)
+  }
+
+  /** Of TCP. */
   get all(): number[] {
     return this.groups.flatMap(({ descriptors }) => descriptors)
+  }
+
+  get quic(): QuicSockets[] {
+    return this.groups.flatMap(({ quic }) => quic ?? [])
   }
 
   /** Clients are refused from now on, unless others have the sockets. */
   close(): void {
     for (const fd of this.all) this.#calls.close(fd)
+    for (const sockets of this.quic) sockets.close()
+  }
+}
+
+interface OpeningParts {
+  readonly calls: ListeningSocketCalls
+  readonly workers: number
+  /** What was inherited and nobody has yet. */
+  readonly unclaimed: Map<number, SocketAddress>
+  readonly handovers: Set<QuicHandover>
+}
+
+async function openEntry(parts: OpeningParts, wanted: WantedSockets): Promise<ListeningGroup> {
+  const { calls, workers, unclaimed, handovers } = parts
+  const candidates = await resolveListenAddress(wanted.address)
+  for (let attempt = 1; ; attempt += 1) {
+    const descriptors: number[] = []
+    try {
+      let address = candidates[0] as ListenAddress // there is always one
+      if (wanted.tcp) {
+        const claimed = claim(unclaimed, wanted.address, candidates)
+        const group = claimed ?? openGroup(calls, wanted.address, candidates, workers)
+        descriptors.push(...group.descriptors)
+        ;({ address } = group)
+      }
+      if (!wanted.quic) return { address, descriptors, quic: undefined }
+      const before = [...handovers].find(({ fds }) => {
+        const at = calls.datagramAddressOf(fds[0] ?? -1)
+        return at?.host === address.host && (at.port === address.port || address.port === 0)
+      })
+      if (before !== undefined) handovers.delete(before)
+      const port = before === undefined ? address.port : calls.datagramAddressOf(before.fds[0] ?? -1)?.port
+      const quic = new QuicSockets(calls, { ...address, port: port ?? address.port }, before)
+      quic.reserve()
+      return { address: quic.address, descriptors, quic }
+    } catch (error) {
+      for (const fd of descriptors) calls.close(fd)
+      const mayTryAgain =
+        wanted.address.port === 0 && wanted.tcp && wanted.quic && attempt < MAX_PORT_ATTEMPTS
+      if (!mayTryAgain) throw error
+    }
   }
 }
 
@@ -85,7 +155,7 @@ function claim(
   unclaimed: Map<number, SocketAddress>,
   address: ListenAddress,
   wanted: readonly SocketAddress[],
-): ListeningGroup | undefined {
+): Pick<ListeningGroup, 'address' | 'descriptors'> | undefined {
   const matching = [...unclaimed].filter(([, { host, port }]) =>
     wanted.some(one => one.host === host && (one.port === port || one.port === 0)),
   )
@@ -99,14 +169,14 @@ function claim(
   }
 }
 
-async function openGroup(
+function openGroup(
   calls: ListeningSocketCalls,
-  address: ListenAddress,
+  wanted: ListenAddress,
+  candidates: readonly ListenAddress[],
   workers: number,
-  opened: number[],
-): Promise<ListeningGroup> {
+): Pick<ListeningGroup, 'address' | 'descriptors'> {
   let errno = 0
-  for (const candidate of await resolved(address)) {
+  for (const candidate of candidates) {
     const family = isIP(candidate.host) === 6 ? 6 : 4
     // With SO_REUSEPORT a second service on the port would not be refused, but share it: without it, it is.
     const trial = calls.open(family, candidate, false)
@@ -115,37 +185,20 @@ async function openGroup(
       continue
     }
     calls.close(trial.fd)
+    const address = { host: candidate.host, port: trial.port }
     const descriptors: number[] = []
-    for (let worker = 0; worker < workers; worker++) {
-      const socket = calls.open(family, { ...candidate, port: trial.port }, true)
-      if ('errno' in socket) {
-        errno = socket.errno
+    while (descriptors.length < workers) {
+      const socket = calls.open(family, address, true)
+      if ('fd' in socket) descriptors.push(socket.fd)
+      else {
+        ;({ errno } = socket)
         break
       }
-      opened.push(socket.fd)
-      descriptors.push(socket.fd)
     }
-    if (descriptors.length === workers)
-      return { address: { host: candidate.host, port: trial.port }, descriptors }
+    if (descriptors.length === workers) return { address, descriptors }
+    for (const fd of descriptors) calls.close(fd)
   }
-  throw listenFailure('a listener', address, systemError(errno, address))
-}
-
-/** The IP addresses that an address may mean, the best first. */
-async function resolved({ host, port }: ListenAddress): Promise<readonly SocketAddress[]> {
-  if (host === '')
-    return [
-      { host: '::', port },
-      { host: '0.0.0.0', port },
-    ]
-  if (isIP(host) === 6) return [{ host: new URL(`http://[${host}]`).hostname.slice(1, -1), port }]
-  if (isIP(host) === 4) return [{ host, port }]
-  try {
-    const { address } = await lookup(host)
-    return [{ host: address, port }]
-  } catch (error) {
-    throw listenFailure('a listener', { host, port }, error)
-  }
+  throw listenFailure('a listener', wanted, systemError(errno, wanted))
 }
 
 function systemError(errno: number, address: ListenAddress): Error {

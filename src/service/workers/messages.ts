@@ -1,4 +1,5 @@
 import type { ConfigFault } from '../config/config-fault.ts'
+import type { InheritedSockets } from '../lifecycle/open-sockets.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
 
@@ -14,8 +15,12 @@ export interface ConfigText {
  * Channel.receive().
  */
 export interface ToWorker {
-  /** The first message: listen on these descriptors, a list for each entry of `listen`. */
-  start: ConfigText & { readonly descriptors: readonly (readonly number[])[] } & Quarantine
+  /** The first message: listen on these sockets. */
+  start: ConfigText & {
+    readonly sockets: InheritedSockets
+    /** Seals the tickets that clients resume with, at any worker: 32 bytes, hexadecimal. */
+    readonly ticketSecret: string
+  } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine
   /** Its log files were renamed. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { guardedListener } from '../../base/guard.ts'
 import { systemClock } from '../../entry/events.ts'
-import { handOver } from './inherited-sockets.ts'
+import { handOver, type Inherited } from './inherited-sockets.ts'
 
 /** What became of an upgrade. */
 export type UpgradeResult =
@@ -19,13 +19,12 @@ const FIRST_PROCESS = 1
  * Resolves when it takes requests, or says why it does not; it is gone then.
  */
 export async function startSuccessor(
-  listening: readonly number[],
-  admin: number | undefined,
+  sockets: Omit<Inherited, 'ready'>,
   argv: readonly string[] = process.argv.slice(1),
 ): Promise<UpgradeResult> {
   if (process.pid === FIRST_PROCESS)
     return { ok: false, because: 'this is process 1, with which its container ends: start another container' }
-  const { environment, descriptors, ready } = handOver(process.env, listening, admin)
+  const { environment, descriptors, ready } = handOver(process.env, sockets)
   const child = spawn(process.execPath, [...process.execArgv, ...argv], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...descriptors],
     env: environment,

@@ -6,7 +6,8 @@ import { TransportError } from '../../index.ts'
 import type { AdminServer } from '../admin/admin-server.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { restartWarnings, type ServiceSettings } from '../config/service-settings.ts'
-import { listeningLine, openAdmin } from '../lifecycle/open-sockets.ts'
+import { listeningLine } from '../lifecycle/open-listeners.ts'
+import { openAdmin } from '../lifecycle/open-sockets.ts'
 import { ProcessFaults } from '../lifecycle/process-faults.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { settingsChanges } from '../lifecycle/settings-changes.ts'
@@ -86,12 +87,12 @@ export class SupervisedService {
     options: SuperviseOptions,
   ): Promise<SupervisedService> {
     const inherited = takeInherited(process.env, process.pid)
-    const addresses = settings.listen.map(({ address }) => address)
-    const sockets = await ListeningDescriptors.open(
-      addresses,
-      workerCount(settings.workers),
-      inherited.listening,
-    )
+    const wanted = settings.listen.map(({ address, protocols, http3 }) => ({
+      address,
+      tcp: protocols.length > 0,
+      quic: http3 !== undefined,
+    }))
+    const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
     const log = logToStandardOutput(settings.log, { isShared: settings.accessLog?.to === 'stdout' })
     const { logger } = log
     const supervisor = new Supervisor({ logger, sockets, config, settings })
@@ -109,8 +110,8 @@ export class SupervisedService {
       await service.close()
       throw error
     }
-    for (const [entry, { address }] of sockets.groups.entries())
-      logger.info(listeningLine(settings.listen[entry]?.tls !== undefined, address.host, address.port))
+    for (const [index, entry] of settings.listen.entries())
+      logger.info(listeningLine(entry, sockets.groups[index]?.address ?? entry.address))
     for (const warning of settings.warnings) logger.warn(warning)
     service.#manager.ready()
     if (inherited.ready !== undefined) sayReady(inherited.ready)
@@ -134,7 +135,11 @@ export class SupervisedService {
     this.#isUpgrading = true
     const { logger } = this.#log
     logger.info('upgrade: starting the new program on the same sockets')
-    const result = await startSuccessor(this.#sockets.all, this.#admin?.descriptor)
+    const result = await startSuccessor({
+      listening: this.#sockets.all,
+      quic: this.#sockets.quic.map(sockets => sockets.handover()),
+      admin: this.#admin?.descriptor,
+    })
     if (result.ok) {
       logger.info(`upgrade: process ${result.pid} takes requests now`)
       this.#manager.replacedBy(result.pid)

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { availableParallelism, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
@@ -11,6 +12,7 @@ import { Channel } from './channel.ts'
 import { Http3Quarantine, isNativeCrash } from './http3-quarantine.ts'
 import type { ListeningDescriptors } from './listening-descriptors.ts'
 import type { AskWorker, ConfigText, ToSupervisor, ToWorker } from './messages.ts'
+import type { ClaimedSocket } from './quic-sockets.ts'
 import { type StartCause, type WorkerAction, WorkerTable } from './worker-table.ts'
 
 /** How often the table is looked at: what hangs is found so much later at the most. */
@@ -63,6 +65,8 @@ export class Supervisor {
   #config: ConfigText
   #settings: ServiceSettings
   #withheld: readonly string[] = []
+  readonly #ticketSecret = randomBytes(32).toString('hex')
+  #unsteered: string | undefined
   #timer: Timer | undefined
   /** Since the start, by cause: those of the beginning among them. */
   readonly starts = new Map<StartCause, number>()
@@ -191,6 +195,13 @@ export class Supervisor {
 
   #act(): void {
     for (const action of this.#table.next(systemClock.now())) this.#do(action)
+    const because = this.#sockets.steer(this.#table.ready)
+    if (because === this.#unsteered) return
+    this.#unsteered = because
+    if (because !== undefined)
+      this.#logger.error(
+        `HTTP/3: the kernel does not steer datagrams to workers by connection id: ${because}`,
+      )
   }
 
   #do(action: WorkerAction): void {
@@ -213,18 +224,27 @@ export class Supervisor {
   }
 
   #spawn(id: number, slot: number): void {
-    const sockets = this.#sockets.of(slot, this.count)
+    const tcp = this.#sockets.of(slot, this.count)
     let next = FIRST_DESCRIPTOR
-    const descriptors = sockets.map(group => group.map(() => next++))
     let child: ChildProcess
+    let claimed: (ClaimedSocket | undefined)[]
     try {
+      claimed = this.#sockets.claim(id)
       child = spawn(process.execPath, [...process.execArgv, fileURLToPath(PROGRAM)], {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...sockets.flat()],
+        stdio: [
+          'ignore',
+          'inherit',
+          'inherit',
+          'ipc',
+          ...tcp.flat(),
+          ...claimed.flatMap(one => one?.fd ?? []),
+        ],
         env: { ...process.env, MIDDLEMILE_WORKER: String(slot + 1) },
       })
     } catch (error) {
       // No descriptor or no process left: it is tried again, later and later.
       reportFault('starting a worker', error)
+      this.#sockets.release(id)
       this.#table.onExited(id, systemClock.now())
       return
     }
@@ -272,7 +292,17 @@ export class Supervisor {
       'exit',
       guardedListener('the end of a worker', onGone, () => {}),
     )
-    channel.send('start', { ...config, descriptors, withoutHttp3: this.#withheld })
+    const sockets = tcp.map(group => ({ tcp: group.map(() => next++) }))
+    channel.send('start', {
+      ...config,
+      sockets: sockets.map((group, index) => {
+        const one = claimed[index]
+        if (one === undefined) return group
+        return { ...group, quic: { descriptor: next++, mark: one.mark, socket: one.socket } }
+      }),
+      ticketSecret: this.#ticketSecret,
+      withoutHttp3: this.#withheld,
+    })
   }
 
   #onReady(worker: WorkerProcess): void {
@@ -292,6 +322,7 @@ export class Supervisor {
     this.#processes.delete(id)
     this.#takenBy.delete(id)
     channel.close()
+    this.#sockets.release(id)
     this.metrics.onEnded(id)
     const now = systemClock.now()
     const how = signal === null ? `code ${code}` : signal

@@ -39,7 +39,8 @@ channel.receive('start', body => {
 })
 
 async function start({
-  descriptors,
+  sockets,
+  ticketSecret,
   withoutHttp3: quarantined,
   ...config
 }: ToWorker['start']): Promise<void> {
@@ -69,7 +70,7 @@ async function start({
     read: async () => ({ ok: true, settings: own() }),
     onTooManyFaults: () => end(TOO_MANY_FAULTS),
     returnsMemory: true,
-    inherited: descriptors,
+    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex') },
     observer: http3.observe,
   })
 

@@ -384,7 +384,8 @@ describe.skipIf(noQuic !== undefined)('datagrams and paths', () => {
 
   it('probes and moves to a second path when it is allowed', () => {
     const pair = connected({ allowsSecondPath: true })
-    while (pair.server.connectionIdsLeft() > 0) pair.server.issueConnectionId(randomBytes(16))
+    while (pair.server.connectionIdsLeft() > 0)
+      pair.server.issueConnectionId(randomBytes(16), randomBytes(16))
     pair.run()
     const elsewhere = { host: '127.0.0.1', port: 50_000 }
     expect(pair.client.migrationRefusal).toBeUndefined()

@@ -122,6 +122,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_handshake_saved_window_seconds: ['gauge', ['origin']],
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
   middlemile_idle_horizon_seconds: ['gauge', ['origin']],
+  middlemile_preconnect_hints_total: ['counter', ['origin', 'outcome']],
   middlemile_reuse_races_total: ['counter', ['origin', 'outcome']],
   middlemile_objective_missed: ['gauge', ['cause', 'origin']],
   middlemile_reuse_rate: ['gauge', ['origin', 'window']],

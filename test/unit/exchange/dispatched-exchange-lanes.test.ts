@@ -153,6 +153,18 @@ describe('DispatchedExchange among lanes', () => {
     }
   })
 
+  it('shows heads of final responses and Early Hints to who reads hints, where anybody does', () => {
+    for (const reads of [true, false]) {
+      world.readsHints = reads
+      const { exchange, handler } = world.exchange()
+      const controller = world.lease(exchange)
+      for (const status of [102, 103]) exchange.onInformational(controller, status, [])
+      exchange.onResponseStart(controller, 200, [], '')
+      expect(world.hinted).toEqual(['early-hints', 'response'])
+      expect(handler.log.filter(line => line.startsWith('inf'))).toHaveLength(2)
+    }
+  })
+
   it('reports the attempts of its connection, unless it found that open', () => {
     const made = [
       { protocol: 'h2', endpoint: 'e', startedAtMs: 0, outcome: 'connected', because: 'first of 1' },

@@ -66,6 +66,9 @@ export class FakeExchangeWorld {
   hasDetour = true
   /** Responses are looked at for advertisements: those that were. */
   readsAltSvc = false
+  readsHints = false
+  /** Heads that were read for hints to preconnect. */
+  readonly hinted: string[] = []
   readonly heads: number[] = []
   /** What an observer of what was found there does. */
   onHead: (() => void) | undefined
@@ -114,6 +117,10 @@ export class FakeExchangeWorld {
       settings,
       retryBudget: new RetryBudget(settings.retry, this.clock.now()),
       answers: this.answers,
+      hints: {
+        isReading: this.readsHints,
+        onHead: (source: string) => void this.hinted.push(source),
+      },
       onReuse: () => void this.reuses++,
       onStarted: (now: number) => {
         this.holders++

@@ -8,11 +8,7 @@ import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multip
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
-import {
-  type Http3IngressLimitsInput,
-  http3IngressLimits,
-  ingressLimits,
-} from '../../../src/ingress/ingress-limits.ts'
+import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { ServerHttp3Session } from '../../../src/ingress/streams/server-http3-session.ts'
 import {
@@ -65,7 +61,7 @@ export class Asked implements StreamEvents {
 }
 
 export interface FakeHttp3ClientOptions extends SimulatedQuicPairOptions {
-  limits?: Http3IngressLimitsInput
+  limits?: IngressLimitsInput
   handler?: (exchange: IngressExchange) => void
 }
 
@@ -90,7 +86,7 @@ export class FakeHttp3Client {
   end: SessionEnd | undefined
 
   constructor(options: FakeHttp3ClientOptions = {}) {
-    const limits = http3IngressLimits(options.limits)
+    const limits = ingressLimits(options.limits)
     this.pair = new SimulatedQuicPair({
       ...options,
       server: {

@@ -4,6 +4,7 @@ import type { Connection } from '../../../src/base/events/connection.ts'
 import type { DialTurns } from '../../../src/origin/connecting/dial-turns.ts'
 import { EventLoopReference } from '../../../src/origin/event-loop-reference.ts'
 import { OriginExchanges } from '../../../src/origin/exchange-origin.ts'
+import type { OriginHints } from '../../../src/origin/hints/origin-hints.ts'
 import { HandshakeLedger } from '../../../src/origin/ledger/handshake-ledger.ts'
 import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 import type { UpgradeRoute } from '../../../src/origin/upgrade-route.ts'
@@ -24,6 +25,7 @@ function setUp() {
     record,
     lanes,
     upgrades: {} as UpgradeRoute, // not asked here
+    hints: {} as OriginHints, // not asked here
     ledger,
     economy: { onRequest: () => {} },
     hold: new EventLoopReference(),

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { HTTP2_RANGES, type Http2Options, type OptionRanges } from '../../../entry/options.ts'
+import {
+  HTTP2_RANGES,
+  HTTP3_RANGES,
+  type Http2Options,
+  type Http3Options,
+  type OptionRanges,
+  QUIC_CONGESTION_CONTROLS,
+  QUIC_RANGES,
+  type QuicOptions,
+} from '../../../entry/options.ts'
 import { shown } from '../describe-issue.ts'
 
 /** What a duration may look like, for messages. */
@@ -178,7 +187,7 @@ interface RangedGroupRules<Options> {
  * A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in
  * the file.
  */
-export function rangedGroup<Options extends object>(
+function rangedGroup<Options extends object>(
   defaults: Readonly<Options>,
   { ranges, order, areAll, fields }: RangedGroupRules<Options>,
 ): z.ZodType<GivenOptions<Options>> {
@@ -208,4 +217,25 @@ export function http2Group(
     order: [['maxStreamWindowBytes', 'streamWindowBytes']],
     areAll,
   })
+}
+
+/** The `quic` group. `areAll`: see RangedGroupRules. */
+export function quicGroup(
+  defaults: Readonly<QuicOptions>,
+  { areAll }: { areAll: boolean },
+): z.ZodType<GivenOptions<QuicOptions>> {
+  return rangedGroup(defaults, {
+    ranges: QUIC_RANGES,
+    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
+    areAll,
+    fields: { congestionControl: z.enum(QUIC_CONGESTION_CONTROLS) },
+  })
+}
+
+/** The `http3` group. */
+export function http3Group(
+  defaults: Readonly<Http3Options>,
+  { areAll }: { areAll: boolean },
+): z.ZodType<GivenOptions<Http3Options>> {
+  return rangedGroup(defaults, { ranges: HTTP3_RANGES, order: [], areAll })
 }

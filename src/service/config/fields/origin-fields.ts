@@ -26,16 +26,11 @@ import {
   DEFAULT_TIMEOUTS,
   FAIR_BY,
   HASH_BY,
-  HTTP3_RANGES,
-  type Http3Options,
   isRetryableStatus,
   LIVENESS_RANGES,
   MAX_TIER,
   MAX_WEIGHT,
   OBJECTIVE_RANGES,
-  QUIC_CONGESTION_CONTROLS,
-  QUIC_RANGES,
-  type QuicOptions,
   REUSE_MODES,
   SELECT_RANGES,
   SELECT_WORDS,
@@ -46,7 +41,7 @@ import {
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
-import { asWord, type GivenOptions, http2Group, optionGroup, rangedGroup } from './option-group.ts'
+import { asWord, type GivenOptions, http2Group, http3Group, optionGroup, quicGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** The `socket` group. */
@@ -94,27 +89,6 @@ function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
   )
 }
 
-/** The `quic` group. `areAll`: see RangedGroupRules. */
-function quicGroup(
-  defaults: Readonly<QuicOptions>,
-  { areAll }: { areAll: boolean },
-): z.ZodType<GivenOptions<QuicOptions>> {
-  return rangedGroup(defaults, {
-    ranges: QUIC_RANGES,
-    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
-    areAll,
-    fields: { congestionControl: z.enum(QUIC_CONGESTION_CONTROLS) },
-  })
-}
-
-/** The `http3` group. */
-function http3Group(
-  defaults: Readonly<Http3Options>,
-  { areAll }: { areAll: boolean },
-): z.ZodType<GivenOptions<Http3Options>> {
-  return rangedGroup(defaults, { ranges: HTTP3_RANGES, order: [], areAll })
-}
-
 /** What `defaults` and every origin may say. */
 export function originOptionFields(directory: string) {
   return {
@@ -147,6 +121,7 @@ export function originOptionFields(directory: string) {
     egress: z.string().optional(),
     coalesce: z.enum(['auto', 'never']).optional(),
     certificateNames: z.array(certificateNameField).optional(),
+    preconnectHints: z.enum(['auto', 'never']).optional(),
     tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
   }
 }

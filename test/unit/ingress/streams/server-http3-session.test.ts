@@ -102,6 +102,34 @@ describe('Http3Session: early data', () => {
     expect([client.stats.protocols.h3.connections, client.handshakes]).toEqual([1, 1])
   })
 
+  it('keeps what is not safe, or has a body, until the handshake proves that it is no replay', async () => {
+    const { ticket, engine } = await ticketFrom()
+    const client = new FakeHttp3Client({
+      engine,
+      seed: 2,
+      client: { ticket, earlyData: true },
+      handler: answer,
+    })
+    let completesHandshake = false
+    client.pair.drop((from, _packet, index) => from === 'client' && index > 1 && !completesHandshake)
+    const posted = client.ask({ method: 'POST', path: '/post', ends: false })
+    posted.stream.write(Buffer.from('abcd'), own)
+    posted.stream.end([])
+    const deleted = client.ask({ method: 'DELETE', path: '/delete' })
+    const got = client.ask({ path: '/get' })
+    await client.until(() => client.exchanges.length === 1)
+    await client.pass(200)
+    expect(client.exchanges.map(({ path }) => path)).toEqual(['/get'])
+    completesHandshake = true
+    await client.until(() => posted.isOver && deleted.isOver && got.isOver)
+    expect(client.exchanges.map(({ path, headers }) => [path, ...headers])).toEqual([
+      ['/get', 'early-data', '1'],
+      ['/post'],
+      ['/delete'],
+    ])
+    expect(Buffer.from(client.exchanges[1]?.body as Uint8Array).toString()).toBe('abcd')
+  })
+
   it('gives up a connection that never completes its handshake, and counts it', async () => {
     const { ticket, engine } = await ticketFrom()
     const client = new FakeHttp3Client({

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import type { OriginOptions } from '../../../../src/base/options/options.ts'
 import {
   type CoalescingSeeker,
+  connectionPolicy,
   isNearer,
   judgeCoalescing,
   type OfferedConnection,
 } from '../../../../src/origin/coalescing/coalescing-decision.ts'
+import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
 
 const AT = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' } as const
 const POLICY = { serverName: undefined, isVerified: true, trust: 'roots', settings: '{}' }
@@ -119,5 +122,34 @@ describe('whether a connection may carry another origin', () => {
   it('is reported for the connection that came nearest', () => {
     expect(isNearer('certificate', 'address')).toBe(true)
     expect(isNearer('never', 'busy')).toBe(false)
+  })
+})
+
+describe('what two origins must have in common', () => {
+  const settingsOf = (options: OriginOptions): string => {
+    const origin = parseOrigin('https://a.test')
+    return connectionPolicy(new SettingsBook({ defaults: options }).settingsFor(origin), 'roots').settings
+  }
+
+  it.each<OriginOptions>([
+    { pool: { maxConnections: 2 } },
+    { reuse: 'safe' },
+    { objective: { reuse: 0.5 } },
+    { protection: { maxConnections: 4 } },
+    { breakers: { maxRequests: 10 } },
+    { concurrency: { limit: 'gradient' } },
+    { preconnectHints: 'never' },
+    { retry: { maxRetries: 1 } },
+  ])('is not what concerns requests and pools: %j', options => {
+    expect(settingsOf(options)).toBe(settingsOf({}))
+  })
+
+  it.each<OriginOptions>([
+    { socket: { keepAliveIntervalMs: 1234 } },
+    { limits: { maxHeaderBytes: 1234 } },
+    { http2: { maxFrameBytes: 20_000 } },
+    { trusted: true },
+  ])('is what concerns connections: %j', options => {
+    expect(settingsOf(options)).not.toBe(settingsOf({}))
   })
 })

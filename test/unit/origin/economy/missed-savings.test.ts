@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { CoalescingRefusal } from '../../../../src/base/events/observer.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import type { PoolStats } from '../../../../src/index.ts'
 import { economyFigures, NO_COUNTERS } from '../../../../src/origin/economy/economy-figures.ts'
@@ -85,6 +86,12 @@ describe('savings that are not taken', () => {
       /^35 of 50 connections are more than the last minute needed/,
     ],
     [
+      'hints that nobody follows',
+      { hints: { ...SHOP_POOL.hints, opened: 5, unused: 3 } },
+      {},
+      /^3 of 5 connections that hints opened carried no request: .*preconnectHints: never/,
+    ],
+    [
       'tickets',
       { opened: { full: 11, resumed: 0, earlyData: 0, cleartext: 0 } },
       {},
@@ -95,6 +102,29 @@ describe('savings that are not taken', () => {
     expect(found).toHaveLength(1)
     if (typeof line === 'string') expect(found[0]).toBe(line)
     else expect(found[0]).toMatch(line)
+  })
+})
+
+describe('a connection of another origin that was not to be had', () => {
+  const missed = (reason: CoalescingRefusal) =>
+    missedSavings(settings(), STATS, {
+      kind: 'refused',
+      reason,
+      owner: 'https://other.test',
+      because: 'its certificate does not cover shop.test',
+    }).map(({ saving, because }) => `${saving}: ${because}`)
+
+  it('is a saving where the operator can change that, with what would', () => {
+    expect(missed('certificate')).toEqual([
+      'requests could go over a connection of https://other.test: its certificate does not cover shop.test; ' +
+        'a certificate for both names, or certificateNames, lets it be shared',
+    ])
+    const remedies = (['never', 'trust', 'origin-set', 'avoided', 'misdirected'] as const).flatMap(missed)
+    expect(remedies).toHaveLength(5)
+  })
+
+  it('is none where it passes by itself, or goes elsewhere', () => {
+    expect([...missed('busy'), ...missed('address')]).toEqual([])
   })
 })
 

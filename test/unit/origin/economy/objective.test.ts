@@ -35,6 +35,18 @@ describe('the objective of an origin', () => {
     expect(status.state === 'missed' && status.advice).toMatch(advice)
   })
 
+  it('names the certificate, and proxies that change, where a connection counts for more than one cause', () => {
+    const closed = { 'idle-timeout': 300 }
+    expect(judge({ opened: 300, uncovered: 300 })).toMatchObject({ cause: 'certificate', share: 1 })
+    const status = judge({ opened: 300, closed, uncovered: 300 })
+    expect(status).toMatchObject({ cause: 'certificate' })
+    expect(status.state === 'missed' && status.advice).toMatch(/certificateNames/)
+    expect(judge({ opened: 300, closed, uncovered: 100 })).toMatchObject({ cause: 'pool-too-large' })
+    const proxied = judge({ opened: 400, closed: { 'network-error': 300 }, proxyChanges: 300 })
+    expect(proxied).toMatchObject({ cause: 'proxy-rotation', share: 0.75 })
+    expect(proxied.state === 'missed' && proxied.advice).toMatch(/egress\.NAME\.stickyMs/)
+  })
+
   it('takes connections that the origin ended while they were idle for its keep-alive', () => {
     const closed = { 'peer-closed': 300 }
     expect(judge({ opened: 300, closed, idleEnds: 200 })).toMatchObject({

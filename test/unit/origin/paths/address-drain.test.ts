@@ -158,6 +158,24 @@ describe('AddressDrain', () => {
     ])
   })
 
+  it('leaves those of other origins alone whose ORIGIN frame named this one, and no others', async () => {
+    const { drain, pool, answer, pass } = setUp()
+    const guest = (address: string, isByOriginSet: boolean): Connection =>
+      ({
+        endpoint: { address, family: 4, port: 443, transport: 'tcp' },
+        sharedBy: { isByOriginSet },
+      }) as Connection // what is looked at
+    pool.connect('b')
+    pool.open.push(guest('a', true), guest('a', false))
+    drain.onConnected()
+    answer('a b')
+    await pass(EVERY)
+    answer('b')
+    await pass(5 * EVERY)
+    expect(pool.retired).toHaveLength(1)
+    expect(pool.open.map(({ sharedBy }) => sharedBy?.isByOriginSet)).toEqual([undefined, true])
+  })
+
   it('makes a connection to an address of now first, where there is none', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'a')

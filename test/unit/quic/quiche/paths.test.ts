@@ -97,7 +97,7 @@ describe('a path whose validation has failed', () => {
     const heard = (): boolean[] => [connectionId, next].map(id => paths.isAddressed(short(id)))
     expect([heard(), paths.isAddressed(Buffer.of(0x40, 7))]).toEqual([[true, false], false])
     expect(paths.isAddressed(Buffer.of(0xc0))).toBe(true) // a long header: of the handshake
-    paths.issueId(next)
+    paths.issueId(next, Buffer.alloc(16))
     expect(heard()).toEqual([true, true])
     expect(new Paths(options).isAddressed(short(next))).toBe(true) // a server's endpoint has looked before
   })

@@ -392,11 +392,9 @@ routes:
       ],
     ],
     [
-      'a listener for HTTP/3',
-      'listen: [{ address: :80, protocols: [h2, h3] }]\norigins: { a: { url: http://a } }',
-      [
-        '1:42: listen[0].protocols[1]: listening with h3 is not built in this version; listen with h2 and http/1.1',
-      ],
+      'HTTP/3 without what it needs',
+      'listen: [{ address: :80, protocols: [h2, h3] }, { address: :81, http3: { retry: always } }]\norigins: { a: { url: http://a } }',
+      ['1:37: listen[0].protocols: h3 needs tls', '1:72: listen[1].http3: needs h3 in protocols'],
     ],
     [
       'options of HTTP/2 that the protocol does not know',

@@ -57,7 +57,7 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
 /** An exchange that has reached its origin. */
 function forwarded(client = new FakeIngressExchange(), changes: Partial<ServiceConfig> = {}) {
   const { forwarder, dispatches, answers, clock } = setUp(changes)
-  forwarder.handle(client)
+  forwarder.handler()(client)
   const [dispatch] = dispatches
   if (dispatch === undefined) throw new Error('nothing was dispatched')
   const { handler } = dispatch
@@ -89,7 +89,7 @@ describe('a forwarded request', () => {
     'has the Host that the origin is configured with: %s for a client that sent %j',
     (hostHeader, authority, expected) => {
       const { forwarder, dispatches } = setUp({ origins: { a: { url: 'http://a', hostHeader } } })
-      forwarder.handle(new FakeIngressExchange({ authority }))
+      forwarder.handler()(new FakeIngressExchange({ authority }))
       expect(dispatches[0]?.request.authority).toBe(expected)
     },
   )
@@ -102,14 +102,14 @@ describe('a forwarded request', () => {
     [{}, '192.0.2.9', undefined],
   ])('takes the turn of who it is from or for: with %j, from %s', (protection, remoteAddress, key) => {
     const { forwarder, dispatches } = setUp({ origins: { a: { url: 'http://a', protection } } })
-    forwarder.handle(new FakeIngressExchange({ remoteAddress, authority: 'shop.example' }))
+    forwarder.handler()(new FakeIngressExchange({ remoteAddress, authority: 'shop.example' }))
     expect(dispatches[0]?.request.fairKey).toBe(key)
   })
 
   it('follows the configuration that is in force when it arrives', () => {
     const { forwarder, dispatches } = setUp()
     forwarder.configure(settingsOf({ origins: { other: { url: 'http://other.example' } } }))
-    forwarder.handle(new FakeIngressExchange())
+    forwarder.handler()(new FakeIngressExchange())
     expect(dispatches[0]?.origin.key).toBe('http://other.example')
   })
 })
@@ -311,7 +311,7 @@ describe('an origin that fails', () => {
     done.handler.onResponseEnd(done.dispatch, [])
     expect(done.answers).toMatchObject([{ status: 404, originProtocol: done.dispatch.protocol }])
     const { forwarder, answers } = setUp()
-    forwarder.handle(new FakeIngressExchange({ authority: 'nowhere.example' }))
+    forwarder.handler()(new FakeIngressExchange({ authority: 'nowhere.example' }))
     expect(answers).toMatchObject([{ status: 404, originProtocol: undefined, durationMs: 0 }])
   })
 
@@ -333,7 +333,7 @@ describe('an origin that fails', () => {
     const { forwarder } = setUp({}, ({ handler }) =>
       handler.onResponseError(undefined, new TransportError('MM_QUEUE_FULL', 'full')),
     )
-    forwarder.handle(client)
+    forwarder.handler()(client)
     expect(client.log[0]).toBe('start 503')
   })
 
@@ -394,7 +394,7 @@ describe('a client that goes away', () => {
   it('while dispatch() is still running: the origin is notified as soon as it can be', () => {
     const client = new FakeIngressExchange()
     const { forwarder, dispatches } = setUp({}, () => client.events?.onAborted(gone))
-    forwarder.handle(client)
+    forwarder.handler()(client)
     expect(dispatches[0]?.abortedWith).toBe(gone)
     expect(client.log).toEqual([])
   })
@@ -479,7 +479,7 @@ describe('a request that goes nowhere', () => {
   ])('%s', (_what, changes, status, code) => {
     const { forwarder, dispatches, refused } = setUp()
     const client = new FakeIngressExchange(changes)
-    forwarder.handle(client)
+    forwarder.handler()(client)
     expect(client.log[0]).toBe(`start ${status}`)
     expect(JSON.parse(client.responseText)).toMatchObject({ error: { code } })
     expect(headerValue(client.responseHeaders, 'proxy-status')).toMatch(/^middlemile; error=/)
@@ -491,7 +491,7 @@ describe('a request that goes nowhere', () => {
   it('OPTIONS that ends here is answered by the connector', () => {
     const { forwarder, dispatches } = setUp()
     const client = new FakeIngressExchange({ method: 'OPTIONS', headers: ['max-forwards', '0'] })
-    forwarder.handle(client)
+    forwarder.handler()(client)
     expect(client.log).toEqual(['start 204', 'end'])
     expect(headerValue(client.responseHeaders, 'allow')).toContain('OPTIONS')
     expect(dispatches).toEqual([])

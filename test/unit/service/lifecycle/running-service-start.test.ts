@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../../src/service/config/read-config.ts'
 import { DEFAULT_LOG } from '../../../../src/service/config/service-settings.ts'
 import { startService, startServiceFromFile } from '../../../../src/service/index.ts'
-import { isAddressInUse, listenFailure } from '../../../../src/service/lifecycle/open-sockets.ts'
+import { isAddressInUse, listenFailure } from '../../../../src/service/lifecycle/listen-failure.ts'
 import { RunningService, type SettingsResult } from '../../../../src/service/lifecycle/running-service.ts'
 import { logTo } from '../../../../src/service/logging/service-log.ts'
 

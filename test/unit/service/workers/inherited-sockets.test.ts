@@ -1,20 +1,33 @@
 import { describe, expect, it } from 'vitest'
 import { handOver, takeInherited } from '../../../../src/service/workers/inherited-sockets.ts'
 
-const NOTHING = { listening: [], admin: undefined, ready: undefined }
+const NOTHING = { listening: [], quic: [], admin: undefined, ready: undefined }
 
 describe('inherited sockets', () => {
   it('come to a successor as they were handed over, and leave its environment', () => {
-    const { environment, descriptors, ready } = handOver({ PATH: '/bin', WATCHDOG_PID: '7' }, [20, 21], 22)
-    expect({ descriptors, ready }).toEqual({ descriptors: [20, 21, 22], ready: 3 })
+    const used = [{ socket: 1, pid: 77 }]
+    const quic = [
+      { fds: [30, 31], mark: 5, used },
+      { fds: [40], mark: 6, used: [] },
+    ]
+    const { environment, descriptors, ready } = handOver(
+      { PATH: '/bin', WATCHDOG_PID: '7' },
+      { listening: [20, 21], quic, admin: 22 },
+    )
+    expect({ descriptors, ready }).toEqual({ descriptors: [20, 21, 22, 30, 31, 40], ready: 3 })
     const taken: Record<string, string | undefined> = { ...environment }
-    expect(takeInherited(taken, 100)).toEqual({ listening: [4, 5], admin: 6, ready: 3 })
-    expect(taken).toEqual({ PATH: '/bin', WATCHDOG_PID: undefined })
-    expect(takeInherited({ ...handOver({}, [20], undefined).environment }, 1)).toEqual({
-      listening: [4],
-      admin: undefined,
+    expect(takeInherited(taken, 100)).toEqual({
+      listening: [4, 5],
+      quic: [
+        { fds: [7, 8], mark: 5, used },
+        { fds: [9], mark: 6, used: [] },
+      ],
+      admin: 6,
       ready: 3,
     })
+    expect(taken).toEqual({ PATH: '/bin', WATCHDOG_PID: undefined })
+    const plain = handOver({}, { listening: [20], quic: [], admin: undefined })
+    expect(takeInherited({ ...plain.environment }, 1)).toEqual({ ...NOTHING, listening: [4], ready: 3 })
   })
 
   it('come from systemd to the process that it means, and to no other', () => {
@@ -28,6 +41,15 @@ describe('inherited sockets', () => {
   it('are none where the environment says nothing that makes sense', () => {
     for (const value of ['', 'x', '3,', '-1', '3;4', '1e9'])
       expect(takeInherited({ MIDDLEMILE_LISTEN_FDS: value }, 1)).toEqual(NOTHING)
+    for (const value of [
+      '',
+      '{',
+      '7',
+      '[null]',
+      '[{"fds":[],"mark":1,"used":[]}]',
+      '[{"fds":["3"],"mark":1}]',
+    ])
+      expect(takeInherited({ MIDDLEMILE_QUIC_SOCKETS: value }, 1)).toEqual(NOTHING)
     for (const value of ['x', '-1', '1000000', '1.5'])
       expect(takeInherited({ LISTEN_PID: '1', LISTEN_FDS: value }, 1)).toEqual(NOTHING)
   })

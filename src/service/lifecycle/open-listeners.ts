@@ -1,0 +1,139 @@
+import { hkdfSync } from 'node:crypto'
+import type { Logger } from 'pino'
+import { systemClock } from '../../entry/events.ts'
+import type { AcceptRoom } from '../../ingress/accept-gate.ts'
+import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
+import { type IngressListener, listen } from '../../ingress/listener.ts'
+import { listenQuic } from '../../ingress/quic-listener.ts'
+import type { IdRoute } from '../../quic/routed-ids.ts'
+import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
+import type { Http3ListenSettings, ListenSettings, ServiceSettings } from '../config/service-settings.ts'
+import { trustOf } from '../forwarding/forwarded-chain.ts'
+import { proxyStatusName } from '../forwarding/own-response.ts'
+import { ingressLog } from '../logging/ingress-log.ts'
+import { isAddressInUse, listenFailure, resolveListenAddress } from './listen-failure.ts'
+
+/** Descriptors of the sockets of one entry of `listen`, which listen or are bound already. */
+export interface InheritedEntry {
+  readonly tcp: readonly number[]
+  /** Of UDP, with what connection ids lead to it. */
+  readonly quic?: { readonly descriptor: number } & IdRoute
+}
+
+/** Makes what takes the requests of a listener; `altSvc` is asked once it is open. */
+export type HandlerOf = (altSvc: () => string | undefined) => IngressHandler
+
+interface ListenerParts {
+  readonly settings: ServiceSettings
+  readonly entry: ListenSettings
+  readonly handlerOf: HandlerOf
+  readonly logger: Logger
+  readonly room: AcceptRoom | undefined
+  /** Who has it opens the tickets of all listeners. */
+  readonly ticketSecret: Buffer
+}
+
+/** A free port of TCP may be taken for UDP: others are tried, so many times. */
+const MAX_PORT_ATTEMPTS = 10
+
+/** All listeners of one entry of `listen`. Rejects with MM_LISTEN_FAILED; none stays open then. */
+export async function openListeners(
+  parts: ListenerParts,
+  inherited?: InheritedEntry,
+): Promise<IngressListener[]> {
+  const { address, protocols, http3 } = parts.entry
+  for (let attempt = 1; ; attempt += 1) {
+    const opened: IngressListener[] = []
+    let announced: string | undefined
+    const handler = parts.handlerOf(() => announced)
+    try {
+      if (protocols.length > 0) {
+        for (const descriptor of inherited?.tcp ?? [undefined])
+          opened.push(await openTcp(parts, handler, descriptor))
+      }
+      if (http3 !== undefined) {
+        const [tcp] = opened
+        const local = tcp === undefined ? address : { host: tcp.address, port: tcp.port }
+        const quic = await openQuic(parts, http3, handler, local, inherited?.quic)
+        announced = altSvcOf(http3, quic.port)
+        opened.push(quic)
+      }
+      return opened
+    } catch (error) {
+      await Promise.all(opened.map(listener => listener.close()))
+      const mayTryAgain = address.port === 0 && isAddressInUse(error) && attempt < MAX_PORT_ATTEMPTS
+      if (!mayTryAgain) throw listenFailure('a listener', address, error)
+    }
+  }
+}
+
+function openTcp(
+  { settings, entry, logger, room, ticketSecret }: ListenerParts,
+  handler: IngressHandler,
+  descriptor: number | undefined,
+): Promise<IngressListener> {
+  const { address, tls, protocols, fastOpen, proxyProtocol } = entry
+  return listen({
+    address,
+    ...(descriptor !== undefined && { descriptor }),
+    ...(tls !== undefined && { tls: { ...tls, ticketKeys: ticketKeyOf(ticketSecret, 'tls') } }),
+    protocols,
+    fastOpen,
+    ...(proxyProtocol !== false && { proxyProtocol: { isTrusted: trustOf(proxyProtocol) } }),
+    limits: settings.ingress,
+    ...(room !== undefined && { room }),
+    handler,
+    clock: systemClock,
+    observer: ingressLog(logger),
+    proxyName: proxyStatusName(settings.forwarding.pseudonym),
+  })
+}
+
+async function openQuic(
+  { settings, entry, logger, ticketSecret }: ListenerParts,
+  { retry, earlyData, allowsMigration }: Http3ListenSettings,
+  handler: IngressHandler,
+  address: ListenAddress,
+  inherited: InheritedEntry['quic'],
+): Promise<IngressListener> {
+  const { tls } = entry
+  if (tls === undefined) throw new Error('h3 needs tls') // the configuration says so before
+  let failure: unknown
+  for (const candidate of await resolveListenAddress(address)) {
+    try {
+      return await listenQuic({
+        address: candidate,
+        ...(inherited !== undefined && { descriptor: inherited.descriptor, route: inherited }),
+        tls: { ...tls, earlyData, ticketKey: ticketKeyOf(ticketSecret, 'quic') },
+        retry,
+        allowsMigration,
+        limits: settings.ingress,
+        handler,
+        clock: systemClock,
+        observer: ingressLog(logger),
+        proxyName: proxyStatusName(settings.forwarding.pseudonym),
+      })
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+/** As long as OpenSSL and BoringSSL want it: a name, a key of encryption, and one of authentication. */
+const TICKET_KEY_BYTES = 48
+
+/** Tickets of TLS over TCP and of QUIC are no use to each other. */
+function ticketKeyOf(secret: Buffer, use: 'tls' | 'quic'): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `middlemile tickets ${use}`, TICKET_KEY_BYTES))
+}
+
+function altSvcOf({ altSvc: { port, maxAgeMs } }: Http3ListenSettings, ownPort: number): string | undefined {
+  return maxAgeMs === 0 ? undefined : `h3=":${port ?? ownPort}"; ma=${Math.round(maxAgeMs / 1000)}`
+}
+
+/** `listening on https://127.0.0.1:8443 (h3, h2, http/1.1)` */
+export function listeningLine({ tls, protocols, http3 }: ListenSettings, at: ListenAddress): string {
+  const spoken = http3 === undefined ? '' : ` (${['h3', ...protocols].join(', ')})`
+  return `listening on ${tls === undefined ? 'http' : 'https'}://${formatListenAddress(at)}${spoken}`
+}
