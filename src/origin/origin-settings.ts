@@ -30,6 +30,7 @@ import {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TIMEOUTS,
   isRetryableStatus,
+  layered,
   type OriginOptions,
   type PoolOptions,
   REUSE_MODES,
@@ -38,7 +39,6 @@ import {
   type ReuseMode,
   type TimeoutOptions,
   type TlsOptions,
-  layered,
 } from '../base/options/options.ts'
 import {
   DEFAULT_PROTECTION_OPTIONS,
