@@ -24,8 +24,10 @@ const END_TO_END = {
   hookTimeout: 90_000,
   expect: { poll: { timeout: 15_000 } },
   retry: 1,
-  // Much of their time is waiting: a third worker uses what two leave.
-  maxWorkers: 3,
+  // A third of their time is waiting: further workers use what two leave.
+  maxWorkers: 4,
+  // One group: while the last files of one project run, those of the other fill the machine.
+  sequence: { groupOrder: 2 },
 }
 
 // Kinds of tests, one after the other: what is quick and certain comes first.
@@ -69,12 +71,11 @@ export default defineConfig({
           exclude: OWN_PROCESS,
           // A new module graph and a new process for each file took a fifth of all CPU time.
           isolate: false,
-          sequence: { groupOrder: 2 },
         },
       },
       {
         extends: true,
-        test: { ...END_TO_END, name: 'e2e-own', include: OWN_PROCESS, sequence: { groupOrder: 3 } },
+        test: { ...END_TO_END, name: 'e2e-own', include: OWN_PROCESS },
       },
     ],
   },

@@ -15,9 +15,9 @@ statuses.push(runNode([join(root, '.tmp', 'bench', 'bench', 'soak', 'run.js'), .
 process.exit(statuses.find(status => status !== 0) ?? 0)
 
 function runLongTests() {
-  const files = readdirSync(join(root, 'test/e2e'), { recursive: true })
+  const files = readdirSync(join(root, 'test'), { recursive: true })
     .filter(file => file.endsWith('.test.ts'))
-    .map(file => join('test/e2e', file))
+    .map(file => join('test', file))
     .filter(file => /\bvolume\(|HUGE_BODY_BYTES|DOWNLOAD_BYTES/.test(readFileSync(join(root, file), 'utf8')))
   return runNode([join(root, 'scripts/test.mjs'), '--testTimeout=900000', ...files], { MIDDLEMILE_SOAK: '1' })
 }

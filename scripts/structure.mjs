@@ -1,6 +1,6 @@
 // `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, an
-// import or a piece of I/O that the dependency rules forbid, a folder with too many files, and a README that
-// is too long; the other figures are aims and no limits.
+// import or a piece of I/O that the dependency rules forbid, a folder with too many files, a comment that is
+// too wide, and a README that is too long; the other figures are aims and no limits.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { staleRules, trespasses } from './dependency-rules.mjs'
@@ -17,7 +17,7 @@ const files = ['src', 'bench'].flatMap(sourcesIn)
 const folders = countBy(files, ([path]) => path.slice(0, path.lastIndexOf('/')))
 const lines = files.map(([, text]) => text.split('\n').length - 1).sort((a, b) => a - b)
 const cycles = findCycles(importGraph(files))
-const wideComments = files.flatMap(([, text]) => text.split('\n').filter(isWideComment))
+const wideComments = files.flatMap(wideCommentsIn)
 const readmeWords = readFileSync(join(root, 'README.md'), 'utf8').split(/\s+/).filter(Boolean).length
 
 const faults = [
@@ -32,6 +32,7 @@ const faults = [
   ...(readmeWords > MAX_README_WORDS
     ? [`README.md has ${readmeWords} words, more than ${MAX_README_WORDS}`]
     : []),
+  ...wideComments.map(place => `${place}: a comment has at most ${COMMENT_COLUMNS} columns: cut it`),
 ]
 
 console.log(
@@ -47,9 +48,7 @@ for (const { subpath, names } of entryPoints(root)) {
   const types = names.filter(({ isType }) => isType).length
   console.log(`exports of ${subpath}: ${names.length} (${names.length - types} values, ${types} types)`)
 }
-console.log(
-  `comment lines beyond ${COMMENT_COLUMNS} columns: ${wideComments.length}, the longest has ${Math.max(0, ...wideComments.map(line => line.length))}`,
-)
+console.log(`comment lines beyond ${COMMENT_COLUMNS} columns: ${wideComments.length}`)
 console.log(`words of README.md: ${readmeWords}`)
 
 if (process.argv.includes('--check')) {
@@ -77,7 +76,10 @@ function median(sorted) {
   return sorted[Math.floor(sorted.length / 2)]
 }
 
-/** A line of a comment, or one that has a comment behind its code. */
-function isWideComment(line) {
-  return line.length > COMMENT_COLUMNS && (/^\s*(?:\/\/|\/?\*)/.test(line) || /\s\/\/\s/.test(line))
+/** `path:line` of every comment that is too wide; behind code, the number of a rule (`// 3`) is no sentence. */
+function wideCommentsIn([path, text]) {
+  return text.split('\n').flatMap((line, index) => {
+    const isComment = /^\s*(?:\/\/|\/?\*)/.test(line) || /\s\/\/\s(?!\d+$)/.test(line)
+    return isComment && line.length > COMMENT_COLUMNS ? [`${path}:${index + 1}`] : []
+  })
 }

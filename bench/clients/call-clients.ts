@@ -7,8 +7,8 @@ import { createTransport, parseOrigin } from '../../src/index.ts'
 import { CountingHandler } from './counting-handler.ts'
 
 /*
- * Calls that users of a library type, as they are: no request is timed within. GETs of one origin; `request()`
- * and `fetch()` over HTTP/1.1.
+ * Calls that users of a library type, as they are: no request is timed within. GETs of one origin;
+ * `request()` and `fetch()` over HTTP/1.1.
  */
 
 export async function undiciRequest(setting: ClientSetting): Promise<BenchClient> {

@@ -21,8 +21,8 @@ import { quicEngine } from '../../src/quic/load-engine.ts'
 import { CountingHandler } from './counting-handler.ts'
 
 /*
- * One connection of ours, driven directly: what the transport and its pool cost is the difference to the client
- * that has them.
+ * One connection of ours, driven directly: what the transport and its pool cost is the difference to the
+ * client that has them.
  */
 
 /** Nobody waits for its capacity. */

@@ -61,7 +61,7 @@ function run(job: FloodJob): Promise<FloodReport> {
 function listening(server: Server): Promise<FloodReport> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve({ port: (server.address() as AddressInfo).port })) // on a port
+    server.listen(0, '127.0.0.1', () => resolve({ port: (server.address() as AddressInfo).port })) // on TCP
   })
 }
 

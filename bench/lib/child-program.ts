@@ -52,7 +52,8 @@ export function answerOf<Answer>(child: ChildProcess): Promise<Answer> {
       child.off('message', onMessage).off('exit', onExit).off('error', onError)
       work()
     }
-    const onMessage = (message: unknown): void => settle(() => resolve(message as Answer)) // that is what the type parameter says
+    // as: the type parameter says so
+    const onMessage = (message: unknown): void => settle(() => resolve(message as Answer))
     const onExit = (code: number | null): void =>
       settle(() => reject(new Error(`the client exited with ${code}`)))
     const onError = (error: Error): void => settle(() => reject(error))

@@ -12,8 +12,8 @@ export interface LoadScenario {
   /** One sentence: what is done. */
   readonly description: string
   /**
-   * Over a path that delays and loses packets, TCP with that congestion control; `relays`: that delays, with no
-   * congestion control at all, and is measured before it is used; undefined: over loopback.
+   * Over a path that delays and loses packets, TCP with that congestion control; `relays`: that delays, with
+   * no congestion control at all, and is measured before it is used; undefined: over loopback.
    */
   readonly way?: CongestionControl | 'relays'
   /** Where packets cannot be lost, nothing is measured. Default: relays stand in for it. */

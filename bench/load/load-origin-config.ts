@@ -2,10 +2,10 @@ import type { QuicCongestionControl } from '../../src/base/options/protocol-opti
 import type { CertificateFiles } from '../../test/support/certificate-files.ts'
 
 /**
- * A server that a scenario wants. All serve /1k /10k /100k /1m /10m /200m; a request to /sink is answered when the
- * whole of its body is there. nginx speaks HTTP/1.1 and HTTP/2 and takes early data over TCP, caddy speaks
- * HTTP/3 as well and takes it over QUIC, `unary` is ours: short calls with trailers over HTTP/2 and HTTP/3;
- * `own` is our HTTP/3 listener with the same bodies, and nothing else.
+ * A server that a scenario wants. All serve /1k /10k /100k /1m /10m /200m; a request to /sink is answered
+ * when the whole of its body is there. nginx speaks HTTP/1.1 and HTTP/2 and takes early data over TCP, caddy
+ * speaks HTTP/3 as well and takes it over QUIC, `unary` is ours: short calls with trailers over HTTP/2 and
+ * HTTP/3; `own` is our HTTP/3 listener with the same bodies, and nothing else.
  */
 export type OriginPlan = OriginTraits &
   (
@@ -34,9 +34,9 @@ export type OriginPlan = OriginTraits &
 interface OriginTraits {
   /**
    * On the CPU of the clients, so that the two take turns and what waits for one has gathered when its turn
-   * comes, as it does for a busy process. On another CPU the two hand each other one or two requests at a time
-   * over loopback, and the figure is that of waking a neighbor: half of its cost can be that. Default: on
-   * another one.
+   * comes, as it does for a busy process. On another CPU the two hand each other one or two requests at a
+   * time over loopback, and the figure is that of waking a neighbor: half of its cost can be that. Default:
+   * on another one.
    */
   readonly isOnClientCpu?: boolean
 }

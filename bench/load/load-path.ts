@@ -93,7 +93,7 @@ export async function openLossyPath(
 /** How far from the wanted round trip the measured one may be: timers are up to a millisecond late, twice. */
 const TOLERANCES = { tcp: { share: 0.15, ms: 0 }, udp: { share: 0.05, ms: 0 } }
 
-/** A path that is longer and nothing else: what handshakes, windows and waiting cost, without slow start or loss. */
+/** A longer path and nothing else: the cost of handshakes, windows and waiting. */
 export function delayedPath(): LoadPath {
   return relayedPath(['the path is relays that delay, measured before they are used:'], TOLERANCES)
 }

@@ -104,7 +104,7 @@ async function whyUnfit(
   return undefined
 }
 
-/** What connections began as instead of what their subject is named for; undefined: as that, or it claims nothing. */
+/** What connections began as, if not as their subject says; undefined: as that, or it claims nothing. */
 export function otherHandshakes(
   { handshake }: Pick<LoadSubject, 'handshake'>,
   opened: HandshakeCounts | undefined,

@@ -4,9 +4,10 @@ import { performance } from 'node:perf_hooks'
 export const CALIBRATION_VERSION = 1
 
 /*
- * A fixed piece of work that has nothing to do with our code: look-ups by name with a little arithmetic on what is found, and an interpreter
- * of a small program. Like our code it keeps several units of a core busy at a time: where a neighbor takes his share of the core, both
- * take up to twice as long. (A chain of dependent loads or of multiplications was tried first: it then takes a tenth longer, and corrects nothing.)
+ * A fixed piece of work that has nothing to do with our code: look-ups by name with a little arithmetic on
+ * what is found, and an interpreter of a small program. Like our code it keeps several units of a core busy
+ * at a time: where a neighbor takes his share of the core, both take up to twice as long. (A chain of
+ * dependent loads or of multiplications was tried first: it then takes a tenth longer, and corrects nothing.)
  * It reports how fast the core is in these milliseconds. It reports nothing of memory beyond the first
  * caches, of the kernel, or of how many cores are left to the garbage collector and the compiler: what of a
  * case depends on those is corrected by the wrong measure.

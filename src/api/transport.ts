@@ -213,7 +213,7 @@ class PooledTransport implements Transport {
 
   dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
     checkCallNames('dispatcher', options)
-    return transportDispatcher(this, options) as TransportDispatcher // one class, which two copies of types describe
+    return transportDispatcher(this, options) as TransportDispatcher // one class, described twice
   }
 
   async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {

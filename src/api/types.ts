@@ -39,8 +39,8 @@ export interface RequestOptions {
   /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */
   body?: BodyInput
   /**
-   * Gives the request up, in whatever phase. request(), and whoever reads the body, then rejects with the reason of
-   * the signal itself: an AbortError, a TimeoutError, or what abort() was given. Default: none.
+   * Gives the request up, in whatever phase. request(), and whoever reads the body, then rejects with the
+   * reason of the signal itself: an AbortError, a TimeoutError, or what abort() was given. Default: none.
    */
   signal?: AbortSignal | undefined
   /**
@@ -175,7 +175,7 @@ export interface TransportStats {
  * ```ts
  * const { decision, plan }: Explanation = await transport.explain('https://origin.example')
  * console.log(decision.because)
- * for (const { protocol, endpoint, startAfterMs, because } of plan) console.log(protocol, endpoint, startAfterMs, because)
+ * for (const { protocol, endpoint, because } of plan) console.log(protocol, endpoint, because)
  * ```
  */
 export interface Explanation {

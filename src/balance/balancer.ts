@@ -31,7 +31,7 @@ export interface BalanceChoice {
 /** One endpoint, as it stands. */
 export interface EndpointFigures {
   readonly address: string
-  /** `down`: a connect failed, and its pause is not over; `probing`: it is tried again, beside the requests. */
+  /** `down`: a connect failed, and the pause is not over; `probing`: it is tried again. */
   readonly state: Reachability['kind']
   /** Why it is down. */
   readonly because: string | undefined

@@ -20,8 +20,8 @@ const STEP_SEED = 2
 const KEY_SEED = 3
 
 /**
- * Places of a table for members of these weights. It is to stay the same while members come and go: in a table
- * of another size every key has another place.
+ * Places of a table for members of these weights. It is to stay the same while members come and go: in a
+ * table of another size every key has another place.
  */
 export function maglevSize(weights: readonly number[]): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
@@ -37,7 +37,7 @@ export function maglevSize(weights: readonly number[]): number {
 export class MaglevTable {
   readonly #places: Int16Array
 
-  /** At least one member; indexes below 32768. `size`: from maglevSize(), of all members that there may be. */
+  /** At least one member; indexes below 32768. `size`: maglevSize() of all members that may be. */
   constructor(members: readonly MaglevMember[], size: number) {
     this.#places = fill(members, size)
   }

@@ -18,8 +18,9 @@ function fromRuntime(): readonly string[] {
 }
 
 /**
- * What the runtime trusts now, by its own word. Undefined: it cannot be asked, before Node 22.15. `Reflect` keeps the
- * name from bundlers: an import of it, which webpack makes of `tls.getCACertificates`, fails to link there.
+ * What the runtime trusts now, by its own word. Undefined: it cannot be asked, before Node 22.15.
+ * `Reflect` keeps the name from bundlers: an import of it, which webpack makes of
+ * `tls.getCACertificates`, fails to link there.
  */
 export function runtimeRoots(): readonly string[] | undefined {
   const ask: unknown = Reflect.get(tls, 'getCACertificates')

@@ -1,6 +1,6 @@
 /**
- * The table of error codes: the single place that says whose fault a code is, what the service answers for it, how
- * RFC 9209 (Proxy-Status) calls it, what an operator can do about it, and whether it can pass by itself.
+ * The table of error codes: the single place that says whose fault a code is, what the service answers for
+ * it, how RFC 9209 (Proxy-Status) calls it, what an operator can do about it, and whether it can pass.
  */
 
 /**
@@ -149,8 +149,8 @@ export const ERROR_CODES = {
     ),
   ),
   /**
-   * So many requests to the origin were waiting or under way as `breakers.maxRequests` allows. The request was
-   * refused at once.
+   * So many requests to the origin were waiting or under way as `breakers.maxRequests` allows. The request
+   * was refused at once.
    */
   MM_BREAKER_OPEN: passing(
     local(503, 'connection_limit_reached', 'raise breakers.maxRequests, or send less'),
@@ -231,8 +231,8 @@ export const ERROR_CODES = {
   ),
   // Through a proxy
   /**
-   * A proxy of the origin's egress could not be reached, broke off, or answered something that is neither HTTP/1.1
-   * nor SOCKS5. Nothing is known of the origin.
+   * A proxy of the origin's egress could not be reached, broke off, or answered something that is neither
+   * HTTP/1.1 nor SOCKS5. Nothing is known of the origin.
    */
   MM_PROXY_FAILED: passing(
     remote(
@@ -274,8 +274,8 @@ export const ERROR_CODES = {
     ),
   ),
   /**
-   * No response began within `retry.perTryTimeoutMs` of the last try that `retry` allowed. The origin may have
-   * acted on the request.
+   * No response began within `retry.perTryTimeoutMs` of the last try that `retry` allowed. The origin may
+   * have acted on the request.
    */
   MM_TRY_TIMEOUT: passing(
     remote(

@@ -44,16 +44,16 @@ export class TransportError extends Error {
   }
 
   /**
-   * Whether trying again may help, now or later: not where a certificate has expired or a name does not exist. It
-   * does not say that it is harmless: see `resendable`.
+   * Whether trying again may help, now or later: not where a certificate has expired or a name does not
+   * exist. It does not say that it is harmless: see `resendable`.
    */
   get retryable(): boolean {
     return this.#retryable ?? ERROR_CODES[this.code].retryable
   }
 
   /**
-   * Whether the same request may be sent again whatever its method: the origin has surely not acted on it. One with
-   * an idempotent method (GET, PUT, DELETE) may be sent again in any case.
+   * Whether the same request may be sent again whatever its method: the origin has surely not acted on it.
+   * One with an idempotent method (GET, PUT, DELETE) may be sent again in any case.
    */
   get resendable(): boolean {
     return this.processed === 'no' && this.fault === 'remote'
@@ -94,8 +94,8 @@ export function stacklessError(code: ErrorCode, message: string): TransportError
 }
 
 /**
- * The error as a TransportError: itself; for the reason of a signal, with which calls reject after an abort, the
- * MM_ABORTED that stands behind it; else wrapped in `code`.
+ * The error as a TransportError: itself; for the reason of a signal, with which calls reject after an abort,
+ * the MM_ABORTED that stands behind it; else wrapped in `code`.
  *
  * @example
  * ```ts

@@ -22,8 +22,8 @@ export type FaultListener = (fault: ContainedFault) => void
 const listeners = new Set<FaultListener>()
 
 /**
- * Called, for the whole process, with what was thrown where nobody waits for an outcome. Returns what ends it.
- * Without a listener it becomes a warning of the process.
+ * Called, for the whole process, with what was thrown where nobody waits for an outcome. Returns what ends
+ * it. Without a listener it becomes a warning of the process.
  *
  * @example
  * ```ts

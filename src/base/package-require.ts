@@ -21,8 +21,8 @@ export function packageVersion(): string {
 
 /**
  * A dependency in CommonJS that is loaded by the first call, and not with whoever imports this: a program
- * that never needs it does not pay for it. It does not wait, unlike import(). The build takes the dependency into
- * the bundle, where it is as lazy (scripts/build.mjs).
+ * that never needs it does not pay for it. It does not wait, unlike import(). The build takes the dependency
+ * into the bundle, where it is as lazy (scripts/build.mjs).
  */
 export function lazyModule<Module>(load: (require: NodeJS.Require) => Module): () => Module {
   let loaded: Module | undefined

@@ -1,6 +1,6 @@
 /**
- * What to do about a failed handshake, by what it failed of: the codes MM_TLS_FAILED and MM_TLS_CERTIFICATE stand for
- * many cases, over TCP and QUIC. TLS towards an origin is set in `tls` (src/base/options/options.ts).
+ * What to do about a failed handshake, by what it failed of: the codes MM_TLS_FAILED and MM_TLS_CERTIFICATE
+ * stand for many cases, over TCP and QUIC. TLS towards an origin is set in `tls`.
  */
 export const TLS_HINTS = {
   notTls: 'use http:// for this port, or the port where the origin speaks TLS',

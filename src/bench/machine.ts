@@ -28,7 +28,7 @@ export function machineFacts(): MachineFacts {
  */
 function versionOf(manifest: string): string {
   try {
-    const { version } = createRequire(import.meta.url)(manifest) as { version: string } // package.json says that it is one
+    const { version } = createRequire(import.meta.url)(manifest) as { version: string } // of package.json
     return version
   } catch {
     return 'unknown'

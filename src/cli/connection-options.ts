@@ -43,8 +43,8 @@ export const INSECURE_WARNING =
   'certificates are not checked (--insecure): anyone on the path can read and change everything'
 
 /**
- * What these options mean to a transport. `urls`: what will be asked for, each of which may have another proxy by the
- * environment.
+ * What these options mean to a transport. `urls`: what will be asked for, each of which may have another
+ * proxy by the environment.
  */
 export function connectionOptions(
   values: {

@@ -2,8 +2,8 @@ import { BlockList, isIP } from 'node:net'
 
 /**
  * Which proxy a URL goes through by the environment, as curl reads it (curl(1), ENVIRONMENT): `http_proxy`,
- * `https_proxy`, else `all_proxy`; the lower-case name before the upper-case one, and HTTP_PROXY never, since a CGI
- * program has it from a client's Proxy field. `no_proxy` lists what goes directly. Undefined: directly.
+ * `https_proxy`, else `all_proxy`; the lower-case name before the upper-case one, and HTTP_PROXY never, since
+ * a CGI program has it from a client's Proxy field. `no_proxy` lists what goes directly. Undefined: directly.
  */
 export function proxyFromEnvironment(
   url: URL,
@@ -26,8 +26,8 @@ export function withScheme(proxy: string): string {
 const MAX_ENTRIES = 1_000
 
 /**
- * Whether `no_proxy` names the host: `*`; a name, which stands for what is below it as well, with or without a dot
- * before it; an address, or a network (`10.0.0.0/8`). Commas or spaces are between them. Ports are not looked at.
+ * Whether `no_proxy` names the host: `*`; a name, which stands for what is below it as well, with or without
+ * a dot before it; an address, or a network (`10.0.0.0/8`). Commas or spaces are between them.
  */
 function isExempt(hostname: string, list: string): boolean {
   const host = hostname

@@ -48,7 +48,7 @@ async function upgrade(admin: string, io: CliIo): Promise<number> {
   const transport = io.createTransport({ defaults: { timeouts: { headersMs: ANSWER_MS } } })
   try {
     const response = await transport.request(`http://${admin}/upgrade`, { method: 'POST' })
-    const answer = (await response.json()) as { pid?: number; error?: { message: string } } // the admin server is ours
+    const answer = (await response.json()) as { pid?: number; error?: { message: string } } // our own server
     if (response.status === 200) {
       io.write(`process ${answer.pid} has taken over\n`)
       return EXIT.ok

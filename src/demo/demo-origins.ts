@@ -50,7 +50,7 @@ export async function startOrigins(program: URL): Promise<RunningOrigins> {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const ready = await new Promise<OriginsReady>((resolve, reject) => {
-    child.once('message', message => resolve(message as OriginsReady)) // origins-process.ts sends nothing else
+    child.once('message', message => resolve(message as OriginsReady)) // all that the process sends
     child.once('error', reject)
     child.once('exit', code =>
       reject(new Error(`the demo origins ended with code ${code} before they were ready`)),

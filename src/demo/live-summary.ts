@@ -35,8 +35,8 @@ export function summarize(stats: TransportStats): Summary {
 
 /**
  * One line of at most `columns`: requests, connections and what they speak, reuse rate, handshake time saved.
- * `sinceMs` ago things stood as in `before`. What does not fit is left out: first what connections speak, then
- * what is said of them at all.
+ * `sinceMs` ago things stood as in `before`. What does not fit is left out: first what connections speak,
+ * then what is said of them at all.
  */
 export function summaryLine(now: Summary, before: Summary, sinceMs: number, columns: number): string {
   const perSecond = sinceMs > 0 ? ((now.requests - before.requests) * 1000) / sinceMs : 0
@@ -78,8 +78,8 @@ const EVERY_MS = 1_000
 const LOG_EVERY_MS = 5_000
 
 /**
- * Shows how the connector is doing: one line, rewritten every second and when the window gets another size, on
- * a terminal; else a line every few seconds.
+ * Shows how the connector is doing: one line, rewritten every second and when the window gets another size,
+ * on a terminal; else a line every few seconds.
  */
 export class LiveSummary {
   readonly #output: SummaryOutput

@@ -21,7 +21,7 @@ const WAIT_MS = 10_000
 
 /** A line of its own: above the summary, as soon as there is one. */
 let say = (text: string): void => write([text])
-/** At a terminal the log goes above the summary too; a pipe gets it as it comes, and nobody waits for its reader. */
+/** At a terminal the log goes above the summary; a pipe gets it as it comes, without back-pressure. */
 const LOG: StartOptions = process.stdout.isTTY ? { logTo: { write: line => say(line.trimEnd()) } } : {}
 
 /**

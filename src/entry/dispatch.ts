@@ -8,7 +8,7 @@
  * const handler: ExchangeHandler = {
  *   onRequestStart() {},
  *   onInformational() {},
- *   onResponseStart: (_controller, status, headers) => console.log(status, headerValue(headers, 'content-type')),
+ *   onResponseStart: (_controller, status, headers) => console.log(status, headerValue(headers, 'date')),
  *   onResponseData: (_controller, chunk) => console.log(chunk.length),
  *   onResponseEnd: () => console.log('complete'),
  *   onUpgrade: (_controller, _status, _headers, tunnel) => tunnel.destroy(),

@@ -4,7 +4,8 @@
  *
  * ```ts
  * import { DEFAULT_POOL_OPTIONS, type PoolOptions } from 'middlemile/options'
- * const pool: PoolOptions = { ...DEFAULT_POOL_OPTIONS, maxConnections: 2 * DEFAULT_POOL_OPTIONS.maxConnections }
+ * const { maxConnections } = DEFAULT_POOL_OPTIONS
+ * const pool: PoolOptions = { ...DEFAULT_POOL_OPTIONS, maxConnections: 2 * maxConnections }
  * ```
  */
 

@@ -28,8 +28,8 @@ export interface DispatchRequest {
    */
   earlyData?: boolean | undefined
   /**
-   * Whose turn it takes where requests to a protected origin wait (`protection.fairBy`). Default: one turn for
-   * all that say none.
+   * Whose turn it takes where requests to a protected origin wait (`protection.fairBy`). Default: one turn
+   * for all that say none.
    */
   fairKey?: string | undefined
   /** Overrides of the origin's timeouts, in ms. */

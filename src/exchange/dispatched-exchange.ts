@@ -10,7 +10,6 @@ import {
   type ExchangeController,
   type ExchangeHandler,
   type ExchangeRequest,
-  isRepeatable,
   isSafeMethod,
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
@@ -19,7 +18,7 @@ import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
-import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
+import type { PathUser } from '../origin/paths/http3-paths.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 import type { DispatchHandle } from './dispatch.ts'
 import { exchangeEnded } from './exchange-ended.ts'
@@ -32,7 +31,8 @@ import {
   Try,
   transition,
 } from './exchange-state.ts'
-import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
+import { type AnsweredCopy, type HedgedExchange, withAltUsed } from './hedged-request.ts'
+import { Http3Try } from './http3-try.ts'
 import {
   type Detour,
   detourAfter,
@@ -54,8 +54,8 @@ import {
  * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
  * costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
  *
- * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it; the
- * first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
+ * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
+ * the first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser
@@ -178,7 +178,7 @@ export class DispatchedExchange
     this.#route.noteEarlyWaiter(false)
     if (reused) this.#origin.onReuse(connection)
     this.#route.onLease(connection, reused)
-    if (this.#route.lane.name === 'h3') this.#onHttp3Lease(tried)
+    if (this.#route.lane.name === 'h3') this.#startHttp3Try(tried)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
     const { perTryTimeoutMs } = this.#origin.settings.retry
@@ -281,8 +281,8 @@ export class DispatchedExchange
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
     const tried = currentTry(this.#state)
     if (tried === undefined || controller !== tried.controller) return
-    if (tried.hedge?.holdsBack(error) === true) return
-    tried.endHedge()
+    if (tried.http3?.holdsBack(error) === true) return
+    tried.http3?.endHedge()
     this.#onTryFailed(error)
   }
 
@@ -300,9 +300,9 @@ export class DispatchedExchange
       this.#sample(0, false, now)
     }
     this.#route.onMoved(lane, connection, reused)
-    first?.path?.leave(this)
+    first?.http3?.leave()
     const second = new Try(connection, reused, leasedAt)
-    second.path = this.#origin.lanes.pathOf(connection)
+    second.http3 = this.#http3TryOf(second)
     second.controller = controller
     this.#enter({ kind: 'sent', tried: second })
     this.#waitedMs += queueMs
@@ -315,36 +315,23 @@ export class DispatchedExchange
 
   onHedgeFailed(error: TransportError): void {
     const tried = currentTry(this.#state)
-    if (tried !== undefined) tried.hedge = undefined
+    tried?.http3?.endHedge()
     this.#onTryFailed(error)
   }
 
   // What is sent over HTTP/3
 
-  #onHttp3Lease(tried: Try): void {
-    const { lanes } = this.#origin
-    const path = lanes.pathOf(tried.connection)
-    tried.path = path
-    path?.join(this)
-    if (path === undefined || !this.#route.isHarmless || lanes.fallback === undefined) return
-    tried.hedge = this.#makeHedge(tried, path)
-    tried.hedge.start()
+  #startHttp3Try(tried: Try): void {
+    tried.http3 = this.#http3TryOf(tried)
+    tried.http3?.join()
+    if (this.#route.isHarmless && this.#origin.lanes.fallback !== undefined) tried.http3?.hedge()
   }
 
-  /** Whoever can be sent twice is, over another connection; the others wait for what becomes of this one. */
-  onPathUnresponsive(): void {
-    const state = this.#state
-    if (state.kind !== 'sent' && state.kind !== 'dismissed') return
-    const { body, upgrade } = this.#request
-    const { tried } = state
-    if (tried.path === undefined || upgrade !== undefined) return
-    if (!isRepeatable(this.#request) || (body !== null && !(body instanceof Uint8Array))) return
-    tried.hedge ??= this.#makeHedge(tried, tried.path)
-    tried.hedge.onPathUnresponsive()
-  }
-
-  #makeHedge({ leasedAt }: Try, path: Http3Path): HedgedRequest {
-    return new HedgedRequest({
+  /** Undefined: the connection is not one over HTTP/3. */
+  #http3TryOf({ connection, leasedAt }: Try): Http3Try | undefined {
+    const path = this.#origin.lanes.pathOf(connection)
+    if (path === undefined) return undefined
+    return new Http3Try({
       exchange: this,
       origin: this.#origin,
       clock: this.#clock,
@@ -355,22 +342,25 @@ export class DispatchedExchange
     })
   }
 
+  onPathUnresponsive(): void {
+    const state = this.#state
+    if (state.kind === 'sent' || state.kind === 'dismissed') state.tried.http3?.onPathUnresponsive()
+  }
+
   /** The caller sees something of an answer. */
   #commit(): void {
     const state = this.#state
     if (state.kind !== 'sent' && state.kind !== 'dismissed') return
     const { tried } = state
     this.#enter({ kind: 'answering', tried })
-    tried.path?.leave(this)
-    tried.path?.onAnswered()
-    tried.endHedge()
+    tried.http3?.onAnswered()
   }
 
   // Replays and the end
 
   #onTryFailed(error: TransportError): void {
     const state = this.#state
-    state.tried?.path?.leave(this)
+    state.tried?.http3?.leave()
     const now = this.#clock.now()
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
@@ -411,8 +401,8 @@ export class DispatchedExchange
   }
 
   #abortTry(tried: Try, error: TransportError): void {
-    const isOut = tried.hedge?.hasOnlySecond !== true
-    tried.endHedge()
+    const isOut = tried.http3?.hasOnlySecond !== true
+    tried.http3?.endHedge()
     if (isOut) tried.controller?.abort(error)
     else this.#onTryFailed(error)
   }
@@ -470,7 +460,7 @@ export class DispatchedExchange
   }
 
   #release(error: TransportError | undefined): void {
-    this.#state.tried?.path?.leave(this)
+    this.#state.tried?.http3?.leave()
     this.#route.noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#origin.onFinished()

@@ -22,7 +22,7 @@ export interface HedgedExchange extends ExchangeHandler {
   onHedgeFailed(error: TransportError): void
 }
 
-interface HedgedRequestParts {
+export interface HedgedRequestParts {
   readonly exchange: HedgedExchange
   readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget' | 'lanes'>
   readonly clock: Clock

@@ -120,12 +120,12 @@ export function failedTry(
  * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone
  *    after that (h3-status.ts); one that was replayed before takes from the budget, up to `maxUnanswered`
  *    times.
- * 8. No answer began within `retry.perTryTimeoutMs`, which is set for idempotent methods only: up to `maxRetries`
- *    times, each out of the budget.
+ * 8. No answer began within `retry.perTryTimeoutMs`, which is set for idempotent methods only: up to
+ *    `maxRetries` times, each out of the budget.
  * 9. Everything else stays failed.
  *
- * A 425 (Too Early), a 421 (Misdirected Request) and the statuses of `retry.statuses` are no failures, and have
- * rules of their own: dismissalOf.
+ * A 425 (Too Early), a 421 (Misdirected Request) and the statuses of `retry.statuses` are no failures, and
+ * have rules of their own: dismissalOf.
  */
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
@@ -181,10 +181,10 @@ export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderLis
 }
 
 /**
- * Whether an answer only asks to send the request again over a connection of the origin's own (RFC 9110 15.5.20,
- * RFC 9113 9.1.2): a 421 to a request that went over another origin's. Whatever the method: it was not
- * processed. It is free, since the origin uses no such connection for a while after it. A 421 over a connection
- * of its own is an answer like any other.
+ * Whether an answer only asks to send the request again over a connection of the origin's own (RFC 9110
+ * 15.5.20, RFC 9113 9.1.2): a 421 to a request that went over another origin's. Whatever the method: it was
+ * not processed. It is free, since the origin uses no such connection for a while after it. A 421 over a
+ * connection of its own is an answer like any other.
  */
 function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'>): boolean {
   return status === 421 && sharedBy !== undefined
@@ -203,8 +203,8 @@ const DISMISSALS: Readonly<Record<Dismissal, string>> = {
 }
 
 /**
- * Why the answer is not for the caller; undefined: it is. What a 421 says is learned even if it is. Of a status
- * that is retried the budget has the last word.
+ * Why the answer is not for the caller; undefined: it is. What a 421 says is learned even if it is. Of a
+ * status that is retried the budget has the last word.
  */
 export function dismissalOf(
   status: number,
@@ -236,8 +236,8 @@ const MAX_DRAINED_BYTES = 16_384
 export const MAX_DRAIN_MS = 100
 
 /**
- * Whether the rest of an answer that is thrown away is read. Over HTTP/2 and HTTP/3 the end of its stream costs
- * nothing; over HTTP/1.1 it would cost the connection.
+ * Whether the rest of an answer that is thrown away is read. Over HTTP/2 and HTTP/3 the end of its stream
+ * costs nothing; over HTTP/1.1 it would cost the connection.
  */
 export function isDrained(controller: ExchangeController, method: string, headers: HeaderList): boolean {
   if (controller.protocol !== 'http/1.1') return false

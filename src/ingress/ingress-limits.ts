@@ -48,9 +48,9 @@ export interface IngressLimits {
    */
   keepAliveTimeoutMs: number
   /**
-   * How long a drain waits for a request on an idle connection of HTTP/1.1, since one may be on its way; it is
-   * answered with `Connection: close`. 0: idle connections end at once, and such a request is lost. A service
-   * with workers has 1,000 ms where nothing else is given. Default 0 ms.
+   * How long a drain waits for a request on an idle connection of HTTP/1.1, since one may be on its way; it
+   * is answered with `Connection: close`. 0: idle connections end at once, and such a request is lost. A
+   * service with workers has 1,000 ms where nothing else is given. Default 0 ms.
    */
   drainIdleTimeoutMs: number
   /**

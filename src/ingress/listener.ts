@@ -45,17 +45,17 @@ export interface ListenOptions {
    * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare
    * themselves a round trip. 0 or undefined: off. Linux, with native calls, and only where
    * net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
-   * is notified why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice,
-   * and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO" (section
-   * 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in cleartext would
-   * be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes
-   * none over TCP.)
+   * is notified why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN
+   * twice, and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO"
+   * (section 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in
+   * cleartext would be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this
+   * listener takes none over TCP.)
    */
   fastOpen?: number
   /**
    * Every connection begins with a header of the PROXY protocol, version 1 or 2, which names the client: an
-   * edge in front of us sends it (nginx' `proxy_protocol on`, haproxy's `send-proxy-v2`). What does not begin so is
-   * ended, and so is who is not trusted. Default: there is none.
+   * edge in front of us sends it (nginx' `proxy_protocol on`, haproxy's `send-proxy-v2`). What does not begin
+   * so is ended, and so is who is not trusted. Default: there is none.
    */
   proxyProtocol?: ProxyProtocolOptions
   limits?: IngressLimitsInput
@@ -193,7 +193,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound,
     // then Node's ten probes a second apart.
     keepAlive: boundMs > 0,
-    keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours
+    keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below 1 s Node leaves it at two hours
   }
   /** Takes clients: the server that listens, unless a header comes before them. */
   const clients =

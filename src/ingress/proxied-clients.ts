@@ -88,7 +88,7 @@ export class ProxiedClients {
     if (timeoutMs > 0) timer.cover(clock.now() + timeoutMs)
   }
 
-  /** From now on `socket`, the connection or the TLS on top of it, shows the client's address as its peer's. */
+  /** From now on `socket`, or the TLS on top of it, shows the client's address as its peer's. */
   reveal(socket: Socket): void {
     const client = this.#clients.get(endOf(socket))
     if (client === undefined) return

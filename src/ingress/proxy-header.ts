@@ -10,8 +10,8 @@ export interface ProxiedEnd {
  * What the first bytes of a connection come to.
  * - `undecided`: they are the beginning of a header.
  * - `refused`: they are none, or one that is broken.
- * - `header`: it takes `length` bytes. `client` is undefined when the proxy speaks for itself (LOCAL, UNKNOWN), or
- *   for a client that has no IP address.
+ * - `header`: it takes `length` bytes. `client` is undefined when the proxy speaks for itself (LOCAL,
+ *   UNKNOWN), or for a client that has no IP address.
  */
 export type ProxyHeaderVerdict =
   | { readonly kind: 'undecided' }
@@ -31,8 +31,8 @@ const FIXED_BYTES = SIGNATURE.length + 4
 const UNDECIDED: ProxyHeaderVerdict = { kind: 'undecided' }
 
 /**
- * Reads a header of the PROXY protocol, version 1 or 2 (HAProxy's doc/proxy-protocol.txt), from the first bytes of
- * a connection.
+ * Reads a header of the PROXY protocol, version 1 or 2 (HAProxy's doc/proxy-protocol.txt), from the first
+ * bytes of a connection.
  */
 export function readProxyHeader(bytes: Buffer): ProxyHeaderVerdict {
   if (begins(bytes, LINE_BEGINNING)) return bytes.length < LINE_BEGINNING.length ? UNDECIDED : readLine(bytes)

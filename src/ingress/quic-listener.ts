@@ -23,7 +23,7 @@ export interface ListenQuicOptions {
   address: { host: string; port: number }
   /** A UDP socket that is bound already, e.g. one that was inherited, instead of a new one on `address`. */
   descriptor?: number
-  /** What connection ids are to lead to the socket, among several of the address. Default: it is the only one. */
+  /** Connection ids that lead to the socket, among several of the address. Default: all. */
   route?: IdRoute
   /**
    * PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in

@@ -22,9 +22,9 @@ export interface SocketOwner {
 }
 
 /**
- * Hands the events of a client's socket to the session that owns it. None of them throws; `during`: what a fault
- * is reported as. The function that is returned ends that, since the socket is somebody else's: an error that
- * comes before he listens must not end the process, and is still waited for.
+ * Hands the events of a client's socket to the session that owns it. None of them throws; `during`: what a
+ * fault is reported as. The function that is returned ends that, since the socket is somebody else's: an
+ * error that comes before he listens must not end the process, and is still waited for.
  */
 export function listenToSocket(socket: SessionSocket, during: string, owner: SocketOwner): () => void {
   let cause: Error | undefined

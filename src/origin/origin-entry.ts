@@ -64,9 +64,9 @@ export interface OriginEntryParts
 }
 
 /**
- * One origin put together: its pools and lanes, its exchanges, the paths of its connections, and what is known
- * of it. Puts what happens on its connections to where it belongs, and answers for the whole. Whoever needs one
- * part is handed that part.
+ * One origin put together: its pools and lanes, its exchanges, the paths of its connections, and what is
+ * known of it. Puts what happens on its connections to where it belongs, and answers for the whole. Whoever
+ * needs one part is handed that part.
  */
 export class OriginEntry {
   readonly origin: Origin

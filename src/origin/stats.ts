@@ -32,8 +32,8 @@ export interface PoolStats {
    */
   byProtocol: ProtocolCounts
   /**
-   * Connections of other origins that carry requests of this one (`coalesce`); they are in none of the figures
-   * above but `streams`.
+   * Connections of other origins that carry requests of this one (`coalesce`); they are in none of the
+   * figures above but `streams`.
    */
   coalesced: number
   backingOff: boolean
@@ -130,7 +130,7 @@ export interface EndpointStats extends EndpointFigures {
 export interface ProtectionStatus {
   /** `protection.maxConnections`. */
   readonly ceiling: number
-  /** Connections that there are, those that are being made or ended and those of an earlier configuration included. */
+  /** Connections, including those being made or ended and those of an earlier configuration. */
   readonly holds: number
   readonly fairBy: FairBy
 }

@@ -3,9 +3,9 @@ import { WaiterQueue } from './waiter-queue.ts'
 
 /**
  * Who waits, in turns: each key (a client, a host, a route) has a queue of its own, and the queues are served
- * one waiter each, round and round (J. Nagle, RFC 970), so that who sends a thousand requests waits for its own
- * and nobody else does. A key that comes new, or comes back, is last in the round. Where all places are taken,
- * the longest queue pays for a newcomer of a shorter one (RFC 8290 4.1.3).
+ * one waiter each, round and round (J. Nagle, RFC 970), so that who sends a thousand requests waits for its
+ * own and nobody else does. A key that comes new, or comes back, is last in the round. Where all places are
+ * taken, the longest queue pays for a newcomer of a shorter one (RFC 8290 4.1.3).
  *
  * The same names as WaiterQueue, so that a pool has the one or the other.
  */
@@ -82,7 +82,7 @@ export class FairQueue<Waiter> {
     return true
   }
 
-  /** Who makes room for the newcomer: the last one of the longest queue. Undefined: that is the newcomer's. */
+  /** Who makes room: the last one of the longest queue. Undefined: that is the newcomer's queue. */
   popFor(newcomer: Waiter): Waiter | undefined {
     const own = this.#byKey.get(this.#keys.of(newcomer))?.size ?? 0
     const [key] = this.#byLength[this.#longest] ?? []

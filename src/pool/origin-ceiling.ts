@@ -12,7 +12,7 @@ export class OriginCeiling {
   readonly #pools = new Set<Pool>()
   readonly #onUnused: () => void
 
-  /** `total`: of all origins. Nothing may be had before `set`. `onUnused`: neither a pool nor a socket is left. */
+  /** `total`: of all origins. 0 before `set`. `onUnused`: neither a pool nor a socket is left. */
   constructor(total: ConnectionBudget, onUnused: () => void) {
     this.#onUnused = onUnused
     this.budget = new ConnectionBudget(0, Infinity, total)
@@ -36,12 +36,12 @@ export class OriginCeiling {
     return this.budget.isCeilingReached
   }
 
-  /** Connections that there are, those that are being made or ended included, until their sockets are closed. */
+  /** Connections from the beginning of a connect until their sockets are closed. */
   get holds(): number {
     return this.budget.holds
   }
 
-  /** So many may be had from now on. Where there are more, idle ones end now and others when they become idle. */
+  /** The new limit. Above it idle ones end now, and others when they become idle. */
   set(limit: number): void {
     this.budget.ceiling = limit
     while (this.budget.isOver && evictLongestIdle(this.#pools));

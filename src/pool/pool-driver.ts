@@ -53,7 +53,7 @@ export interface PoolConfig {
    * connections as carry them.
    */
   readonly spreadOver?: number
-  /** Those who wait are served in turns, by their `fairKey`. Default false: who comes first is served first. */
+  /** Waiters take turns by their `fairKey`. Default false: first come, first served. */
   readonly isFair?: boolean
   /** Called when a peer has said what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
@@ -111,8 +111,8 @@ export class PoolDriver {
   }
 
   /**
-   * Does the actions, or queues them when it is called from within one. Observers get the event before the first of
-   * them.
+   * Does the actions, or queues them when it is called from within one. Observers get the event before the
+   * first of them.
    */
   run(actions: readonly PoolAction<Link, Waiter>[], event?: TransportEvent): void {
     const isOutermost = this.#list.isIdle
@@ -233,7 +233,7 @@ export class PoolDriver {
     try {
       waiter.onLease(connection, reused)
     } catch (error) {
-      connection.close('exchange-aborted') // nobody knows whether an exchange is open: only so are the books surely right
+      connection.close('exchange-aborted') // an exchange may be open: closing keeps the counts right
       throw error
     }
   }

@@ -178,7 +178,7 @@ export class PoolState<Link, Waiter> {
     return isLive && !slot.isGuest && !slot.hasReachedLeaseLimit ? this.#core.slots.lend(slot) : undefined
   }
 
-  /** A stream of a shared connection is free and kept for this pool; or the connection has carried its last. */
+  /** This pool has a stream of a shared connection; or the connection has carried its last. */
   onStreamsFree(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind !== 'idle' && kind !== 'leased') return NO_ACTIONS

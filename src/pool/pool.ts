@@ -134,8 +134,8 @@ export class Pool implements BudgetClient {
   }
 
   /**
-   * Lets others take streams of the connection: the share of one of them. Undefined: it is not of this pool, or
-   * takes no more.
+   * Lets others take streams of the connection: the share of one of them. Undefined: it is not of this pool,
+   * or takes no more.
    */
   lend(connection: Connection): StreamShare | undefined {
     return this.#driver.lend(connection)

@@ -10,8 +10,8 @@ export interface SharedStreamsParts {
 }
 
 /**
- * The streams of one connection that several pools share: the owner's, and those of its guests. A pool takes a
- * stream when it decides about a lease, in the same call, so that no two of them count on the same one.
+ * The streams of one connection that several pools share: the owner's, and those of its guests. A pool takes
+ * a stream when it decides about a lease, in the same call, so that no two of them count on the same one.
  *
  * Who finds none free waits in a queue, and has one place in it. While anybody waits, a stream that is given
  * back is kept for whoever stands first, so that those who share take turns, however many requests of theirs

@@ -109,9 +109,8 @@ export class SlotTable<Link> {
   }
 
   /**
-   * What the connections whose peer has not reported its capacity yet will carry beyond what they carry for now,
-   * if each one carries `expectedStreams` in the end (undefined: nobody knows, so that one may be enough for
-   * all).
+   * What the connections whose peer has not reported its capacity yet will carry beyond what they carry for
+   * now, if each one carries `expectedStreams` in the end (undefined: unknown, one may be enough).
    */
   promisedStreams(expectedStreams: number | undefined): number {
     if (this.#provisional === 0) return 0

@@ -110,7 +110,7 @@ export class Slot<Link> {
 
   /** Its part in the streams of a connection that others use, too. Written by SlotTable. */
   share: StreamShare | undefined
-  /** The connection is another origin's: it does not count against any limit of connections. Written by SlotTable. */
+  /** Another origin's connection: it counts against no limit. Written by SlotTable. */
   isGuest = false
   /** No stream of it was free for us, and it waits for one. Written by SlotTable. */
   isBlocked = false

@@ -9,7 +9,7 @@ export class Waiters<Waiter> {
   readonly fresh = new WaiterQueue<Waiter>()
   readonly #timeoutMs: number
 
-  /** `timeoutMs` 0: they may wait for ever. `fairKeyOf`: whose turn a waiter takes; left out: all wait in one line. */
+  /** `timeoutMs` 0: no timeout. `fairKeyOf`: whose turn a waiter takes; left out: one line for all. */
   constructor(timeoutMs: number, fairKeyOf?: (waiter: Waiter) => string) {
     this.#timeoutMs = timeoutMs
     this.any = fairKeyOf === undefined ? new WaiterQueue() : new FairQueue(fairKeyOf)

@@ -1,6 +1,6 @@
 /**
- * How many connections are to be there whether or not anybody waits: the warm level, which is a floor and what
- * the demand needs above it, and what a preconnect() under way wants. The warm ones are checked in periods.
+ * How many connections are to be there whether or not anybody waits: the warm level, which is a floor and
+ * what the demand needs above it, and what a preconnect() under way wants. Warm ones are checked in periods.
  */
 export class WarmLevel {
   readonly #checkMs: number

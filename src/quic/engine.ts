@@ -72,7 +72,7 @@ export interface QuicAcceptOptions {
   readonly connectionId: Buffer
   /** After a Retry: the connection id that the client's first Initial had. */
   readonly originalConnectionId?: Buffer | undefined
-  /** 16 bytes: what a Stateless Reset for `connectionId` ends with (RFC 9000 10.3). Default: none is announced. */
+  /** 16 bytes at the end of a Stateless Reset for `connectionId` (RFC 9000 10.3). Default: none. */
   readonly resetToken?: Buffer | undefined
 }
 

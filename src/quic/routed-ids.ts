@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 
 /**
  * Several processes serve QUIC on one address, each with a socket of its own (SO_REUSEPORT), numbered in the
- * order in which they were bound. By default the kernel picks one by the addresses of a packet, so that a client
- * that moves would reach another process, and one that ends would take the others' clients with it. Here the
- * connection id tells the number, and a program in the kernel reads it (RFC 9000 5.1 leaves the form of an id to
- * who gives it out; QUIC-LB, draft-ietf-quic-load-balancers, does the same for machines).
+ * order in which they were bound. By default the kernel picks one by the addresses of a packet, so that a
+ * client that moves would reach another process, and one that ends would take the others' clients with it.
+ * Here the connection id tells the number, and a program in the kernel reads it (RFC 9000 5.1 leaves the form
+ * of an id to who gives it out; QUIC-LB, draft-ietf-quic-load-balancers, does the same for machines).
  *
- * An id of 16 bytes: random(4), the same by exclusive or with `mark`(4), number by exclusive or with the first
- * byte(1), random(7). The ids that clients make up for their first packets pass for one of ours once in 2^32.
+ * An id of 16 bytes: random(4), the same by exclusive or with `mark`(4), number by exclusive or with the
+ * first byte(1), random(7). The ids that clients make up for their first packets pass for one of ours once in
+ * 2^32.
  */
 export const ROUTED_ID_BYTES = 16
 
@@ -68,10 +69,10 @@ const LONG_HEADER = 0x80
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
 
 /**
- * The program for SO_ATTACH_REUSEPORT_CBPF (socket(7)): struct sock_filter, eight bytes each. It sees a datagram
- * from its first byte on and returns the number of a socket. What bears none of our ids goes to one of `targets`
- * by its connection id, so that repetitions of a first packet stay together. A load behind the end of a datagram
- * ends the program with 0: no packet is so short.
+ * The program for SO_ATTACH_REUSEPORT_CBPF (socket(7)): struct sock_filter, eight bytes each. It sees a
+ * datagram from its first byte on and returns the number of a socket. What bears none of our ids goes to one
+ * of `targets` by its connection id, so that repetitions of a first packet stay together. A load behind the
+ * end of a datagram ends the program with 0: no packet is so short.
  */
 export function steeringProgram({ mark, sockets, targets }: Steering): Buffer {
   // The choice of a target, by a word in A.

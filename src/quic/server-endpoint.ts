@@ -19,7 +19,7 @@ const CONNECTION_ID_BYTES = ROUTED_ID_BYTES
  * amplifying.
  */
 const MIN_INITIAL_BYTES = 1200
-/** Answers to who has no connection (Version Negotiation, Stateless Reset): enough for clients that are honest. */
+/** Version Negotiations and Stateless Resets: enough for honest clients. */
 const STRANGER_ANSWERS_PER_SECOND = 100
 
 export interface ServerEndpointOptions {
@@ -140,7 +140,7 @@ export class ServerEndpoint {
     return endpoint
   }
 
-  /** For handshakes from now on. Throws MM_INVALID_ARGUMENT when it cannot be used; the old one stays then. */
+  /** For handshakes from now on. Throws MM_INVALID_ARGUMENT if unusable, and keeps the old one. */
   renewTls(tls: QuicServerTls): void {
     this.#check(tls)
     this.#tls = tls

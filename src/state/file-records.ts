@@ -76,7 +76,7 @@ export class FileRecords implements RecordStore {
       try {
         if (renameIfThere(own, aside)) return aside
       } catch {
-        rmSync(aside, { force: true, recursive: true }) // a directory and what is none do not replace each other
+        rmSync(aside, { force: true, recursive: true }) // a file does not replace a directory
         if (renameIfThere(own, aside)) return aside
       }
       return undefined

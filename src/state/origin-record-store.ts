@@ -144,7 +144,7 @@ export class OriginRecordStore {
     let gathered = NOTHING
     for (const sibling of this.#config.store.siblings(name)) {
       const file = contentOf(sibling, originKey)
-      if (file.kind === 'foreign') continue // a newer or older program that shares the directory keeps its own
+      if (file.kind === 'foreign') continue // another version shares the directory
       const next = file.kind === 'damaged' ? file.because : this.#add(gathered, sibling, file.facts)
       if (typeof next === 'string') this.#setAside(originKey, sibling.id, next)
       else gathered = next

@@ -18,7 +18,7 @@ export interface TakenTicket {
    * TicketLimits.
    */
   readonly trustedUntil: number
-  /** What the certificate covers that vouches for the peer; inherited likewise. Undefined: it is not known. */
+  /** What the peer's certificate covers; inherited likewise. Undefined: unknown. */
   readonly certificateNames?: readonly string[] | undefined
 }
 

@@ -212,7 +212,7 @@ function signCertificate(signingKey: KeyObject, fields: CertificateFields): stri
   const algorithm = derSequence(derObjectIdentifier(OID.ecdsaWithSha256))
   const toBeSigned = derSequence(
     derTagged(0, true, derInteger(Buffer.of(2))), // version 3
-    derInteger(Buffer.concat([Buffer.of(1), randomBytes(15)])), // positive, unique, at most 20 bytes (4.1.2.2)
+    derInteger(Buffer.concat([Buffer.of(1), randomBytes(15)])), // positive, unique, short (4.1.2.2)
     algorithm,
     fields.issuer,
     derSequence(derTime(fields.notBefore), derTime(fields.notAfter)),

@@ -28,7 +28,7 @@ export interface SeenRequest {
  * |---|---|
  * | `/` and all others | small JSON: method, path |
  * | `/bytes/N` | N bytes of a fixed pattern, with content-length; `/chunked/N` the same without |
- * | `/echo` | the request body, as it comes; what came before it in `x-request` (JSON: method, url, rawHeaders) |
+ * | `/echo` | the request body, as it comes; in `x-request` JSON of method, url, rawHeaders |
  * | `/inspect` | JSON: method, url, rawHeaders, bodyBytes, bodySha256, trailers |
  * | `/slow?ms=N` | JSON after N ms |
  * | `/drip?n=N&ms=M` | N pieces of 10 bytes, M ms apart |

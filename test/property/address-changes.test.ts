@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/seeded-random.ts'
 import { AddressChanges, drainStep, MAX_PATIENCE, MIN_PATIENCE } from '../../src/select/address-changes.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/address-changes.test.ts
-const RUNS = Number(process.env['RUNS'] ?? 1000)
+const RUNS = Number(process.env['RUNS'] ?? volume(400, 1000))
 const EVERY = 30_000
 
 const ADDRESSES = ['a', 'b', 'c', 'd']

@@ -2,6 +2,7 @@ import { METHODS } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import type { HeaderList } from '../../src/base/http/headers.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 import { completeMessages, decodeRequests, decodeResponse } from '../unit/http/http1/codec/decoding.ts'
 import { mutations, request, response } from './http1-messages.ts'
 import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
@@ -18,7 +19,7 @@ import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
  *     any upgrade be ignored); Node's parser stops behind any request that asks for an upgrade.
  */
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/http1-against-node.test.ts
-const RUNS = Number(process.env['RUNS'] ?? 4000)
+const RUNS = Number(process.env['RUNS'] ?? volume(1500, 4000))
 
 /** `part` is in `whole`, in order. */
 function isSublist(part: HeaderList, whole: readonly string[]): boolean {

@@ -3,6 +3,7 @@ import { TransportError } from '../../src/base/errors.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http/http1/codec/field-encoder.ts'
 import { encodeRequestHead, encodeResponseHead } from '../../src/http/http1/codec/head-encoder.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 import { type Decoding, decodeRequests, decodeResponse } from '../unit/http/http1/codec/decoding.ts'
 import {
   cuts,
@@ -83,7 +84,7 @@ describe('the HTTP/1.1 codec, for any message', () => {
           expect(essence(decode(text, { cuts: everyByte(text.length) }))).toEqual(whole)
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: volume(1000, 3000) },
     )
   })
 
@@ -99,7 +100,7 @@ describe('the HTTP/1.1 codec, for any message', () => {
           decodeResponse(bytes)
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: volume(1000, 3000) },
     )
   })
 })

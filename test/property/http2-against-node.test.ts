@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { StreamEvents } from '../../src/http/multiplex/stream.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 import { driveSession, emptyObserved, type Observed, observe, pour } from './http2-wire-driver.ts'
 
 interface Message {
@@ -287,10 +288,10 @@ async function ourServer(plans: readonly Exchange[]): Promise<void> {
 
 describe('against node:http2', () => {
   it('our client and its server see the same', async () => {
-    await fc.assert(fc.asyncProperty(batch, ourClient), { numRuns: 40, endOnFailure: true })
+    await fc.assert(fc.asyncProperty(batch, ourClient), { numRuns: volume(20, 40), endOnFailure: true })
   })
 
   it('our server and its client see the same', async () => {
-    await fc.assert(fc.asyncProperty(batch, ourServer), { numRuns: 40, endOnFailure: true })
+    await fc.assert(fc.asyncProperty(batch, ourServer), { numRuns: volume(20, 40), endOnFailure: true })
   })
 })

@@ -12,6 +12,7 @@ import {
   windowUpdate,
 } from '../support/http2-wire.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 import { GET, SessionRig } from '../unit/http/http2/http2-session/session-rig.ts'
 import { type ExchangePlan, Pair } from './http2-pair.ts'
 
@@ -129,7 +130,7 @@ describe('our client and our server', () => {
           checkEnds(pair)
         },
       ),
-      { numRuns: 400 },
+      { numRuns: volume(200, 400) },
     )
   })
 
@@ -152,7 +153,7 @@ describe('our client and our server', () => {
           checkEnds(pair)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: volume(150, 300) },
     )
   })
 })
@@ -229,7 +230,7 @@ describe.each(['client', 'server'] as const)('a %s, whatever comes', role => {
           feed(role, bytes, cuts)
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: volume(500, 1500) },
     )
   })
 
@@ -257,7 +258,7 @@ describe.each(['client', 'server'] as const)('a %s, whatever comes', role => {
           feed(role, Buffer.concat([...start, ...frames]), cuts)
         },
       ),
-      { numRuns: 2500 },
+      { numRuns: volume(1000, 2500) },
     )
   })
 
@@ -267,7 +268,7 @@ describe.each(['client', 'server'] as const)('a %s, whatever comes', role => {
         const start = role === 'server' ? [PREFACE, settings()] : [settings()]
         feed(role, Buffer.concat([...(afterStart ? start : []), noise]), [7, 900])
       }),
-      { numRuns: 1000 },
+      { numRuns: volume(400, 1000) },
     )
   })
 })

@@ -5,9 +5,10 @@ import { PHASE_TRANSITIONS } from '../../src/quic/migration/migration-phase.ts'
 import { MigrationState } from '../../src/quic/migration/migration-state.ts'
 import type { PathFault } from '../../src/quic/migration/path-watch.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/migration-state.test.ts
-const RUNS = Number(process.env['RUNS'] ?? 1500)
+const RUNS = Number(process.env['RUNS'] ?? volume(500, 1500))
 
 const MAX_MIGRATIONS = 5
 const FIRST: UdpAddress = { host: '127.0.0.1', port: 1 }

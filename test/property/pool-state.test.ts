@@ -6,6 +6,7 @@ import { PoolState } from '../../src/pool/pool-state.ts'
 import { ConnectionBudget } from '../../src/pool/rules/connection-budget.ts'
 import type { Slot } from '../../src/pool/slot.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 
 type WaiterFate = 'waiting' | 'leased' | 'rejected' | 'cancelled'
 
@@ -438,7 +439,7 @@ describe('a random walk through the state of a pool', () => {
         for (const what of steps) play(world, what)
         world.finish(end)
       }),
-      { numRuns: 400 },
+      { numRuns: volume(200, 400) },
     )
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ExchangeHandler } from '../../src/base/http/exchange.ts'
 import { fc } from '../support/property.ts'
+import { volume } from '../support/volume.ts'
 import type { FakeController } from '../unit/api/fake-controller.ts'
 import { died, FakeExchangeWorld, PATIENCE_MS } from '../unit/exchange/fake-exchange-world.ts'
 
@@ -165,7 +166,7 @@ describe('an exchange with a second copy', () => {
           expect([world.clock.pendingTimers(), world.waiting.size]).toEqual([0, 0])
         },
       ),
-      { numRuns: 5_000 },
+      { numRuns: volume(2_000, 5_000) },
     )
   })
 })

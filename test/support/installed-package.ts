@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -14,18 +14,24 @@ export interface InstalledPackage extends Disposable {
   readonly manifest: { readonly bin: { readonly middlemile: string } }
 }
 
+let packed: Promise<string> | undefined
+
+/** The archive that `npm pack` makes, once for this process. */
+async function packOnce(): Promise<string> {
+  const temporary = makeTemporaryDirectory('packed')
+  const options = ['--ignore-scripts', '--loglevel=error', '--pack-destination', temporary.path]
+  const { stdout } = await promisify(execFile)('npm', ['pack', ...options], { cwd: root })
+  return join(temporary.path, stdout.trim())
+}
+
 /** As `npm install` would, but without a registry: what the package declares is linked to what is installed here. */
 export async function installPackage(): Promise<InstalledPackage> {
   const temporary = makeTemporaryDirectory('package')
   const modules = join(temporary.path, 'node_modules')
   mkdirSync(modules)
-  const run = promisify(execFile)
-  await run('npm', ['pack', '--ignore-scripts', '--loglevel=error', '--pack-destination', temporary.path], {
-    cwd: root,
-  })
-  await run('sh', ['-c', 'tar xzf middlemile-*.tgz && mv package node_modules/middlemile'], {
-    cwd: temporary.path,
-  })
+  packed ??= packOnce()
+  await promisify(execFile)('tar', ['xzf', await packed], { cwd: temporary.path })
+  renameSync(join(temporary.path, 'package'), join(modules, 'middlemile'))
   const text = readFileSync(join(modules, 'middlemile', 'package.json'), 'utf8')
   const manifest = JSON.parse(text) as InstalledPackage['manifest'] &
     Record<'dependencies' | 'optionalDependencies', object> // our own

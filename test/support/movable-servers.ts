@@ -23,7 +23,7 @@ export interface MovableServer extends AsyncDisposable {
   uploadSha256(bytes: number): string | undefined
 }
 
-export const DOWNLOAD_BYTES = volume(16_000_000, 40_000_000)
+export const DOWNLOAD_BYTES = volume(8_000_000, 40_000_000)
 
 export interface MovableServerKind {
   readonly name: string

@@ -24,7 +24,7 @@ class Exchange implements Waiter {
   }
 
   onLease(connection: Connection): void {
-    if (connection !== this.connection) this.#listener = this.#listeners.get(connection) // a protocol has it in a field
+    if (connection !== this.connection) this.#listener = this.#listeners.get(connection) // else a field
     this.connection = connection
   }
 

@@ -39,7 +39,8 @@ function routedExchange(): () => void {
     record,
     clock: { now: () => now, setTimer: () => ({ cancel: () => {} }) },
     observer: () => {},
-    makeLane: name => new Lane(name, pool as unknown as Pool, connector as unknown as OriginConnector), // what Lanes uses of them
+    // as: what Lanes uses of them
+    makeLane: name => new Lane(name, pool as unknown as Pool, connector as unknown as OriginConnector),
     http3Fault: () => undefined,
     cpuMeter: new CpuMeter(),
     onChanged: () => {},

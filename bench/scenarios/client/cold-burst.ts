@@ -5,7 +5,7 @@ import { CALLS, get, MIDDLEMILE, subject, UNDICI } from '../../load/load-tables.
 const BURST = 100
 const H1 = { protocol: 'http/1.1' } as const
 
-/** 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of them. */
+/** 100 requests at once to an unknown origin: how many connections, how long for all of them. */
 export const coldBurst: Scenario = loadScenario({
   name: 'cold-burst',
   description: `${BURST} requests of 1 KB at once through a new client to an nginx origin over TLS 1.3; undici and middlemile as they come, undici-64 held to 64 connections`,
@@ -37,7 +37,7 @@ const REQUESTS = 20_000
 const CONCURRENCY = 64
 const OURS = 'middlemile h2'
 
-/** 20,000 requests, 64 at a time, through a client that knows nothing yet: how many connections did that take? */
+/** How many connections do 20,000 requests take, 64 at a time, with a client that knows nothing yet? */
 export const reuseH2: Scenario = loadScenario({
   name: 'reuse-h2',
   description: `${REQUESTS} requests of 1 KB, ${CONCURRENCY} at a time, each round through a new client, to one nginx origin over TLS 1.3`,

@@ -64,8 +64,8 @@ const AIMS: readonly Aim[] = [
 ]
 
 /**
- * How long does the first request of a new client take over a long path? That is a matter of handshakes and of
- * nothing else.
+ * How long does the first request of a new client take over a long path? That is a matter of handshakes and
+ * of nothing else.
  */
 export const rttH3: Scenario = loadScenario({
   name: 'rtt-h3',

@@ -137,8 +137,8 @@ async function measure(
     // Its answer shows that what was taken is worked off.
     const neighbor = await world.neighbor.run({ kind: 'neighbor-stop' })
     const cost = cpuMs(peer.pid) - before - basePerMs * (performance.now() - beganAt)
-    const { sentBytes, connections } = report as Extract<FloodReport, { sentBytes: number }> // the answer to a flood
-    const { p99Ms, failures } = neighbor as Extract<FloodReport, { p99Ms: number }> // the answer to 'neighbor-stop'
+    const { sentBytes, connections } = report as Extract<FloodReport, { sentBytes: number }> // to a flood
+    const { p99Ms, failures } = neighbor as Extract<FloodReport, { p99Ms: number }> // 'neighbor-stop'
     const sentMiB = sentBytes / MIB
     return {
       cpuMsPerMiB: Math.max(0, cost) / sentMiB,
@@ -169,14 +169,15 @@ function watchMemory({ pid }: RunningPeer): () => number {
 async function startWorld(): Promise<World> {
   const directory = makeTemporaryDirectory('flood-world')
   const { certFile, keyFile, caFile } = await writeCertificateFiles(directory.path)
-  const [cert, key] = [certFile, keyFile].map(file => readFileSync(file, 'utf8')) as [string, string] // of two files
+  const [cert, key] = [certFile, keyFile].map(file => readFileSync(file, 'utf8')) as [string, string] // two
   const { load, origin } = planCpus()
   const program = (cpu: number | undefined): Promise<Program> =>
     startClientProgram<FloodJob, FloodReport>({ program: 'floods/flood-process', args: [], cpu })
   const server = await program(origin)
   const attacker = await program(load)
   const neighbor = await program(load)
-  const portOf = (report: FloodReport): number => (report as Extract<FloodReport, { port: number }>).port // the answer to 'serve'
+  // as: the answer to 'serve'
+  const portOf = (report: FloodReport): number => (report as Extract<FloodReport, { port: number }>).port
   return {
     attacker,
     neighbor,

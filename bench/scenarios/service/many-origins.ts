@@ -27,7 +27,7 @@ const STRETCH = 20
 const BUSY_PER_SECOND = 40
 const BUSY_SECONDS = { least: 3, most: 12 } as const
 const LULL_SECONDS = { least: 2, most: 20 } as const
-/** A request on an open connection takes one round trip, on a new one two more: later than this it was cold. */
+/** One round trip on an open connection, three on a new one: a slower request was cold. */
 const COLD_MS = 2 * DELAY_MS * 1.75
 /** How often the open connections are counted. */
 const SAMPLE_MS = 500

@@ -92,7 +92,7 @@ export class AnswerCheck {
 
 function errorOf(text: string): readonly [code: string, message: string] {
   try {
-    const { error } = JSON.parse(text) as { error?: { code?: string; message?: string } } // what is not there is undefined
+    const { error } = JSON.parse(text) as { error?: { code?: string; message?: string } } // or undefined
     return [error?.code ?? '', error?.message ?? '']
   } catch {
     // Proxy-Status has the code in its details; nginx and haproxy write HTML.

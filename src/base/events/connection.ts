@@ -8,24 +8,24 @@ import type { Protocol } from '../http/protocol.ts'
  */
 export type CloseReason =
   | 'idle-timeout' // nobody used it for `idleTimeoutMs`
-  | 'keep-alive-timeout' // idle for about as long as the origin keeps it, by its Keep-Alive hint or by what was seen
+  | 'keep-alive-timeout' // idle for about as long as the origin keeps it: by its hint, or as learned
   | 'max-age' // older than `maxAgeMs`
-  | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows, or over QUIC too much that nobody read
+  | 'max-requests' // carried `maxRequests`, the origin's own maximum, or over QUIC too much unread data
   | 'evicted' // an idle one made room for another origin's
-  | 'surplus' // more connections than the demand and the warm level need, or than may be now that a stalled reader is done
+  | 'surplus' // more than demand and warm level need, or than may be once a stalled reader is done
   | 'errors' // `maxErrors` failed exchanges in a row
   | 'ping-failed' // did not answer the check before reuse, or a ping while exchanges were under way
-  | 'unresponsive' // QUIC: its peer acknowledged nothing for three probe timeouts; it ends with what it carries, or as `ping-failed`
+  | 'unresponsive' // QUIC: nothing acknowledged for three probe timeouts; ends with what it carries
   | 'peer-closed' // the peer closed, or said that it will (Connection: close, GOAWAY)
   | 'unexpected-data' // bytes arrived on an idle connection
   | 'timeout' // an exchange was given up because the peer stood still
   | 'network-error' // reset, timed out, unreachable
-  | 'path-failed' // its path failed, and it could not move to another one: over TCP, this machine has lost its address
+  | 'path-failed' // its path failed and there was no other one; TCP: this machine lost its address
   | 'address-gone' // its address has left the DNS answers for the origin, or its local address this machine
   | 'protocol-error' // the peer broke the protocol
   | 'internal-error' // something of ours threw in one of its events: a defect
   | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection
-  | 'misdirected' // of a shared one: the origin takes no requests over it (421, or an ORIGIN frame without it)
+  | 'misdirected' // shared: the origin takes no requests over it (421, or an ORIGIN frame without it)
   | 'upgraded' // handed over to a tunnel
   | 'drained' // we are draining
   | 'shutdown' // the pool or the transport was closed
@@ -185,8 +185,8 @@ export interface SharedConnection {
 }
 
 /**
- * The streams of a connection that several pools share, as one of them sees them. The pool takes a stream when
- * it decides about a lease, and gives it back with the end of the exchange.
+ * The streams of a connection that several pools share, as one of them sees them. The pool takes a stream
+ * when it decides about a lease, and gives it back with the end of the exchange.
  */
 export interface StreamShare {
   /** Streams that it may take now: those that are free and that nobody waits for before it. */
@@ -206,7 +206,7 @@ export interface StreamShare {
   giveBack(streams: number): void
   /** Waits for a stream, behind those who wait already. */
   wait(): void
-  /** Something may have become free: it is offered to those who wait. For drivers, when their state is settled. */
+  /** Something may be free now: waiters are offered it. For drivers, when their state is settled. */
   serve(): void
   /** Gives back everything, for good. */
   leave(): void

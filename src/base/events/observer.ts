@@ -11,7 +11,7 @@ import type { ObjectiveStatus } from './objective.ts'
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's
  * life is connect-started, then connection-opened or connect-failed; after connection-opened exactly one
- * connection-closed. A connection of another origin that carries requests of this one is joined and left instead.
+ * connection-closed. Another origin's connection that carries this one's requests is joined and left.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ export type TransportEvent =
       retryAfterMs: number
     }
   | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
-  /** A connection of another origin carries this one's requests: `connection.sharedBy` says whose, and why. */
+  /** Another origin's connection carries the requests: `connection.sharedBy` says whose, and why. */
   | { type: 'connection-joined'; origin: Origin; connection: Connection }
   | CoalescingRefused
   | PreconnectHinted
@@ -106,7 +106,7 @@ export interface ObjectiveChanged {
   status: ObjectiveStatus
 }
 
-/** Which bound of an origin turned something away: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
+/** The bound that refused: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
 export type RefusedBy = 'requests' | 'retries' | 'concurrency'
 
 /** A bound of an origin turned a request or a replay away, for the first time in 10 s. */
@@ -135,9 +135,9 @@ export interface ConnectionClosed {
  * Why an open connection of another origin, which was looked at before a connect, does not carry this one's
  * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce: never`;
  * `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does not cover
- * the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin answered 421 to
- * a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal of ours: the origin
- * has answered 421 just now.
+ * the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin answered 421
+ * to a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal of ours: the
+ * origin has answered 421 just now.
  */
 export type CoalescingRefusal =
   | 'address'
@@ -162,7 +162,7 @@ export interface CoalescingRefused {
 /** Where a hint stood: in a 103 (RFC 8297), or in the head of a final response. */
 export type HintSource = 'early-hints' | 'response'
 
-/** A response of another origin named this one in `Link: rel=preconnect`, and a connection is opened ahead. */
+/** Another origin's response named this one in `Link: rel=preconnect`: a connection opens ahead. */
 export interface PreconnectHinted {
   type: 'preconnect-hinted'
   origin: Origin
@@ -222,8 +222,8 @@ export interface StateFault {
  * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data;
  * `early-data-lost`: the connection broke with requests on it that had left in early data; `http3-failed`:
  * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
- * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`: the
- * origin answered 421 to a request over another origin's connection; `status`: the answer had one of
+ * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`:
+ * the origin answered 421 to a request over another origin's connection; `status`: the answer had one of
  * `retry.statuses`; `try-timeout`: no answer came within `retry.perTryTimeoutMs`.
  */
 export type RetryReason =

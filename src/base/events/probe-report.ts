@@ -7,7 +7,7 @@ import type { ResolvedAddress } from '../http/endpoint.ts'
  * @example
  * ```ts
  * const text = (finding: Finding<boolean>): string =>
- *   'found' in finding ? String(finding.found) : 'fault' in finding ? finding.fault : `skipped: ${finding.skipped}`
+ *   'found' in finding ? String(finding.found) : 'fault' in finding ? finding.fault : finding.skipped
  * ```
  */
 export type Finding<T> = { readonly found: T } | ProbeFault | { readonly skipped: string }

@@ -35,7 +35,7 @@ export interface ExchangeRequest {
    * method is safe and it has no body (RFC 8470 3). Default false.
    */
   readonly mayBeEarly?: boolean
-  /** Whose turn it takes where requests to a protected origin wait. Default: one turn for all that say none. */
+  /** Whose turn it takes when requests to a protected origin wait. Default: one turn for all. */
   readonly fairKey?: string | undefined
   /**
    * The answer may take this long to begin, from the last byte of the request. Milliseconds, 0 = no limit.

@@ -3,8 +3,8 @@ import { checkNumber, checkRanges, checkWord, type OptionRanges } from './check-
 
 /**
  * Bounds above which an origin gets no more: what comes then fails at once, by name, instead of making an
- * overload longer (Envoy's circuit breakers). 0: no bound. `pool.maxConnections` and `pool.maxWaiters` are the
- * breakers of connections and of waiting requests.
+ * overload longer (Envoy's circuit breakers). 0: no bound. `pool.maxConnections` and `pool.maxWaiters` are
+ * the breakers of connections and of waiting requests.
  */
 export interface BreakerOptions {
   /** Requests that wait or are under way; one more fails with MM_BREAKER_OPEN. Default 0. */
@@ -26,8 +26,8 @@ export const BREAKER_RANGES: OptionRanges<BreakerOptions> = {
 }
 
 /**
- * A limit of the requests under way that follows what the origin bears: it falls when answers take longer than
- * they did, and rises while they do not (Netflix' Gradient2 limit, Envoy's adaptive concurrency).
+ * A limit of the requests under way that follows what the origin bears: it falls when answers take longer
+ * than they did, and rises while they do not (Netflix' Gradient2 limit, Envoy's adaptive concurrency).
  */
 export interface ConcurrencyOptions {
   /** `gradient`: requests above the limit fail with MM_CONCURRENCY_LIMIT. Default `off`. */

@@ -37,15 +37,15 @@ export const BALANCE_POLICIES = [
 /** How requests are spread over an origin's endpoints. */
 export interface BalanceOptions {
   /**
-   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`, `random`
-   * or `hash`: see docs/endpoints.md. Default `in-order`.
+   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`,
+   * `random` or `hash`: see docs/endpoints.md. Default `in-order`.
    */
   policy: BalancePolicy
   /** With `hash`, what of a request is its key: `path`, `header:NAME` or `cookie:NAME`. Default `path`. */
   hashBy: string
-  /** Zones, nearest first: of the endpoints in a tier the nearest that can be reached are used. Default none. */
+  /** Zones, nearest first: within a tier the nearest reachable endpoints are used. Default none. */
   zones: readonly string[]
-  /** An endpoint that is back after a failure grows to its full weight in this time; 0: at once. Default 0 ms. */
+  /** Time in which a recovered endpoint grows to its full weight; 0: at once. Default 0 ms. */
   slowStartMs: number
   /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
   subsetSize: number

@@ -54,7 +54,7 @@ export function checkRanges<Options extends object>(
   ranges: OptionRanges<Options>,
 ): Options {
   for (const [name, value] of Object.entries({ ...options })) {
-    const { min, max, orZero } = ranges[name as keyof Options & string] ?? POSITIVE // its keys, or unknown ones without harm
+    const { min, max, orZero } = ranges[name as keyof Options & string] ?? POSITIVE // or an unknown name
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) continue
     if (orZero && value === 0) continue
     throw new TransportError(

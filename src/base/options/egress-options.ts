@@ -6,7 +6,7 @@ import { TransportError } from '../errors.ts'
  * @example
  * ```ts
  * const options: TransportOptions = {
- *   egress: { partner: { proxies: ['http://user:secret@proxy-1.example:3128', 'socks5h://proxy-2.example'] } },
+ *   egress: { partner: { proxies: ['http://user:secret@proxy-1.example', 'socks5h://proxy-2.example'] } },
  *   origins: { 'https://origin.example': { egress: 'partner' } },
  * }
  * ```
@@ -14,14 +14,14 @@ import { TransportError } from '../errors.ts'
 export interface EgressOptions {
   /**
    * Proxies, one of which carries new connections at a time; the next one follows when it fails. URLs of the
-   * schemes `http` and `https` (CONNECT, RFC 9110 9.3.6), `socks5h` (SOCKS5, RFC 1928, the proxy resolves names)
-   * and `socks5` (this machine does), with `user:password@` where the proxy asks for them. Port 1080 where none
-   * is given, 443 for `https`, as curl has it.
+   * schemes `http` and `https` (CONNECT, RFC 9110 9.3.6), `socks5h` (SOCKS5, RFC 1928, the proxy resolves
+   * names) and `socks5` (this machine does), with `user:password@` where the proxy asks for them. Port 1080
+   * where none is given, 443 for `https`, as curl has it.
    */
   proxies: readonly string[]
   /**
-   * How long one proxy carries an origin's new connections before the next one does, give or take a quarter; open
-   * connections stay. In ms. 0: until it fails. Default 120,000.
+   * How long one proxy carries an origin's new connections before the next one does, give or take a quarter;
+   * open connections stay. In ms. 0: until it fails. Default 120,000.
    */
   stickyMs?: number | undefined
   /** PEM certificates that vouch for the `https` proxies. Default: Node's own list of authorities. */

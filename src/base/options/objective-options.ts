@@ -4,8 +4,8 @@ import type { NumberRange } from './check-options.ts'
 export interface ObjectiveOptions {
   /**
    * The share of requests that need no new connection (1 - connections made / requests, 0 to 1). Where it is
-   * less over `windowMs`, in which there were 100 requests or more, the `objective` event, a line of the log and
-   * `middlemile_objective_missed` name the top cause and the option that would change it. 0: none. Default
+   * less over `windowMs`, in which there were 100 requests or more, the `objective` event, a line of the log
+   * and `middlemile_objective_missed` name the top cause and the option that changes it. 0: none. Default
    * 0.92.
    */
   reuse: number

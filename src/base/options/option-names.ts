@@ -134,7 +134,7 @@ function checkOriginNames(where: string, options: OriginOptions | undefined): vo
 /** Throws MM_INVALID_ARGUMENT for a name that is not among `known`. What is undefined is not given. */
 export function checkNames(where: string, options: object | undefined, known: object): void {
   for (const name in options) {
-    if (Object.hasOwn(known, name) || options[name as keyof typeof options] === undefined) continue // it is a key
+    if (Object.hasOwn(known, name) || options[name as keyof typeof options] === undefined) continue // a key
     const nearest = nearestName(name, Object.keys(known))
     const meant = nearest === undefined ? '' : `did you mean ${nearest}? `
     const instead = Object.hasOwn(INSTEAD, name)

@@ -92,8 +92,8 @@ export interface PoolOptions {
   /** The longest such delay. Default 10,000 ms. */
   backoffMaxMs: number
   /**
-   * A request that comes within that first delay and finds no connection waits for the next attempt if that is
-   * due within this; else it fails at once with the error of the last one. 0: it always fails at once.
+   * A request that comes within that first delay and finds no connection waits for the next attempt if that
+   * is due within this; else it fails at once with the error of the last one. 0: it always fails at once.
    * Default 1,000 ms.
    */
   backoffWaitMs: number
@@ -182,8 +182,8 @@ export interface RetryOptions {
   /** Replays that are always in the budget, so that a quiet transport can retry at all. Default 10. */
   budgetMin: number
   /**
-   * Statuses of answers after which the request is sent again, up to `maxRetries` times and within the budget:
-   * 429 and 500 to 599. The last answer is the caller's. Default: none.
+   * Statuses of answers after which the request is sent again, up to `maxRetries` times and within the
+   * budget: 429 and 500 to 599. The last answer is the caller's. Default: none.
    */
   statuses: readonly number[]
   /**
@@ -273,14 +273,14 @@ export interface TlsOptions {
 export type Given<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 /**
- * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in JavaScript; a
- * spread would let it win.
+ * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in
+ * JavaScript; a spread would let it win.
  */
 export function layered<T extends object>(defaults: T, ...layers: (Given<T> | undefined)[]): T {
   const merged = { ...defaults }
   for (const layer of layers)
     for (const [name, value] of Object.entries(layer ?? {}))
-      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // one of its names, and its value
+      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // of that name
   return merged
 }
 
@@ -306,11 +306,11 @@ export interface OriginOptions {
   /** The connections to the origin: how many, how long, and who waits. Default: `DEFAULT_POOL_OPTIONS`. */
   pool?: Given<PoolOptions> | undefined
   /**
-   * Which requests may go over a connection that has carried others (HAProxy's `http-reuse`). `never`: each has
-   * its own, which ends with it. `safe`: one that must not be sent twice (by its method, or a body that cannot
-   * be repeated) gets a new connection, since one that the origin ends just then would cost its caller an
-   * error. `aggressive`: such a request may also go over a connection that was reused before. `always`: all
-   * may. HAProxy looks at the first request of a client's connection only; here each counts as the first.
+   * Which requests may go over a connection that has carried others (HAProxy's `http-reuse`). `never`: each
+   * has its own, which ends with it. `safe`: one that must not be sent twice (by its method, or a body that
+   * cannot be repeated) gets a new connection, since one that the origin ends just then would cost its caller
+   * an error. `aggressive`: such a request may also go over a connection that was reused before. `always`:
+   * all may. HAProxy looks at the first request of a client's connection only; here each counts as the first.
    * Default `always`.
    */
   reuse?: ReuseMode | undefined
@@ -345,16 +345,16 @@ export interface OriginOptions {
    */
   coalesce?: 'auto' | 'never' | undefined
   /**
-   * Host names that the certificate of this origin is taken to cover as well, `*` for the left-most label: for
-   * private networks, whose certificates do not name every host. Requests of those origins may then go over this
-   * one's connections; connections of their own are verified as ever. Default: none.
+   * Host names that the certificate of this origin is taken to cover as well, `*` for the left-most label:
+   * for private networks, whose certificates do not name every host. Requests of those origins may then go
+   * over this one's connections; connections of their own are verified as ever. Default: none.
    */
   certificateNames?: readonly string[] | undefined
   /**
-   * Whether a response of this origin that names another one of `origins` in `Link: rel=preconnect`, as Early Hints
-   * (103) or in its head, opens a connection there, and responses of others open one here (RFC 8297, RFC 8288).
-   * `auto`: where there is none, limits leave a place, and the last one was used; one in 10 s at the most, and
-   * one in an hour where nobody uses them. `never`: none. Default `auto`.
+   * Whether a response of this origin that names another one of `origins` in `Link: rel=preconnect`, as Early
+   * Hints (103) or in its head, opens a connection there, and responses of others open one here (RFC 8297,
+   * RFC 8288). `auto`: where there is none, limits leave a place, and the last one was used; one in 10 s at
+   * the most, and one in an hour where nobody uses them. `never`: none. Default `auto`.
    */
   preconnectHints?: 'auto' | 'never' | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */

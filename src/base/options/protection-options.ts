@@ -7,17 +7,17 @@ export type FairBy = (typeof FAIR_BY)[number]
 /** What an origin is spared. */
 export interface ProtectionOptions {
   /**
-   * Connections to the origin at once, all that there are: those of every protocol, those that are being made or
-   * ended, those whose readers stall, and those that a reload has put out of use. Beyond it requests wait, in
-   * turns, and are refused with MM_ORIGIN_PROTECTED where they wait for too long or too many do. Each process
-   * has a ceiling of its own: with several workers divide what the origin bears by their number. 0: no ceiling
-   * but `pool.maxConnections`. Default 0.
+   * Connections to the origin at once, all that there are: those of every protocol, those that are being made
+   * or ended, those whose readers stall, and those that a reload has put out of use. Beyond it requests wait,
+   * in turns, and are refused with MM_ORIGIN_PROTECTED where they wait for too long or too many do. Each
+   * process has a ceiling of its own: with several workers divide what the origin bears by their number. 0:
+   * no ceiling but `pool.maxConnections`. Default 0.
    */
   maxConnections: number
   /**
    * Who takes turns while requests wait: `client` (by the address that the connection comes from, of IPv6 by
-   * its /64), `host` (the one that was asked for), or `none`: who comes first is served first. A service knows
-   * who it is; a program says so with `fairKey`. Default `client`.
+   * its /64), `host` (the one that was asked for), or `none`: who comes first is served first. A service
+   * knows who it is; a program says so with `fairKey`. Default `client`.
    */
   fairBy: FairBy
 }

@@ -141,7 +141,7 @@ export const HTTP2_RANGES: OptionRanges<Http2Options> = {
   streamWindowBytes: { min: 1, max: MAX_HTTP2_WINDOW },
   maxStreamWindowBytes: { min: 1, max: MAX_HTTP2_WINDOW },
   stalledWindowBytes: { min: 0, max: MAX_HTTP2_WINDOW },
-  connectionWindowBytes: { min: 65_535, max: MAX_HTTP2_WINDOW }, // it starts there and can only be raised (RFC 9113 6.9.2)
+  connectionWindowBytes: { min: 65_535, max: MAX_HTTP2_WINDOW }, // its start is the least (RFC 9113 6.9.2)
   maxFrameBytes: { min: 16_384, max: 16_777_215 }, // RFC 9113 6.5.2
   headerTableBytes: { min: 0, max: MAX_UINT32 },
   encoderTableBytes: { min: 0, max: MAX_UINT32 },
@@ -269,9 +269,9 @@ export const QUIC_RANGES: OptionRanges<NumericQuicOptions> = {
   maxStreamWindowBytes: { min: 1, max: MAX_QUIC_WINDOW },
   connectionWindowBytes: { min: 1, max: Number.MAX_SAFE_INTEGER },
   maxConcurrentStreams: { min: 1, max: Math.min(MAX_QUIC_STREAMS, Number.MAX_SAFE_INTEGER) },
-  maxUnidirectionalStreams: { min: 3, max: Math.min(MAX_QUIC_STREAMS, Number.MAX_SAFE_INTEGER) }, // RFC 9114 6.2: the three of HTTP/3
+  maxUnidirectionalStreams: { min: 3, max: Math.min(MAX_QUIC_STREAMS, Number.MAX_SAFE_INTEGER) }, // 9114 6.2
   maxUdpPayloadBytes: { min: 1200, max: 16_383 }, // RFC 9000 14.1; the engine cuts what is above
-  maxBurstBytes: { min: 16_384, max: MAX_QUIC_WINDOW }, // below, an initial window would not leave at once (RFC 9002 7.2)
+  maxBurstBytes: { min: 16_384, max: MAX_QUIC_WINDOW }, // one initial window at least (RFC 9002 7.2)
   maxSendBytesPerSecond: { min: 0, max: Number.MAX_SAFE_INTEGER },
   unresponsiveMs: { min: 0, max: MAX_MS },
   doubtMs: { min: 0, max: MAX_MS },

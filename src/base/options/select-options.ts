@@ -102,7 +102,7 @@ export const SELECT_WORDS = {
 /** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `select.FIELD`. */
 export function checkSelectOptions(options: SelectOptions): SelectOptions {
   for (const [name, value] of Object.entries(options)) {
-    const words: readonly string[] | undefined = SELECT_WORDS[name as keyof typeof SELECT_WORDS] // or undefined
+    const words: readonly string[] | undefined = SELECT_WORDS[name as keyof typeof SELECT_WORDS] // if any
     if (words !== undefined) {
       if (typeof value !== 'string' || !words.includes(value))
         throw invalid(`select.${name} must be one of ${words.join(', ')}, not ${String(value)}`)

@@ -49,8 +49,8 @@ export interface TransportOptions {
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */
   resolve?: Readonly<Record<string, string>> | undefined
   /**
-   * Hosts under which clients know an origin, where that is not the host of its URL: a name, or `*.` and a suffix, to
-   * the URL of the origin. Hints to preconnect name those (`preconnectHints`). Default: none.
+   * Hosts under which clients know an origin, where that is not the host of its URL: a name, or `*.` and a
+   * suffix, to the URL of the origin. Hints to preconnect name those (`preconnectHints`). Default: none.
    */
   publicHosts?: Readonly<Record<string, string>> | undefined
   /** Called with every event, synchronously. Default: none. */

@@ -18,7 +18,7 @@ export function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
   return start(setting, true)
 }
 
-/** The same with the windows that it has by itself: 65,535 bytes for each stream and for all of them together. */
+/** The same with Node's own windows: 65,535 bytes for each stream, and for the connection. */
 export function nodeHttp2Defaults(setting: ClientSetting): Promise<BenchClient> {
   return start(setting, false)
 }

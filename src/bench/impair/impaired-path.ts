@@ -121,7 +121,7 @@ class ImpairChild implements AsyncDisposable {
     this.#child = spawn(line[0] ?? process.execPath, line.slice(1), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
-    this.#child.on('message', message => this.#onAnswer(message as ImpairAnswer)) // impair-process.ts sends nothing else
+    this.#child.on('message', message => this.#onAnswer(message as ImpairAnswer)) // all that it sends
     this.#child.on('error', error => this.#onGone(error.message))
     this.#child.on('exit', (code, signal) => this.#onGone(`code ${code}, signal ${signal}`))
   }

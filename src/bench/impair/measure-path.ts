@@ -177,7 +177,8 @@ async function timeUdp(port: number): Promise<number> {
 async function sendDatagramAround(socket: DatagramSocket, port: number): Promise<void> {
   const sent = patternOf(DATAGRAM_BYTES)
   socket.send(sent, port, HOST)
-  const [received] = (await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [Buffer] // dgram's own event
+  // as: an event of node:dgram
+  const [received] = (await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [Buffer]
   if (!received.equals(sent)) throw new Error('the UDP relay changed what it carried')
 }
 

@@ -74,7 +74,7 @@ async function start({ module, make, setting }: Extract<ToClient, { kind: 'start
   const exports = (await import(module)) as Record<string, unknown> // a namespace object
   const makeClient = exports[make]
   if (typeof makeClient !== 'function') throw new Error(`${module} has no client called ${make}`)
-  const makeOnShelf: MakeOnShelf = shelf => (makeClient as MakeClient)(onShelf(setting, shelf)) // its name says that it is one
+  const makeOnShelf: MakeOnShelf = shelf => (makeClient as MakeClient)(onShelf(setting, shelf)) // by its name
   const surroundings = {
     clock: systemClock,
     origins: setting.origins.length,

@@ -19,8 +19,8 @@ export interface LoadJob {
   readonly deadlineSeconds: number
   readonly seed: number
   /**
-   * Requests, failures and bytes are counted, and no request is timed: where a client's own CPU is the figure,
-   * what the driver keeps of each request would be a tenth of it. Default: everything is kept.
+   * Requests, failures and bytes are counted, and no request is timed: where a client's own CPU is the
+   * figure, what the driver keeps of each request would be a tenth of it. Default: everything is kept.
    */
   readonly isCountOnly?: boolean
 }

@@ -7,7 +7,7 @@ import { NO_DIFFERENCE } from './verdict.ts'
 /** What only one of two files has is listed up to here, and counted beyond. */
 const MAX_LISTED = 12
 
-/** What changed between two files, and how much did not. `screen`: of a terminal; undefined: there is none. */
+/** What changed between two files, and how much did not. `screen`: of a terminal, if any. */
 export function formatComparison(comparison: Comparison, screen?: ReportScreen): string {
   const { a, b, warnings, cases, onlyIn, rule } = comparison
   const wrapped = (text: string): string => wrapText(text, screen?.columns, '  ')

@@ -47,7 +47,7 @@ function padded(cell = '', width = 0, side: 'start' | 'end'): string {
   return side === 'start' ? padding + cell : cell + padding
 }
 
-/** Broken between words where it is longer than that; `indent` stands before the lines behind the first one. */
+/** Broken between words where it is longer; `indent` stands before each further line. */
 export function wrapText(text: string, width?: number, indent = ''): string {
   if (width === undefined) return text
   const lines: string[] = []

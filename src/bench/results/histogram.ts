@@ -4,9 +4,10 @@ import { rankOf } from './statistics.ts'
 export const MAX_RECORDED_US = 3_600_000_000
 
 /*
- * Theory of operation, after Gil Tene's HdrHistogram. Whole microseconds fall into buckets whose width doubles from octave to octave.
- * Each octave has 1024 of them, the first two are one microsecond wide, so that a bucket is never wider than 1/1024 of what it holds:
- * three significant digits at any scale, in an array of fixed length, and the index of a value is a shift away.
+ * Theory of operation, after Gil Tene's HdrHistogram. Whole microseconds fall into buckets whose width
+ * doubles from octave to octave. Each octave has 1024 of them, the first two are one microsecond wide, so
+ * that a bucket is never wider than 1/1024 of what it holds: three significant digits at any scale, in an
+ * array of fixed length, and the index of a value is a shift away.
  */
 const BUCKET_BITS = 10
 const BUCKETS_PER_OCTAVE = 1 << BUCKET_BITS

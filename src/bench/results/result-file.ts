@@ -141,8 +141,8 @@ function readBounded(path: string): string {
 }
 
 /*
- * The shapes of a result file, checked. The types beside them are written by hand, for their comments; tsc holds the two together. What is
- * not known here is kept: a file may hold more than this version reads.
+ * The shapes of a result file, checked. The types beside them are written by hand, for their comments; tsc
+ * holds the two together. What is not known here is kept: a file may hold more than this version reads.
  */
 
 /** JSON has no NaN: figures of nothing stand there as null, and are left out. */

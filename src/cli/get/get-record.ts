@@ -143,8 +143,8 @@ export function phasesOf(
 }
 
 /**
- * Rounds to multiples of `unit` so that the rounded ones still add up: the sums are rounded, and each phase is
- * the difference of two. None is off by more than one unit.
+ * Rounds to multiples of `unit` so that the rounded ones still add up: the sums are rounded, and each phase
+ * is the difference of two. None is off by more than one unit.
  */
 export function roundedPhases(phases: Phases, unit: number): Phases & { readonly total: number } {
   const rounded = { queue: 0, dns: 0, connect: 0, tls: 0, ttfb: 0, body: 0 }

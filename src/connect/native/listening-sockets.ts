@@ -21,13 +21,14 @@ export interface ListeningSocketCalls {
   open(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
   /** Of a descriptor that was inherited. Undefined: it is no socket that listens on TCP. */
   addressOf(fd: number): SocketAddress | undefined
-  /** A UDP socket that is bound. `sharesPort`: others may be bound to the address too, numbered as they come. */
+  /** A bound UDP socket. `sharesPort`: others may bind the address too, numbered as they come. */
   openDatagram(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
   /** Likewise. Undefined: it is no UDP socket that is bound. */
   datagramAddressOf(fd: number): SocketAddress | undefined
   /**
-   * Which of the sockets of its address gets a datagram: a program of struct sock_filter (SO_ATTACH_REUSEPORT_CBPF,
-   * socket(7)) in place of the one before. Answers with an errno, 0 when it is done.
+   * Which of the sockets of its address gets a datagram: a program of struct sock_filter
+   * (SO_ATTACH_REUSEPORT_CBPF, socket(7)) in place of the one before. Answers with an errno, 0 when it is
+   * done.
    */
   steer(fd: number, program: Buffer): number
   close(fd: number): void
@@ -82,7 +83,7 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
       address: SocketAddress,
       isReady: (fd: number, name: Buffer) => boolean,
     ): OpenedSocket => {
-      const fd = socket(family === 6 ? AF_INET6 : AF_INET, type | AS_LIBUV, 0) as number // as: the prototype returns int
+      const fd = socket(family === 6 ? AF_INET6 : AF_INET, type | AS_LIBUV, 0) as number // int in C
       if (fd < 0) return { errno: ffi.errno() }
       if (isReady(fd, encodedAddress(family, address)))
         return { fd, port: addressOf(fd)?.port ?? address.port }
@@ -144,7 +145,7 @@ export function errnoName(errno: number): string {
   return getSystemErrorName(-errno)
 }
 
-/** struct sockaddr_in and sockaddr_in6: the family in the order of the machine, the port in that of the network. */
+/** struct sockaddr_in, sockaddr_in6: the family in host byte order, the port in network byte order. */
 function encodedAddress(family: 4 | 6, { host, port }: SocketAddress): Buffer {
   const bytes = Buffer.alloc(family === 6 ? ADDRESS_BYTES : 16)
   new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0] = family === 6 ? AF_INET6 : AF_INET

@@ -16,8 +16,8 @@ export interface Ffi {
   readonly address?: (memory: Uint8Array) => bigint
   /**
    * Undocumented; hence the exact version in package.json. A handle that nobody holds is collected, and falls
-   * silent. What it calls has no callback scope: promises that are resolved in there stay where they are (seen
-   * with Node 26), and what it throws ends the process.
+   * silent. What it calls has no callback scope: promises that are resolved in there stay where they are
+   * (seen with Node 26), and what it throws ends the process.
    */
   readonly node?: { readonly poll?: (fd: number, events: PollEvents, onEvent: PollListener) => PollHandle }
 }

@@ -12,8 +12,8 @@ const MSG_NOSIGNAL = 0x4000
 
 /**
  * How systemd is notified of what becomes of a service (sd_notify(3)): datagrams to the socket that
- * NOTIFY_SOCKET names, for which Node has no call. Undefined: the service is not of `Type=notify`, or there are no
- * native calls.
+ * NOTIFY_SOCKET names, for which Node has no call. Undefined: the service is not of `Type=notify`, or there
+ * are no native calls.
  */
 export function serviceNotification(
   path: string | undefined,

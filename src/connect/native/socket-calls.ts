@@ -114,7 +114,7 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   const errnoOf = (result: unknown): number => (result === 0 ? 0 : ffi.errno())
   const calls: SocketCalls = {
     openStream(family) {
-      const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // as: the prototype returns int
+      const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // int
       return fd < 0 ? { errno: ffi.errno() } : { fd }
     },
     accept(listening) {

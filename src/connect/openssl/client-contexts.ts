@@ -248,7 +248,7 @@ function setIdentity(openssl: OpenSsl, context: ContextPointer, tls: TlsOptions)
       const result =
         index === 0
           ? openssl.SSL_CTX_use_certificate(context, certificate)
-          : openssl.SSL_CTX_ctrl(context, ADD_CHAIN_CERTIFICATE, 1, certificate) // 1: with a reference of its own
+          : openssl.SSL_CTX_ctrl(context, ADD_CHAIN_CERTIFICATE, 1, certificate) // 1: it takes a reference
       if (result !== 1) throw failure(openssl, 'the client certificate cannot be used')
     })
     if (count === 0) throw new Error('cert holds no certificate')

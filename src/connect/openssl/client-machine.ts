@@ -286,7 +286,7 @@ export class ClientMachine {
       // The verdict of the handshake that the session is from: it is the connection's now.
       if (mustBeVerified && openssl.SSL_get_verify_result(ssl) !== VERIFIED) {
         openssl.SSL_set_session(ssl, null)
-        openssl.SSL_set_verify_result(ssl, VERIFIED) // as it was; the chain that is to come will be judged by itself
+        openssl.SSL_set_verify_result(ssl, VERIFIED) // as it was; the new chain is verified by itself
         return 0
       }
       return openssl.SSL_SESSION_get_max_early_data(session)

@@ -45,7 +45,7 @@ function makeKeyLog(): KeyLog | undefined {
   const { ffi } = found
   const lines = new Map<SslPointer, string[]>()
   const onLine = (ssl: unknown, line: unknown): void => {
-    const kept = lines.get(ssl as SslPointer) // as: OpenSSL hands over the pointer that we gave it; another one is in no map
+    const kept = lines.get(ssl as SslPointer) // as: the pointer that we gave OpenSSL, or one in no map
     if (kept !== undefined && kept.length < MAX_LINES && typeof line === 'string') kept.push(line)
   }
   let callback: CallbackPointer

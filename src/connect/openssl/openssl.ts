@@ -243,7 +243,7 @@ export function bindOpenSsl(ffiOf: () => LoadedFfi, version: string | undefined)
     const reason = error instanceof Error ? error.message : String(error)
     return { unavailable: `the binary of Node does not export what is needed of OpenSSL: ${reason}` }
   }
-  const openssl = functions as unknown as OpenSsl // as: PROTOTYPES has every function of it, with the types that it has in C
+  const openssl = functions as unknown as OpenSsl // as: PROTOTYPES has each function with its C types
   // OPENSSL_VERSION_NUMBER: 0xMNN00PP0. Another library in the process could have been found instead, which
   // would not read Node's sessions. Patches may differ: a shared library is renewed without Node.
   if (openssl.OpenSSL_version_num() >>> 20 !== ((major << 8) | minor))

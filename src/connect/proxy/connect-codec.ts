@@ -43,9 +43,9 @@ const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: ([^\r\n]*))?$/
 const FIELD_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:/
 
 /**
- * Reads the answer to a CONNECT out of the bytes that have come. Interim responses are passed over. Content-Length
- * and Transfer-Encoding of a 2xx mean nothing (RFC 9110 9.3.6); the body of a refusal is nobody's business, since
- * the connection ends with it.
+ * Reads the answer to a CONNECT out of the bytes that have come. Interim responses are passed over.
+ * Content-Length and Transfer-Encoding of a 2xx mean nothing (RFC 9110 9.3.6); the body of a refusal is
+ * nobody's business, since the connection ends with it.
  */
 export class ConnectDecoder {
   #bytes: Buffer = Buffer.alloc(0)

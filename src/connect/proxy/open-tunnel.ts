@@ -25,9 +25,9 @@ export interface TunnelRequest {
 const DURING = 'an event of a tunnel'
 
 /**
- * Connects to a proxy and has it open a tunnel. Resolves with a socket that leads to the target, which nobody reads
- * yet. Rejects with a TransportError that names the proxy; after an abort with the signal's reason. Nothing stays
- * open then.
+ * Connects to a proxy and has it open a tunnel. Resolves with a socket that leads to the target, which nobody
+ * reads yet. Rejects with a TransportError that names the proxy; after an abort with the signal's reason.
+ * Nothing stays open then.
  */
 export function openTunnel(request: TunnelRequest, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {

@@ -8,8 +8,8 @@ import { formatTarget, type TunnelTarget } from './connect-codec.ts'
 const UNAUTHORIZED: ReadonlySet<number> = new Set([401, 407])
 
 /**
- * A CONNECT that was answered by another status than 2xx. A 5xx speaks of the way from the proxy to the origin
- * (RFC 9110 15.6), a 4xx of the rules of the proxy.
+ * A CONNECT that was answered by another status than 2xx. A 5xx speaks of the way from the proxy to the
+ * origin (RFC 9110 15.6), a 4xx of the rules of the proxy.
  */
 export function connectRefusal(
   proxy: string,

@@ -17,10 +17,10 @@ const BACKOFF_MS = 1_000
 const BACKOFF_MAX_MS = 60_000
 
 /**
- * One proxy carries for a window, and the next one follows; the first is drawn by lot, so that processes spread.
- * One that fails is left alone for a second, then for twice as long with each failure, up to a minute; where all
- * have failed, the one whose time is over first comes first, since something must be tried. A proxy that steps in
- * for another one has a window of its own.
+ * One proxy carries for a window, and the next one follows; the first is drawn by lot, so that processes
+ * spread. One that fails is left alone for a second, then for twice as long with each failure, up to a
+ * minute; where all have failed, the one whose time is over first comes first, since something must be tried.
+ * A proxy that steps in for another one has a window of its own.
  */
 export class ProxyRotation {
   readonly #options: ProxyRotationOptions

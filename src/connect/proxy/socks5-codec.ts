@@ -90,9 +90,9 @@ const REPLIES: Readonly<Record<number, string>> = {
 }
 
 /**
- * The client's side of the negotiation. `method` waits for the choice of a method, `status` for that of RFC 1929,
- * `reply` for the answer to CONNECT; nothing is read after that. No message is longer than 262 bytes, and what
- * follows the last one belongs to the tunnel.
+ * The client's side of the negotiation. `method` waits for the choice of a method, `status` for that of RFC
+ * 1929, `reply` for the answer to CONNECT; nothing is read after that. No message is longer than 262 bytes,
+ * and what follows the last one belongs to the tunnel.
  */
 export class SocksNegotiation {
   readonly #target: TunnelTarget

@@ -109,7 +109,7 @@ export class AttemptSocket {
     }
     const { tunnel } = options
     if (tunnel === undefined) return
-    // In the next microtask, as who made this is to know it first. What happened since the tunnel stood is over.
+    // In the next microtask: whoever made this knows it first. What happened since the tunnel stood is over.
     guardedMicrotask(DURING, tunnel.destroyed ? this.#onClosed : this.#onConnected)
   }
 

@@ -25,9 +25,9 @@ export function verifiedCertificate(certificate: X509Certificate): VerifiedCerti
 }
 
 /**
- * The host names and IP addresses in a subjectAltName, as X509Certificate writes it: `DNS:a.example, DNS:*.b.example,
- * IP Address:192.0.2.1`. In lower case, addresses as URLs spell them. What is neither (URI, mail), and what no
- * origin could be called, is left out; the common name is none (RFC 9525 6.3).
+ * The host names and IP addresses in a subjectAltName, as X509Certificate writes it: `DNS:a.example,
+ * DNS:*.b.example, IP Address:192.0.2.1`. In lower case, addresses as URLs spell them. What is neither (URI,
+ * mail), and what no origin could be called, is left out; the common name is none (RFC 9525 6.3).
  */
 export function certificateNames(subjectAltName: string | undefined): readonly string[] {
   const names = new Set<string>()
@@ -73,8 +73,8 @@ function addressOf(address: string): string | undefined {
 /**
  * Whether one of the names covers the host, by the rules of RFC 9525 6.3, 6.4 and 6.5:
  * 1. An IP address is covered by the same address only.
- * 2. A host name is covered by the same name, whatever the case; a dot at the end is no part of it. Names that
- *    are not ASCII are compared in their IDNA form, which hosts of origins and certificates are in.
+ * 2. A host name is covered by the same name, whatever the case; a dot at the end is no part of it. Names
+ *    that are not ASCII are compared in their IDNA form, which hosts of origins and certificates are in.
  * 3. `*` stands for exactly one label, the left-most one and the whole of it; two more labels stand behind it
  *    (`*.example` covers nothing, as in node:tls).
  * `host`: of an origin (Origin.host). `names`: from certificateNames().

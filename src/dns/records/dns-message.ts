@@ -99,7 +99,7 @@ export function encodeQuery({ name, type }: DnsQuestion, id: number, hasEdns = t
     type: 'query',
     id,
     flags: RECURSION_DESIRED,
-    questions: [{ name, type: TYPE_NAMES[type] as RecordType }], // as: dns-packet's types do not know its names for unknown types
+    questions: [{ name, type: TYPE_NAMES[type] as RecordType }], // as: its types lack names of unknown types
     additionals: hasEdns ? [EDNS] : [],
   })
   return { name, type, id, bytes, hasEdns }

@@ -78,7 +78,7 @@ www-authenticate x-requested-with x-served-by`
 
 const known = new Map<string, FieldName>()
 for (const [names, fieldClass] of [
-  [[...STATIC_NAMES.slice(1), ...QPACK_STATIC_NAMES].join(' '), 'adaptive'], // those that stand below get theirs
+  [[...STATIC_NAMES.slice(1), ...QPACK_STATIC_NAMES].join(' '), 'adaptive'], // later entries win
   [ADAPTIVE, 'adaptive'],
   [VOLATILE, 'volatile'],
   [STABLE, 'stable'],

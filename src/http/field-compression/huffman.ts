@@ -135,7 +135,7 @@ function buildTable(): Int32Array {
     let node = index >>> 4
     let entry = 0
     for (let bit = 3; bit >= 0; bit--) {
-      node = children[2 * node + ((index >>> bit) & 1)] as number // the code is complete: every edge leads somewhere
+      node = children[2 * node + ((index >>> bit) & 1)] as number // the code is complete
       if (node >= 0) continue
       const symbol = -1 - node
       entry = symbol === EOS ? IS_EOS : HAS_SYMBOL | symbol

@@ -5,8 +5,8 @@ import { containFault } from '../../base/guard.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 
 /**
- * What one connection reports to its listener (the pool): that it is draining, once; the end of each exchange;
- * and its own end, for which the first reason stands.
+ * What one connection reports to its listener (the pool): that it is draining, once; the end of each
+ * exchange; and its own end, for which the first reason stands.
  */
 export class ConnectionReports {
   readonly #connection: Connection

@@ -385,7 +385,7 @@ export class Http1Connection implements Connection {
     const exchange = this.#exchange
     if (exchange === undefined) return
     let reason = this.#reports.endReason
-    if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
+    if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the promised body will not come
     if (!exchange.isReusable || this.#input.hasEnded) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
     const fault = this.#settle(exchange, reason === undefined ? 'idle' : 'closed')

@@ -26,9 +26,9 @@ const BLOCK_SLACK_BYTES = 16_384
  * HTTP/2 for both roles (RFC 9113), without sockets, timers and clock.
  *
  * What arrives goes through the frame reader to one of three: field blocks to InboundHeads, DATA to
- * InboundData, all else to Http2ControlFrames. What leaves is put into the output queue: heads by HeadWriter, DATA
- * by SendSide, credit by ReceiveSide. Http2SessionCore holds these together, and the state. This class is the
- * entry point: the commands, the faults, and liveness.
+ * InboundData, all else to Http2ControlFrames. What leaves is put into the output queue: heads by HeadWriter,
+ * DATA by SendSide, credit by ReceiveSide. Http2SessionCore holds these together, and the state. This class
+ * is the entry point: the commands, the faults, and liveness.
  */
 export class Http2Session implements ClientSession, FrameReceiver, FieldBlockReceiver, Http2ControlHost {
   readonly #core: Http2SessionCore

@@ -119,13 +119,15 @@ export class InboundData {
     if (stream.isPaused && !stream.isOver) this.#holdFirst(stream)
     else {
       this.#first = undefined
-      if (!stream.isOver) this.#deliver(stream, this.#firstBuffer as Buffer, this.#firstStart, this.#firstEnd) // it is there with #first
+      // as: it is there with #first
+      if (!stream.isOver) this.#deliver(stream, this.#firstBuffer as Buffer, this.#firstStart, this.#firstEnd)
     }
   }
 
   #holdFirst(stream: ActiveStream): void {
     this.#first = undefined
-    this.#core.receiving.hold(stream, this.#firstBuffer as Buffer, this.#firstStart, this.#firstEnd) // it is there with #first
+    // as: it is there with #first
+    this.#core.receiving.hold(stream, this.#firstBuffer as Buffer, this.#firstStart, this.#firstEnd)
     this.#gathering.push(stream)
   }
 

@@ -210,7 +210,7 @@ export class Http2SessionCore {
     this.events.onStreamClosed(stream, false)
   }
 
-  /** Trailers cannot be put on the wire. It may be long since the driver gave them: so it is notified of it. */
+  /** Trailers cannot be encoded. The driver may have given them long ago, so it is notified. */
   onUnsendable(stream: ActiveStream, error: unknown): void {
     const { message } = asTransportError(error)
     this.putReset(stream.id, 'INTERNAL_ERROR')

@@ -79,9 +79,9 @@ export class InboundTurn {
   }
 
   /**
-   * Throws Http3ConnectionFault. The streams of the connection are read before those of messages: they may say
-   * what becomes of these, and what is needed to read them. To read may bring up more (a reset), and the end
-   * of the connection comes when there is nothing left.
+   * Throws Http3ConnectionFault. The streams of the connection are read before those of messages: they may
+   * say what becomes of these, and what is needed to read them. To read may bring up more (a reset), and the
+   * end of the connection comes when there is nothing left.
    */
   take(): void {
     const core = this.#core
@@ -173,7 +173,8 @@ export class InboundTurn {
     const isOurs = (id & 1) === (role === 'client' ? 0 : 1)
     if (isOurs) return undefined
     if (role === 'client') {
-      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
+      // RFC 9114 6.1
+      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream')
     }
     if (!this.#requests.add(id)) return undefined
     const stream = this.#host.acceptRequest(id)

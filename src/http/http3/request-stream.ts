@@ -106,7 +106,7 @@ export class RequestStream implements Stream, FrameSink {
   // FrameSink
 
   get isHeld(): boolean {
-    const isPaused = this.isPaused && !this.isForced && this.readState !== 'head' // a pause is for the content
+    const isPaused = this.isPaused && !this.isForced && this.readState !== 'head' // it holds back content
     return isPaused || this.blockedSection !== undefined || this.isOver
   }
 

@@ -128,7 +128,8 @@ export class UnidirectionalStreams {
 
   #take(stream: PeerStream, kind: Kind): void {
     if (this.#seen.has(kind)) {
-      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', `a second ${kind} stream`) // RFC 9114 6.2.1, RFC 9204 4.2
+      // RFC 9114 6.2.1, RFC 9204 4.2
+      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', `a second ${kind} stream`)
     }
     this.#seen.add(kind)
     stream.kind = kind
@@ -256,8 +257,8 @@ export class OwnStreams {
   }
 
   /**
-   * What QPACK has to say in both roles. Throws Http3ConnectionFault. To be called once per turn: acknowledgements
-   * of one section each would cost a crossing each.
+   * What QPACK has to say in both roles. Throws Http3ConnectionFault. To be called once per turn:
+   * acknowledgements of one section each would cost a crossing each.
    */
   sendQpack(): void {
     this.sendInsertions()

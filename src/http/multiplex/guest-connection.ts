@@ -133,7 +133,7 @@ export class GuestConnection implements Connection {
     this.#end(reason, undefined)
   }
 
-  /** `h2#7 127.0.0.1:443 active, 3 streams, 12 requests, shared by https://a.example: 1 stream, 2 requests` */
+  /** `h2#7 127.0.0.1:443 active, 3 streams, 12 requests, shared by https://a.example: 1 stream` */
   toString(): string {
     return `${this.#host.toString()}, shared by ${this.sharedBy.owner}: ${this.#streams} streams, ${this.#requests} requests`
   }

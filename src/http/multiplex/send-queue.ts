@@ -41,7 +41,7 @@ export class SendQueue<Stream extends Sender> {
 
   first(): Stream | undefined {
     if (this.#size === 0) return undefined
-    for (const { first } of this.#ranks) if (first !== undefined) return first as Stream // nothing else is added
+    for (const { first } of this.#ranks) if (first !== undefined) return first as Stream // all that is added
     return undefined
   }
 

@@ -55,7 +55,7 @@ export function sessionFailure(end: SessionEnd): TransportError {
   return new TransportError(codeOf(end), end.message, { processed: 'unknown' })
 }
 
-/** And as the reason of its connection. `wasIdle`: nothing was under way; `own`: why we ended it, if we did. */
+/** And as the reason of its connection. `wasIdle`: nothing under way; `own`: why we ended it. */
 export function closeReasonOf(
   { cause, isError, defect }: SessionEnd,
   wasIdle: boolean,

@@ -89,8 +89,8 @@ export class StreamTunnel {
 }
 
 /**
- * The streams of a connection that have become tunnels, with the exchanges that they were. Pooled connections do
- * not keep the process alive; a tunnel is somebody's work.
+ * The streams of a connection that have become tunnels, with the exchanges that they were. Pooled connections
+ * do not keep the process alive; a tunnel is somebody's work.
  */
 export class Tunnels<Exchange> {
   readonly #carrier: Pick<Carrier, 'ref' | 'unref'>

@@ -178,7 +178,7 @@ export class QpackEncoder {
     const slot = memo.find(headers, table.generation + knownReceived)
     if (slot >= 0 && (mayRefer || this.#segmentRequired[slot] === 0)) {
       this.#writer.segment(memo, slot)
-      this.#hold(this.#segmentOldest[slot] as number, this.#segmentRequired[slot] as number) // one of SEGMENT_SLOTS
+      this.#hold(this.#segmentOldest[slot] as number, this.#segmentRequired[slot] as number) // of that slot
       return
     }
     const oldestBefore = this.#oldest

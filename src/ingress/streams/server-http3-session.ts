@@ -16,9 +16,9 @@ import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
 
 /**
- * A request that came in early data may be a replay (RFC 8470). A safe one goes on at once; any other, and one
- * with a body, waits until the handshake is complete, which proves that it is none. RFC 8470 3 leaves the choice
- * between this and 425, which would cost the client a round trip more.
+ * A request that came in early data may be a replay (RFC 8470). A safe one goes on at once; any other, and
+ * one with a body, waits until the handshake is complete, which proves that it is none. RFC 8470 3 leaves the
+ * choice between this and 425, which would cost the client a round trip more.
  */
 function mayGoEarly({ method, protocol }: RequestHead, endsStream: boolean): boolean {
   return endsStream && protocol === undefined && isSafeMethod(method)

@@ -126,14 +126,14 @@ export class Admitted {
     return this.#isRetried
   }
 
-  /** It is sent again. What its answer, or the lack of one, has called for is a try that the origin dropped. */
+  /** It is sent again: the origin dropped the try that its answer, or the lack of one, ended. */
   onRetry(reason: RetryReason): void {
     if (reason === 'status' || reason === 'try-timeout') this.#isDropped = true
   }
 
   /**
-   * It has ended; not to be used any more. `status`: 0 where no answer came. `latencyMs`: until the head of its
-   * answer came.
+   * It has ended; not to be used any more. `status`: 0 where no answer came. `latencyMs`: until the head of
+   * its answer came.
    */
   end(status: number, latencyMs: number, error: TransportError | undefined, now: number): void {
     const isDropped = this.#isDropped || isDrop(status, error)

@@ -80,8 +80,8 @@ export class GradientLimiter {
   }
 
   /**
-   * One ends. `latencyMs`: until the head of its answer came; undefined: that says nothing. `isDrop`: the origin
-   * refused it, or did not answer in time.
+   * One ends. `latencyMs`: until the head of its answer came; undefined: that says nothing. `isDrop`: the
+   * origin refused it, or did not answer in time.
    */
   give(latencyMs: number | undefined, isDrop: boolean, now: number): void {
     if (this.#inFlight === 0) throw new Error('the limiter was given back more than it gave')

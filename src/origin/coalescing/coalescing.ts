@@ -23,7 +23,7 @@ export type SharableConnection = Pick<
   'id' | 'protocol' | 'endpoint' | 'handshake' | 'originSet' | 'endedBy' | 'join' | 'toString'
 >
 
-/** A connection that carries requests of other origins as well, where its address and certificate cover them. */
+/** A connection that also carries other origins' requests: its address and certificate cover them. */
 export interface CoalescingOffer {
   readonly owner: Origin
   readonly connection: SharableConnection
@@ -69,8 +69,8 @@ interface Guest {
 
 /**
  * The open HTTP/2 and HTTP/3 connections of all origins of a transport, and who of them carries whom: what a
- * connector asks before it dials. Each connection has one owner, whose pool it is of, and any number of guests,
- * at most one of each origin and lane.
+ * connector asks before it dials. Each connection has one owner, whose pool it is of, and any number of
+ * guests, at most one of each origin and lane.
  */
 export class Coalescing {
   readonly #offers = new Map<
@@ -91,8 +91,8 @@ export class Coalescing {
   }
 
   /**
-   * Joins the first connection that may carry the origin; it is the request's at once. Undefined: there is none
-   * that has to do with it.
+   * Joins the first connection that may carry the origin; it is the request's at once. Undefined: there is
+   * none that has to do with it.
    */
   join(request: CoalescingRequest, now: number): Joined | CoalescingMissed | undefined {
     const seeker = { ...request, isAvoided: this.avoidedMs(request.origin, now) > 0 }
@@ -201,7 +201,7 @@ const AVOIDED_MS = 3_600_000
 /** The one that was reported first makes room. */
 const MAX_ORIGINS = 1024
 
-/** Origins that answered 421 (RFC 9110 15.5.20) to a request over another origin's connection, for a while. */
+/** Origins that answered 421 (RFC 9110 15.5.20) over another origin's connection, for a while. */
 export class MisdirectedOrigins {
   /** By origin key, when each is forgotten; in order of these times. */
   readonly #until = new Map<string, number>()

@@ -19,8 +19,8 @@ export interface OriginCoalescingParts {
 }
 
 /**
- * One origin among those that share connections: offers its own ones to others, and leaves those of others that
- * are not for it.
+ * One origin among those that share connections: offers its own ones to others, and leaves those of others
+ * that are not for it.
  */
 export class OriginCoalescing {
   readonly #parts: OriginCoalescingParts

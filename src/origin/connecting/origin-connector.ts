@@ -246,8 +246,8 @@ export class OriginConnector implements Connector {
   }
 
   /**
-   * A connection of another origin that may carry this one's requests as well. `endpoints` undefined: where the
-   * origin is is not known yet. Undefined: there is none.
+   * A connection of another origin that may carry this one's requests as well. `endpoints` undefined: where
+   * the origin is is not known yet. Undefined: there is none.
    */
   #join(
     endpoints: readonly Endpoint[] | undefined,

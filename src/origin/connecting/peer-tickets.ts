@@ -124,8 +124,8 @@ function leafOf([leaf]: readonly Buffer[]): X509Certificate | undefined {
 }
 
 /**
- * How long it is still good, in ms. Negative: it is not (it was accepted all the same, with rejectUnauthorized
- * false), and nothing that it vouches for may be kept.
+ * How long it is still good, in ms. Negative: it is not (it was accepted all the same, with
+ * rejectUnauthorized false), and nothing that it vouches for may be kept.
  */
 function endsInMsOf(certificate: X509Certificate | undefined, wallNow: number): number | undefined {
   const end = certificate === undefined ? Number.NaN : Date.parse(certificate.validTo)

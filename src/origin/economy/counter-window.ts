@@ -5,9 +5,9 @@ interface Sampled<Counters> {
 }
 
 /**
- * What counters were at times that lie at least `stepMs` apart, the last `steps` of them: what happened within
- * the time that they span is a difference of two. Memory is bounded, and nothing is added up on the way of a
- * request.
+ * What counters were at times that lie at least `stepMs` apart, the last `steps` of them: what happened
+ * within the time that they span is a difference of two. Memory is bounded, and nothing is added up on the
+ * way of a request.
  */
 export class CounterWindow<Counters> {
   readonly #stepMs: number

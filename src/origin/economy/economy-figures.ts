@@ -10,8 +10,8 @@ export interface EconomyCounters {
   /** Of those that the peer closed, the ones that were idle. */
   readonly idleEnds: number
   /**
-   * Connections that were made since the certificate of an open one, which could have carried the requests, does not
-   * cover the origin.
+   * Connections that were made since the certificate of an open one, which could have carried the requests,
+   * does not cover the origin.
    */
   readonly uncovered: number
   /** Those that were made through another proxy than the one before. */
@@ -175,8 +175,9 @@ const CAUSES: Readonly<Partial<Record<CloseReason, ReuseCause>>> = {
 }
 
 /**
- * For which cause connections were made, and how many for each: those that a shared one would have spared, those that
- * follow to another proxy; the rest replace those that ended. More may have ended than had to be replaced.
+ * For which cause connections were made, and how many for each: those that a shared one would have spared,
+ * those that follow to another proxy; the rest replace those that ended. More may have ended than had to be
+ * replaced.
  */
 export function countCauses(counted: EconomyCounters, isReuseOff: boolean): ReadonlyMap<ReuseCause, number> {
   const counts = new Map<ReuseCause, number>()

@@ -13,7 +13,7 @@ export interface MissedSaving {
 /** Below this, what could be saved is noise. */
 const MIN_REQUESTS = 20
 
-/** What would let an origin share a connection of another one. The rest is as it has to be, or passes by itself. */
+/** What lets an origin share another one's connection. The rest must be so, or passes by itself. */
 const SHARING: Readonly<Partial<Record<CoalescingRefusal, string>>> = {
   never: 'coalesce: auto lets it be shared',
   trust: 'the same tls, socket and protocol options for both let it be shared',
@@ -24,8 +24,8 @@ const SHARING: Readonly<Partial<Record<CoalescingRefusal, string>>> = {
 }
 
 /**
- * Savings of connections that are possible and not taken, the greatest first. `missed`: the last connection of another
- * origin that was looked at in vain.
+ * Savings of connections that are possible and not taken, the greatest first. `missed`: the last connection
+ * of another origin that was looked at in vain.
  */
 export function missedSavings(
   settings: Pick<OriginSettings, 'pool' | 'reuse' | 'protocols'>,

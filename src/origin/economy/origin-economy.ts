@@ -31,9 +31,9 @@ export interface OriginEconomyParts {
 }
 
 /**
- * How few connections carry an origin's requests: over the last minute, the last hour and since the start, held
- * against the objective. It looks at the counters every 5 s while requests come, and until a window after the
- * last.
+ * How few connections carry an origin's requests: over the last minute, the last hour and since the start,
+ * held against the objective. It looks at the counters every 5 s while requests come, and until a window
+ * after the last.
  */
 export class OriginEconomy {
   readonly #parts: OriginEconomyParts

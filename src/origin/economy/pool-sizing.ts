@@ -7,8 +7,8 @@ import type { EconomyFigures } from './economy-figures.ts'
 const FLEET_EDGES = 200
 
 /**
- * How many connections an origin needs by what was measured over the last minute, and how many it has: Little's
- * law, as `middlemile size` reckons it.
+ * How many connections an origin needs by what was measured over the last minute, and how many it has:
+ * Little's law, as `middlemile size` reckons it.
  *
  * @example
  * ```ts

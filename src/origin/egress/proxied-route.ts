@@ -35,13 +35,13 @@ const ATTEMPT_DELAY_MS = 2_000
 const MAX_TARGETS = 4
 
 /**
- * How one origin is reached through the proxies of its egress. It takes the place of the origin's resolver, so that a
- * dial goes to the proxies, in the order of their rotation, and asks here for the tunnels behind them.
+ * How one origin is reached through the proxies of its egress. It takes the place of the origin's resolver,
+ * so that a dial goes to the proxies, in the order of their rotation, and asks here for the tunnels.
  */
 export class ProxiedRoute implements Resolver, Tunnels {
   readonly #parts: ProxiedRouteParts
   readonly #rotation: ProxyRotation
-  /** By formatEndpoint(): what stands at an address. Of the last resolutions of all proxies, so it is bounded. */
+  /** By formatEndpoint(): what stands at an address. Bounded: the last resolution of each proxy. */
   readonly #proxies = new Map<string, number>()
   #last: number | undefined
   #changes = 0
@@ -91,7 +91,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
     const unique = new Map(
       places.map(({ address, family, port }) => [`${address} ${port}`, { address, family, port }]),
     )
-    // As the operator's endpoints: their order stays, and no connection is drained since the rotation moves on.
+    // As the operator's endpoints: their order stays, and a rotation drains no connection.
     return { addresses: [...unique.values()], source: 'endpoints' }
   }
 

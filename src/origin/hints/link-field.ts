@@ -13,9 +13,9 @@ export const MAX_PRECONNECTS = 4
  *
  *     <https://static.example>; rel=preconnect; crossorigin, </style.css>; rel=preload
  *
- * Where the same link says `rel` twice the first counts, and a link with an `anchor` is about something else than
- * the response (3.2). Reading ends at the first link without a target, as in appendix B.2: what comes behind
- * cannot be told apart. Never throws; each character is looked at once.
+ * Where the same link says `rel` twice the first counts, and a link with an `anchor` is about something else
+ * than the response (3.2). Reading ends at the first link without a target, as in appendix B.2: what comes
+ * behind cannot be told apart. Never throws; each character is looked at once.
  */
 export function readPreconnects(value: string): string[] {
   const targets: string[] = []

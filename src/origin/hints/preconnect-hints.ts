@@ -30,7 +30,7 @@ export interface HintFigures {
   readonly unused: number
   /** There was a connection, or one was being made. */
   readonly warm: number
-  /** Too soon: after the last one here (10 s, longer where they go unused), or one a second over all origins. */
+  /** Too soon after the last one here (10 s, longer if unused), or beyond one a second in all. */
   readonly paced: number
   /** A limit of connections was reached, or connects failed of late. */
   readonly limited: number
@@ -45,8 +45,8 @@ export interface HintTarget {
 }
 
 /**
- * Hints to preconnect (103 of RFC 8297, Link of RFC 8288) of all origins of a transport: finds out whom they mean,
- * and holds what they open to a rate.
+ * Hints to preconnect (103 of RFC 8297, Link of RFC 8288) of all origins of a transport: finds out whom they
+ * mean, and holds what they open to a rate.
  */
 export class PreconnectHints {
   readonly #targetOf: (origin: Origin) => HintTarget | undefined

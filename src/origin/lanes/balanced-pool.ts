@@ -32,9 +32,9 @@ const NOWHERE: ReadonlySet<number> = new Set()
 const MOVING = 'a request that changes its endpoint'
 
 /**
- * The connections of one lane to an origin with several endpoints: a pool for each of them, under the origin's
- * limits. A request is given an endpoint by the Balancer and waits in its pool; where that cannot be connected
- * to, it goes to another.
+ * The connections of one lane to an origin with several endpoints: a pool for each of them, under the
+ * origin's limits. A request is given an endpoint by the Balancer and waits in its pool; where that cannot be
+ * connected to, it goes to another.
  */
 export class BalancedPool implements RequestPool {
   readonly #clock: Clock
@@ -240,7 +240,7 @@ export class BalancedPool implements RequestPool {
     ticket.waiter.onLease(connection, reused)
   }
 
-  /** A connect failed: nothing was sent, and another endpoint may take it. Whom the pool turns away is not moved. */
+  /** A connect failed: another endpoint may take what was not sent. What the pool refuses stays. */
   onLeaseFailed(ticket: Ticket, error: TransportError): void {
     this.#settle(ticket)
     if (error.fault === 'remote' && this.#begin(ticket, this.#clock.now())) return
@@ -261,8 +261,8 @@ export class BalancedPool implements RequestPool {
   }
 
   /**
-   * No answer to a connect is news as well, which else comes when `connectMs` is over: the request goes where a
-   * connection is open, and so do others until this one is made after all.
+   * No answer to a connect is news as well, which else comes when `connectMs` is over: the request goes where
+   * a connection is open, and so do others until this one is made after all.
    */
   #arm(ticket: Ticket): void {
     if (this.#attemptDelayMs === 0) return

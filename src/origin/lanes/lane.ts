@@ -93,7 +93,7 @@ export class LanePreparation {
     const ended = (): void => {
       this.#making.delete(name)
     }
-    guardedPromise('preparing a lane', lane.pool.preconnect(1).then(ended, ended)) // the connector has reported how it went
+    guardedPromise('preparing a lane', lane.pool.preconnect(1).then(ended, ended)) // the connector reports it
   }
 
   /** Makes so many ready for a trial, and says how it went. */

@@ -34,7 +34,7 @@ interface HandshakesPaid extends HandshakeAmount {
 }
 
 export interface HandshakesAvoided extends HandshakeAmount {
-  /** How often: exchanges for `reuse`, handshakes for the others (those that were not made, for `coalescing`). */
+  /** How often: exchanges for `reuse`, handshakes for the others (for `coalescing`, those spared). */
   readonly count: number
 }
 

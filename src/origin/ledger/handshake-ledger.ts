@@ -64,8 +64,8 @@ class Carriage {
 /**
  * What the handshakes with one origin cost, and what was avoided by which means:
  * - reuse: an exchange on a connection that was there already avoids one whole handshake.
- * - coalescing: the first exchange on a connection of another origin avoids a whole one, at the price that the
- *   owner of the connection paid.
+ * - coalescing: the first exchange on a connection of another origin avoids a whole one, at the price that
+ *   the owner of the connection paid.
  * - resumption: bytes and CPU, by what resumed handshakes measured less than full ones; before TLS 1.3 a
  *   round trip, too.
  * - Fast Open and accepted early data: a round trip each; over QUIC that is all there is.

@@ -145,7 +145,7 @@ export class ConnectionMoves {
     if (mover === undefined) return this.#parts.isTrusted ? NO_SECOND_PATH : NOT_TRUSTED
     if (address !== undefined && isIP(address) !== endpoint.family)
       return `the connection is over IPv${endpoint.family}, and ${address} is not`
-    return undefined // what else speaks against it the mover knows, and whether a new connection is to take over
+    return undefined // the mover knows what else is against it, and whether a new connection follows
   }
 }
 

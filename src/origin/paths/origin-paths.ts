@@ -29,8 +29,8 @@ export interface OriginPathsParts {
 }
 
 /**
- * The network paths of an origin's connections: those of HTTP/3 move to other ones, those over TCP are retired
- * with an address of this machine or of the origin that is gone, and peers that vanished are found out.
+ * The network paths of an origin's connections: those of HTTP/3 move to other ones, those over TCP are
+ * retired with an address of this machine or of the origin that is gone, and vanished peers are found.
  */
 export class OriginPaths {
   readonly #parts: OriginPathsParts

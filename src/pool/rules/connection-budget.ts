@@ -7,7 +7,7 @@ export interface BudgetClient {
 /**
  * A limit on the connections of several pools: `maxConnections` over the pools of one origin, and within
  * `parent`, if there is one, `limits.maxTotalConnections` over those of all origins. Places are taken for
- * dials and given back when a connection is gone. A pool that finds none queues; places go to the queue first.
+ * dials and given back when a connection is gone. A pool that finds none queues: the queue comes first.
  */
 export class ConnectionBudget {
   /**
@@ -21,8 +21,8 @@ export class ConnectionBudget {
    */
   stalledLimit: number
   /**
-   * Of all connections, those that were set aside included: what the origin is protected by. May be changed at
-   * any time; pools that have more give up idle ones. Infinity: none.
+   * Of all connections, those that were set aside included: what the origin is protected by. May be changed
+   * at any time; pools that have more give up idle ones. Infinity: none.
    */
   ceiling = Infinity
   /** Somebody has begun to starve: the owner of the pools evicts an idle connection while `needsEviction`. */
@@ -148,7 +148,7 @@ export class ConnectionBudget {
     this.#parent?.addLeaving(change)
   }
 
-  /** A connection is closed but for its socket (1), or that is closed as well (-1): a ceiling counts it so long. */
+  /** A connection is closed but for its socket (1), or that as well (-1): a ceiling counts sockets. */
   addLingering(change: 1 | -1): void {
     if (this.ceiling < Infinity) this.#lingering += change
     this.#parent?.addLingering(change)

@@ -26,13 +26,13 @@ export interface DemandTerms {
 }
 
 /**
- * How many connections the demand needs, by Little's law (J. D. C. Little, 1961): what is under way at once is
- * the rate of arrivals times the time that each takes. The integral of what is under way over time says that
- * product exactly. The level follows it, a tick ahead while it rises, and slowly down, so that the next burst
- * finds what the last one needed.
+ * How many connections the demand needs, by Little's law (J. D. C. Little, 1961): what is under way at once
+ * is the rate of arrivals times the time that each takes. The integral of what is under way over time says
+ * that product exactly. The level follows it, a tick ahead while it rises, and slowly down, so that the next
+ * burst finds what the last one needed.
  *
- * Who asks less than twice in the time for which the origin keeps an idle connection has none kept: keeping it
- * would cost more handshakes than it spares.
+ * Who asks less than twice in the time for which the origin keeps an idle connection has none kept: keeping
+ * it would cost more handshakes than it spares.
  */
 export class Demand {
   readonly #headroom: number
@@ -146,8 +146,8 @@ export class Demand {
 }
 
 /**
- * Connections for so many exchanges at once. Where one carries many there is one more: the end of a connection
- * would else make all of them wait for a handshake.
+ * Connections for so many exchanges at once. Where one carries many there is one more: the end of a
+ * connection would else make all of them wait for a handshake.
  */
 export function connectionsFor(streams: number, streamsPerConnection: number): number {
   return Math.max(1, Math.ceil(streams / streamsPerConnection)) + spareOf(streamsPerConnection)

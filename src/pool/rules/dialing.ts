@@ -97,9 +97,9 @@ export function dial<Link, Waiter>(
 }
 
 /**
- * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same origin:
- * a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A warm level or
- * a spread is not.
+ * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same
+ * origin: a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A
+ * warm level or a spread is not.
  */
 function isWorthEviction(core: PoolCore<unknown, unknown>): boolean {
   return core.waiters.size > 0 || (core.warm.preconnects > core.slots.live && core.budget.isReached)

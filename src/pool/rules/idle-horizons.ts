@@ -3,20 +3,20 @@ import type { CloseReason } from '../../base/events/connection.ts'
 import type { Slot } from '../slot.ts'
 import { IdleHorizon, type IdleHorizonFigures } from './idle-horizon.ts'
 
-/** A request that meets its connection's end does so within this: later, the peer has ended it for the request. */
+/** A request meets its connection's end within this; later, the peer ended it for the request. */
 const RACE_MS = 1_000
 
 /** Longer than a connect takes, as a rule. */
 const REPLACE_MS = 1_000
 
-/** How an idle connection ends for whom its time was up; the rest are resets, reloads and faults of a path. */
+/** How a peer ends a connection idle for too long; other ends are resets, reloads, path faults. */
 const ENDS_OF_PEER: ReadonlySet<CloseReason> = new Set(['peer-closed', 'network-error', 'unexpected-data'])
 
 /**
  * What a pool has learned of the times for which its origin keeps idle connections. A server waits for the
  * first request under another timer than for the next one (nginx: `client_header_timeout`,
- * `keepalive_timeout`), so that there are two horizons. A connection that others use as well teaches nothing, and
- * is not judged: how long it was idle, no one pool knows.
+ * `keepalive_timeout`), so that there are two horizons. A connection that others use as well teaches nothing,
+ * and is not judged: how long it was idle, no one pool knows.
  */
 export class IdleHorizons {
   readonly #used: IdleHorizon

@@ -7,11 +7,11 @@ const MIN_REQUESTS = 8
  * What connections of an origin have taught of the next ones: how many exchanges one carries at once, and how
  * many in all.
  *
- * An origin takes so many requests on one connection (nginx' `keepalive_requests`, 1000 by default). An HTTP/2
- * origin says it only when that is reached, with a GOAWAY that refuses everything that is under way above it:
- * at 64 requests at once and 100 a connection two in three requests are sent twice. So when two connections in
- * a row were told to end in the middle of their work after the same number of requests, the next ones are given
- * no more than that, and nothing is refused.
+ * An origin takes so many requests on one connection (nginx' `keepalive_requests`, 1000 by default). An
+ * HTTP/2 origin says it only when that is reached, with a GOAWAY that refuses everything that is under way
+ * above it: at 64 requests at once and 100 a connection two in three requests are sent twice. So when two
+ * connections in a row were told to end in the middle of their work after the same number of requests, the
+ * next ones are given no more than that, and nothing is refused.
  */
 export class LearnedLimits {
   readonly #maxStreams: number
@@ -45,9 +45,9 @@ export class LearnedLimits {
   }
 
   /**
-   * What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells
-   * nothing. What it takes before the peer has reported it says only that an expectation below it (of an origin that
-   * spoke HTTP/1.1 so far) is out of date.
+   * What a connection carries tells what the next one will. None at all is a passing mood of the peer and
+   * tells nothing. What it takes before the peer has reported it says only that an expectation below it (of
+   * an origin that spoke HTTP/1.1 so far) is out of date.
    */
   onCapacity(capacity: number, isProvisional: boolean): void {
     if (isProvisional) {
@@ -69,8 +69,8 @@ export class LearnedLimits {
   }
 
   /**
-   * A connection was given no more for its number of requests and has ended its work. If the peer had not said
-   * so itself, the limit is gone.
+   * A connection was given no more for its number of requests and has ended its work. If the peer had not
+   * said so itself, the limit is gone.
    */
   onLimitKept(slot: Slot<unknown>): void {
     if (slot.carried < this.#requests) return

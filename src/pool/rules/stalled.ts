@@ -88,7 +88,7 @@ export class StalledReaders<Link> {
     return found
   }
 
-  /** An exchange has ended on a connection that may have been set aside. Answers why it must go, if it must. */
+  /** An exchange ended on a connection that may be set aside. Answers why it must go, if it must. */
   takeBack(slot: Slot<Link>): CloseReason | undefined {
     if (!slot.isAside) return undefined
     const { slots, budget, isFull } = this.#parts

@@ -103,7 +103,7 @@ function closeExpired<Link, Waiter>(
     closeIfExpired(core, slot, now, actions)
     slot = next
   }
-  for (const slot of core.slots.all()) closeIfExpired(core, slot, now, actions) // idle ones without capacity stand in no order
+  for (const slot of core.slots.all()) closeIfExpired(core, slot, now, actions) // idle ones have no order
 }
 
 function closeIfExpired<Link, Waiter>(

@@ -22,8 +22,8 @@ export interface PlannedMessage {
 }
 
 /**
- * The message that begins with datagram `first`. Segmentation offload wants all segments but the last to be of
- * one size, so that a message ends behind a shorter one, and before a longer one.
+ * The message that begins with datagram `first`. Segmentation offload wants all segments but the last to be
+ * of one size, so that a message ends behind a shorter one, and before a longer one.
  */
 export function planMessage(
   queued: QueuedDatagrams,

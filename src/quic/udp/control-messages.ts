@@ -1,7 +1,7 @@
 /**
- * Control messages of sendmsg(2) and recvmsg(2) on 64-bit little-endian Linux: `struct cmsghdr` is a length of
- * 8 bytes that counts the header, level, type; what follows is padded to 8 bytes. Under musl the length has 4
- * bytes and 4 of padding, which is the same in memory.
+ * Control messages of sendmsg(2) and recvmsg(2) on 64-bit little-endian Linux: `struct cmsghdr` is a length
+ * of 8 bytes that counts the header, level, type; what follows is padded to 8 bytes. Under musl the length
+ * has 4 bytes and 4 of padding, which is the same in memory.
  */
 const HEADER_BYTES = 16
 const ALIGNMENT = 8

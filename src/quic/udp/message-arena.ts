@@ -55,10 +55,10 @@ interface Row {
 const MAX_KNOWN_ADDRESSES = 1024
 
 /**
- * The memory that system calls read and write, for all sockets of this process: what comes is handed on before
- * the next call, and what leaves waits for the end of one turn only. Nobody else knows an address, so that
- * every one that the kernel is given was computed here, and lies within it (`#addressOf`): a wrong one would
- * end the process, or write where it should not.
+ * The memory that system calls read and write, for all sockets of this process: what comes is handed on
+ * before the next call, and what leaves waits for the end of one turn only. Nobody else knows an address, so
+ * that every one that the kernel is given was computed here, and lies within it (`#addressOf`): a wrong one
+ * would end the process, or write where it should not.
  */
 export class MessageArena {
   readonly #memory: Buffer
@@ -92,8 +92,7 @@ export class MessageArena {
     this.#scratchAt = take(SCRATCH_BYTES)
     this.outgoingAt = take(OUTGOING_BYTES)
     this.#incomingAt = take(MAX_ARRIVALS * MESSAGE_BYTES)
-    // Its own, not of Node's pool, and so large that V8 does not move it. Zeroed: the pages come when they are
-    // used.
+    // Its own, not of Node's pool, and too large for V8 to move. Zeroed: the pages come with their use.
     this.#memory = Buffer.alloc(end)
     this.#base = Number(addressOf(this.#memory))
     if (!Number.isSafeInteger(this.#base) || this.#base <= 0) throw new Error('memory without an address')
@@ -183,8 +182,8 @@ export class MessageArena {
   }
 
   /**
-   * Message `index` of the next sendmmsg(2): `planned.bytes` from `at` on. Without an addressee it goes to where
-   * the socket is connected to. False: the addressee is none of that family.
+   * Message `index` of the next sendmmsg(2): `planned.bytes` from `at` on. Without an addressee it goes to
+   * where the socket is connected to. False: the addressee is none of that family.
    */
   writeDeparture(
     index: number,

@@ -23,8 +23,8 @@ export function socketKind(): SocketKind {
 }
 
 /**
- * For people: how the UDP sockets of this process move datagrams, and what is in the way of better; undefined:
- * nothing, as far as is known.
+ * For people: how the UDP sockets of this process move datagrams, and what is in the way of better;
+ * undefined: nothing, as far as is known.
  */
 export function udpStanding(): { readonly uses: string; readonly missing: string | undefined } {
   const kind = socketKind()
@@ -50,8 +50,8 @@ export async function connectUdp(
 }
 
 /**
- * For any number of peers. Rejects with the system's error. Keeps the process alive. `descriptor`: of a socket
- * that is bound already, and that is this socket's from now on.
+ * For any number of peers. Rejects with the system's error. Keeps the process alive. `descriptor`: of a
+ * socket that is bound already, and that is this socket's from now on.
  */
 export async function bindUdp(
   local: UdpAddress,

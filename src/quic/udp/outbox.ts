@@ -31,9 +31,9 @@ export interface OutboxOptions {
 }
 
 /**
- * The datagrams that one socket is about to send. They gather behind one another in the arena, where the engine
- * writes them, and leave with flush(): runs of one size and one addressee as one message, up to 64 messages
- * with one call. What the kernel has no room for is copied and kept; until that has left, nothing else does.
+ * The datagrams that one socket is about to send. They gather behind one another in the arena, where the
+ * engine writes them, and leave with flush(): runs of one size and one addressee as one message, up to 64
+ * messages with one call. What the kernel has no room for is copied and kept; it leaves before anything else.
  */
 export class Outbox implements QueuedDatagrams {
   readonly #options: OutboxOptions

@@ -32,8 +32,8 @@ const open = new Set<SegmentedSocket>()
 let watchesExit = false
 
 /**
- * While Node takes itself down it runs the loop once more, for handles that close. A poll handle that is still
- * there would call into JavaScript, which cannot run any more, and that ends the process by a signal.
+ * While Node takes itself down it runs the loop once more, for handles that close. A poll handle that is
+ * still there would call into JavaScript, which cannot run any more, and that ends the process by a signal.
  */
 function closeAtExit(socket: SegmentedSocket): void {
   open.add(socket)

@@ -29,8 +29,8 @@ export function chooseSocketKind(machine: SocketMachine): SocketKind {
   if (platform !== 'linux') return { kind: 'dgram', because: `UDP in batches is for Linux, not ${platform}` }
   if (endianness !== 'LE' || !KNOWN_ARCHITECTURES.has(arch))
     return { kind: 'dgram', because: `the layout of socket structures is not known for ${arch}` }
-  // A worker that is terminated runs its loop once more without an exit event: a poll handle that is left then
-  // ends the process.
+  // A worker that is terminated runs its loop once more without an exit event: a poll handle that is left
+  // then ends the process.
   if (!isMainThread) return { kind: 'dgram', because: 'UDP in batches is for the main thread' }
   if (missing !== undefined) return { kind: 'dgram', because: missing }
   return { kind: 'segmented' }
@@ -62,8 +62,8 @@ const EMSGSIZE = 90
 
 /**
  * Whether a message that failed so may have failed because it was to be cut up: EIO where the interface
- * computes no checksums, EINVAL or EMSGSIZE where a segment is longer than the path takes, the others where the
- * kernel knows no segmentation.
+ * computes no checksums, EINVAL or EMSGSIZE where a segment is longer than the path takes, the others where
+ * the kernel knows no segmentation.
  */
 export function refusesSegments(errno: number): boolean {
   return [EIO, EINVAL, EMSGSIZE, EOPNOTSUPP, ENOPROTOOPT].includes(errno)

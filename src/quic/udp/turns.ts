@@ -1,8 +1,8 @@
 /**
- * The turns of the connections on one socket. A turn is due when something came or was put out; it comes in the
- * check phase of the loop, behind the poll that brought the datagrams, so that there is one for all of them, and
- * one acknowledgement (RFC 9000 13.2.2 asks for no more than one per two packets). What all of them send leaves
- * together behind the last.
+ * The turns of the connections on one socket. A turn is due when something came or was put out; it comes in
+ * the check phase of the loop, behind the poll that brought the datagrams, so that there is one for all of
+ * them, and one acknowledgement (RFC 9000 13.2.2 asks for no more than one per two packets). What all of them
+ * send leaves together behind the last.
  */
 export class Turns {
   readonly #flush: () => void

@@ -38,8 +38,8 @@ const OPTIONS = {
 type UdpOption = keyof typeof OPTIONS
 
 /**
- * System calls on UDP sockets. Numbers below 0 are errno values. A descriptor must not be used behind close():
- * its number is soon another one's.
+ * System calls on UDP sockets. Numbers below 0 are errno values. A descriptor must not be used behind
+ * close(): its number is soon another one's.
  */
 export interface UdpCalls {
   readonly arena: MessageArena
@@ -131,7 +131,8 @@ function bind(ffi: Ffi): UdpCalls {
       return setOption(fd, level, number, address, 4)
     },
     send(fd, first, count) {
-      const sent = sendMessages(fd, arena.departureHeaders(first, count), count, MSG_DONTWAIT) as number // as: int
+      // as: the prototype returns int
+      const sent = sendMessages(fd, arena.departureHeaders(first, count), count, MSG_DONTWAIT) as number
       return sent < 0 ? -ffi.errno() : sent
     },
     receive(fd) {

@@ -78,7 +78,7 @@ export class RuleWatch {
     this.#holdMs = holdMs
   }
 
-  /** `reported`: the rule of the decision that was reported last; it is `rule` after this, if this is news. */
+  /** `reported`: the rule of the decision reported last; `rule` after this, if this is news. */
   isNews(rule: DecisionRule, reported: DecisionRule, now: number): boolean {
     if (rule === reported) {
       this.#other = undefined

@@ -98,7 +98,7 @@ function unquote(raw: string): string | undefined {
   let value = ''
   for (let i = 1; i < raw.length - 1; i++) {
     if (raw[i] === '"') return undefined
-    if (raw[i] === '\\' && ++i === raw.length - 1) return undefined // it escapes the quotation mark that seemed to be the last
+    if (raw[i] === '\\' && ++i === raw.length - 1) return undefined // the last quotation mark is escaped
     const code = raw.charCodeAt(i)
     if (code > 0xff || classOf(VALUE, code) === 0) return undefined
     value += raw.charAt(i)

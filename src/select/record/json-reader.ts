@@ -25,7 +25,7 @@ export function readText(json: unknown, maxChars: number): string | undefined {
 }
 
 export function readNumber(json: unknown, min: number, max: number): number | undefined {
-  return typeof json === 'number' && json >= min && json <= max ? json + 0 : undefined // + 0: no -0, which JSON does not know
+  return typeof json === 'number' && json >= min && json <= max ? json + 0 : undefined // + 0: JSON has no -0
 }
 
 export function readInteger(json: unknown, min: number, max: number): number | undefined {

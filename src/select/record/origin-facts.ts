@@ -66,7 +66,7 @@ export interface FactValues {
 }
 
 export type FactName = keyof FactValues
-export const FACT_NAMES = Object.keys(FACT_LIFETIMES_MS) as readonly FactName[] // FACTS, below, has the same keys
+export const FACT_NAMES = Object.keys(FACT_LIFETIMES_MS) as readonly FactName[] // as: the keys of FACTS
 
 export interface FactRule<T> {
   /** Void when the network changes. */

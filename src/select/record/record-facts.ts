@@ -77,7 +77,7 @@ export function recordFacts(parts: RecordParts, now: number): KnownFact[] {
   const tell = (...names: readonly FactName[]): void => {
     for (const name of names) addFact(name)
   }
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- ties the words to the value that they are for
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- ties words to their value
   const addFact = <Name extends FactName>(name: Name): void => {
     const words: (typeof WORDS)[Name] = WORDS[name]
     add<FactValues[Name]>(facts.get(name, now), words)

@@ -250,7 +250,7 @@ function alternativesOf({ at, list }: KeptSet, offsetMs: number): AlternativeSet
   }
 }
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- ties the reader to the fact that it reads
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- ties the reader to its fact
 function putFact<Name extends FactName>(
   facts: FactStore,
   name: Name,

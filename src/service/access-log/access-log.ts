@@ -23,8 +23,8 @@ export interface AccessLogInputs {
 const FIRST_SERVER_ERROR = 500
 
 /**
- * Writes a line for each request that has ended. With `sample` below 1 it is that share of them, drawn request
- * by request, and all that failed: with an error of ours, a status of 5xx, or a client that went away.
+ * Writes a line for each request that has ended. With `sample` below 1 it is that share of them, drawn
+ * request by request, and all that failed: with an error of ours, a status of 5xx, or a client that left.
  */
 export function accessLines(
   { format, sample }: Pick<AccessLogSettings, 'format' | 'sample'>,

@@ -12,7 +12,7 @@ const FLAGS =
 const MODE = 0o640
 const REOPENING = 'reopening the access log'
 
-/** A file that lines are added to, by this process and others, and that is opened anew once it was renamed. */
+/** A file to which several processes append lines; it is opened anew once renamed. */
 export class AppendFile implements LogSink {
   readonly #path: string
   #fd: number

@@ -5,8 +5,8 @@ import { escapeJson, escapeText } from './escape-text.ts'
 export type LineFormat = (record: AccessRecord) => string
 
 /**
- * With its end a line is PIPE_BUF of Linux at the most (pipe(7)), so that those of processes that share a pipe
- * do not mix.
+ * With its end a line is PIPE_BUF of Linux at the most (pipe(7)), so that those of processes that share a
+ * pipe do not mix.
  */
 export const MAX_LINE_LENGTH = 4_095
 /** What a client may put into a line, by value: together below MAX_LINE_LENGTH. */
@@ -51,11 +51,11 @@ const VARIABLES: Readonly<Record<string, (record: AccessRecord) => Value>> = {
 const NAMED_FORMATS = { json: jsonLine, common: commonLine, combined: combinedLine } as const
 
 /**
- * The format that a configuration names: `json`, `common`, `combined`, or a template with variables. A string:
- * what is wrong with it.
+ * The format that a configuration names: `json`, `common`, `combined`, or a template with variables. A
+ * string: what is wrong with it.
  */
 export function lineFormat(format: string): LineFormat | string {
-  if (Object.hasOwn(NAMED_FORMATS, format)) return NAMED_FORMATS[format as keyof typeof NAMED_FORMATS] // as: it has it
+  if (Object.hasOwn(NAMED_FORMATS, format)) return NAMED_FORMATS[format as keyof typeof NAMED_FORMATS] // its
   if (!format.includes('$'))
     return `must be ${Object.keys(NAMED_FORMATS).join(', ')} or a template such as "$client $status"`
   return templateFormat(format)

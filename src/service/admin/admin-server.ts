@@ -17,7 +17,7 @@ export interface AdminServer {
   close(): Promise<void>
 }
 
-/** Serves the admin routes, on a socket that was inherited if there is one. It is apart from the listeners: it never answers on their addresses. */
+/** Serves the admin routes, on an inherited socket if there is one, never on a listener's address. */
 export async function startAdminServer(
   address: ListenAddress,
   actions: AdminActions,

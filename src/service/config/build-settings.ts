@@ -105,7 +105,7 @@ function listenSettings({
   }
 }
 
-/** The host of a route that takes whole hosts means its origin in hints to preconnect; of several the first. */
+/** A route that takes whole hosts names its origin in preconnect hints; of several the first. */
 function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
   const hosts: Record<string, string> = {}
   for (const { host, path, origin } of routes) {

@@ -17,8 +17,8 @@ import { DEFAULT_SHUTDOWN, type ServiceSettings } from './service-settings.ts'
 type Path = UnplacedFault['path']
 
 /**
- * What a configuration says that cannot work, or not as its author thinks, though a service can start with it:
- * `--check` refuses it, and a service says it in its log and goes on, since a restart must not fail for a
+ * What a configuration says that cannot work, or not as its author thinks, though a service can start with
+ * it: `--check` refuses it, and a service says it in its log and goes on, since a restart must not fail for a
  * certificate that has expired meanwhile. In the order of:
  * 1. HTTP/3 to an origin without TLS
  * 2. more warm connections than there may be

@@ -108,7 +108,7 @@ function resolved(document: Document, node: unknown): unknown {
 }
 
 function startOf(node: unknown): number | undefined {
-  const range = (node as Node | null | undefined)?.range // null for an empty value, else a node: yaml types `contents` so loosely
+  const range = (node as Node | null | undefined)?.range // null when empty; yaml types `contents` loosely
   return range?.[0]
 }
 
@@ -138,7 +138,7 @@ export async function readConfigFile(file: string): Promise<ReadConfig> {
  */
 export function knownKeys(schema: z.ZodType, path: readonly string[]): readonly string[] {
   const current = unwrap(schema)
-  const definition = current.def as SchemaDefinition // zod's `def` is typed per class; these are the parts of it read here
+  const definition = current.def as SchemaDefinition // zod types `def` by class
   const [step, ...rest] = path
   if (step === undefined) return definition.shape === undefined ? [] : Object.keys(definition.shape)
   const next = definition.shape?.[step] ?? definition.valueType ?? definition.element

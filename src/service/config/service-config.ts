@@ -38,8 +38,8 @@ export interface ServiceConfig {
   /**
    * The processes that do the work, under a supervisor that replaces those that end, hang or grow too large:
    * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. Holds
-   * for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a service has it in its
-   * own process. Needs Linux and koffi; without them the service runs in one process, and a warning says so.
+   * for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a service has it in
+   * its own process. Needs Linux and koffi; without them there is one process, and a warning says so.
    */
   workers?: 'auto' | 'off' | number | WorkersConfig | undefined
   /** Where clients connect, one entry for each address. */
@@ -135,8 +135,8 @@ interface AccessLogConfig {
   /** The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1. */
   sample?: number | undefined
   /**
-   * The field that names a request, towards the origin as well: the client's own where it is well-formed, else
-   * a new one. It ends in `-id`. `off`: it is neither read nor made. Default `x-request-id`.
+   * The field that names a request, towards the origin as well: the client's own where it is well-formed,
+   * else a new one. It ends in `-id`. `off`: it is neither read nor made. Default `x-request-id`.
    */
   requestId?: string | undefined
   /** What waits to be written at the most; what is more is dropped and counted. Default 4MiB. */
@@ -150,9 +150,9 @@ interface ForwardingConfig {
   /** Which fields tell an origin about the client. Default `both`. */
   forwarded?: ForwardedMode | undefined
   /**
-   * Whose Forwarded and X-Forwarded-* are believed and extended, instead of dropped: addresses and networks of
-   * the proxies in front, such as `[10.0.0.0/8, "2001:db8::/32"]`; true: everybody's. Both families then say
-   * the same; where they disagree X-Forwarded-For counts. Default false: nobody's.
+   * Whose Forwarded and X-Forwarded-* are believed and extended, instead of dropped: addresses and
+   * networks of the proxies in front, such as `[10.0.0.0/8, "2001:db8::/32"]`; true: everybody's. Both
+   * families then say the same; where they disagree X-Forwarded-For counts. Default false: nobody's.
    */
   trustForwarded?: boolean | string[] | undefined
   /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
@@ -237,9 +237,9 @@ interface Http3ListenConfig {
    */
   retry?: RetryRule | undefined
   /**
-   * `safe`: requests with a safe method and no body are served before the handshake is complete (0-RTT), with
-   * `Early-Data: 1`, and the origin's 425 goes to the client (RFC 8470); others wait for the handshake. Default
-   * `off`.
+   * `safe`: requests with a safe method and no body are served before the handshake is complete (0-RTT),
+   * with `Early-Data: 1`, and the origin's 425 goes to the client (RFC 8470); others wait for the
+   * handshake. Default `off`.
    */
   earlyData?: 'off' | 'safe' | undefined
   /**
@@ -261,9 +261,9 @@ export interface ListenConfig {
   /** Certificate and key, PEM or files of it. Default: plain HTTP. */
   tls?: { cert: string; key: string } | undefined
   /**
-   * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. With h3
-   * the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it needs `tls` and
-   * `@matrixai/quic`.
+   * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge.
+   * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it needs
+   * `tls` and `@matrixai/quic`.
    */
   protocols?: Protocol[] | undefined
   /** HTTP/3 with clients, where `protocols` names it. */
@@ -275,10 +275,10 @@ export interface ListenConfig {
    */
   fastOpen?: number | undefined
   /**
-   * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`, haproxy's
-   * `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`. Every connection must
-   * begin with its header then, and the client that it names is the one in logs, limits and `Forwarded`. Default
-   * `false`.
+   * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`,
+   * haproxy's `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`. Every
+   * connection must begin with its header then, and the client that it names is the one in logs, limits and
+   * `Forwarded`. Default `false`.
    */
   proxyProtocol?: boolean | string[] | undefined
 }
@@ -286,8 +286,8 @@ export interface ListenConfig {
 /** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
 interface EgressConfig {
   /**
-   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do), with
-   * `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
+   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do),
+   * with `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
    */
   proxies: string[]
   /** How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m. */
@@ -369,9 +369,9 @@ export interface OriginOptionsConfig {
    */
   certificateNames?: string[] | undefined
   /**
-   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect` opens a
-   * connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`, within bounds,
-   * or `never`. Default `auto`.
+   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect` opens
+   * a connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`, within
+   * bounds, or `never`. Default `auto`.
    */
   preconnectHints?: 'auto' | 'never' | undefined
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */

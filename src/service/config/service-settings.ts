@@ -69,7 +69,7 @@ export interface Http3ListenSettings {
   readonly earlyData: boolean
   /** See ListenQuicOptions. */
   readonly allowsMigration: boolean
-  /** What responses announce (RFC 7838): the port, where clients reach it by another one, and for how long. */
+  /** What responses announce (RFC 7838): the port at which clients reach it, and for how long. */
   readonly altSvc: { readonly port: number | undefined; readonly maxAgeMs: number }
 }
 

@@ -37,8 +37,7 @@ type ForwardingStop =
 
 /**
  * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* name the client and
- * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes as it
- * is.
+ * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes.
  *
  * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long
  * runs of requests in which these are the same, so the last list is kept, and a common request costs four
@@ -193,8 +192,8 @@ function joined(before: string | undefined, own: string): string {
  * 1. Alt-Svc of the origin goes no further: it is about the origin's host and port, and clients would take it
  *    for a port of ours (RFC 7838 2.1). The listener's own takes its place.
  * 2. Via is appended, by what the origin spoke (RFC 9110 7.6.3: each entry names the protocol in which the
- *    message was received; HTTP/2 and HTTP/3 have no minor version). An origin's own Via stays in front of it,
- *    as another line of the same list.
+ *    message was received; HTTP/2 and HTTP/3 have no minor version). An origin's own Via stays in front of
+ *    it, as another line of the same list.
  *
  * A connection that speaks HTTP/2 hands out the same list for the same head again, and encoders remember what
  * they wrote for a list. So the last answer is kept: equal heads in a row stay one list all the way.

@@ -3,7 +3,7 @@ import { type HeaderList, headerValue } from '../../entry/dispatch.ts'
 /** What stands in logs and in the request to the origin: visible ASCII, and not too much of it. */
 const WELL_FORMED = /^[\x21-\x7e]{1,128}$/
 
-/** Requests have a name of their own, which goes with them to the origin: that of the client, or a new one. */
+/** The name of a request, which goes on to the origin: the client's, or a new one. */
 export class RequestIds {
   readonly #fieldName: string
   readonly #make: () => string

@@ -12,7 +12,7 @@ interface OpenListener {
   readonly certificate: string | undefined
 }
 
-/** Until when the certificates are good that are in use now. `shownBy`: what origins showed, ms since 1970. */
+/** When the certificates in use expire. `shownBy`: what origins showed, ms since 1970. */
 export function certificateExpiries(
   { origins, transport: { origins: options } }: ServiceSettings,
   listeners: readonly OpenListener[],

@@ -170,7 +170,8 @@ function isDestroyable(owner: unknown): owner is Destroyable {
 }
 
 function nameOf(socket: object): string {
-  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number } // as: a socket of node:net
+  // as: a socket of node:net
+  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number }
   return remoteAddress === undefined
     ? 'a connection'
     : `the connection with ${remoteAddress} port ${remotePort}`

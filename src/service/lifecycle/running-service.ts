@@ -321,8 +321,8 @@ export class RunningService implements Service {
   }
 
   /**
-   * Pools are made on first use; those with a warm level are wanted at once, and so are those that are sized by
-   * demand, which begin at the level that an earlier process left.
+   * Pools are made on first use; those with a warm level are wanted at once, and so are those that are sized
+   * by demand, which begin at the level that an earlier process left.
    */
   #warmUp(): void {
     const { defaults, origins } = this.#settings.transport

@@ -67,8 +67,8 @@ function hasColors(fd: number): boolean {
 const LAST_FLUSH_MS = 500
 const STANDARD_OUTPUT = 1
 /**
- * PIPE_BUF of Linux (pipe(7)): a pipe takes so many bytes whole or not at all, so that the lines of processes that
- * share one do not mix.
+ * PIPE_BUF of Linux (pipe(7)): a pipe takes so many bytes whole or not at all, so that the lines of processes
+ * that share one do not mix.
  */
 const SHARED_BLOCK_BYTES = 4_096
 

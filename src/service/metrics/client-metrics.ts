@@ -132,7 +132,7 @@ function answeredByListeners(all: readonly IngressStats[]): Map<StatusClass, num
   const counts = new Map<StatusClass, number>()
   for (const { badRequests, shed } of all) {
     for (const [code, count] of Object.entries(badRequests)) {
-      add(counts, statusClass(ERROR_CODES[code as ErrorCode].status), count) // as: the keys of a record by code
+      add(counts, statusClass(ERROR_CODES[code as ErrorCode].status), count) // as: its keys
     }
     if (shed > 0) add(counts, statusClass(503), shed)
   }

@@ -7,8 +7,8 @@ export type ProtocolLabel = Protocol | 'none'
 export type Labels = Readonly<Record<string, string>>
 
 /**
- * A word of ours as a label value: snake_case (`idle_timeout`, `failed_recently`), as `early_data` is. Names that
- * have a home elsewhere stay as they are: protocols (`http/1.1`), error codes, options of the configuration.
+ * A word of ours as a label value: snake_case (`idle_timeout`, `failed_recently`), as `early_data` is. Names
+ * that have a home elsewhere stay as they are: protocols (`http/1.1`), error codes, configuration options.
  */
 function labelWord(word: string): string {
   return word
@@ -101,7 +101,7 @@ interface ScrapedMetric {
 }
 
 function register(registry: Registry, metric: ScrapedMetric): void {
-  registry.registerMetric(metric as unknown as Metric) // a registry reads name and get() and no more; its type asks for its own classes
+  registry.registerMetric(metric as unknown as Metric) // a registry needs name and get()
 }
 
 /**
@@ -146,7 +146,7 @@ export class DurationHistogram {
   observe(durationMs: number): void {
     let bucket = 0
     // Most exchanges end in one of the first buckets, where a linear search beats a binary one.
-    while (bucket < BOUNDS_MS.length && durationMs > (BOUNDS_MS[bucket] as number)) bucket++ // the index is below the length
+    while (bucket < BOUNDS_MS.length && durationMs > (BOUNDS_MS[bucket] as number)) bucket++ // in range
     this.#counts[bucket] = (this.#counts[bucket] as number) + 1 // bucket <= BOUNDS_MS.length
     this.#sumMs += durationMs
   }

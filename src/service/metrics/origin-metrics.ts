@@ -28,7 +28,7 @@ export class OriginMetrics {
   /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
   readonly defences = new CounterSet<string>()
   readonly fastOpen = new CounterSet<'used' | 'fallback'>()
-  /** Connections of other origins: those that were joined and left, and those that were not, by the reason. */
+  /** Connections of other origins: joined, left, and refused by reason. */
   readonly coalesced = new CounterSet<'joined' | 'left' | CoalescingRefusal>()
   readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()

@@ -5,7 +5,7 @@ import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
 const HINT_OUTCOMES = ['opened', 'warm', 'paced', 'limited', 'refused'] as const
 
-/** How few connections carry the requests, and what stands against fewer. `configured` names each origin key. */
+/** How few connections carry the requests, and what that costs. `configured`: the origin keys. */
 export function registerEconomyMetrics(
   registry: Registry,
   configured: () => readonly { key: string; name: string }[],

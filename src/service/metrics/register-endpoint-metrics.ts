@@ -5,8 +5,8 @@ import { type Labels, registerScraped } from './metric-types.ts'
 type EndpointStats = NonNullable<TransportStats['pools'][number]['endpoints']>[number]
 
 /**
- * How requests are spread over the endpoints of an origin. There are as many series as the configuration names
- * endpoints, times the lanes in use. `configured` names each origin key.
+ * How requests are spread over the endpoints of an origin. There are as many series as the configuration
+ * names endpoints, times the lanes in use. `configured` names each origin key.
  */
 export function registerEndpointMetrics(
   registry: Registry,

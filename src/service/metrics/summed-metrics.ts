@@ -55,7 +55,7 @@ function emptySeries(metric: MetricSnapshot, { metricName = metric.name, labels 
 
 /** Metrics of single processes, which keep their names and gain a label. */
 const OF_PROCESS = /^(?:process|nodejs)_/
-/** Of the others, these are shown for each worker as well, under a name of their own: a sum counts each once. */
+/** These also stand for each worker, under a name of their own: a sum counts each once. */
 const SHOWN_BY_WORKER: ReadonlyMap<string, readonly [name: string, help: string]> = new Map([
   [
     'middlemile_ingress_requests_total',

@@ -14,7 +14,7 @@ type Frame =
   | { readonly type: 'answer'; readonly body: unknown; readonly id: number }
   | { readonly type: 'refusal'; readonly message: string; readonly id: number }
 
-/** Messages that the other end has not taken: a process that is stopped takes none, and they stay in memory. */
+/** Messages not taken yet: a stopped process takes none, and they stay in memory. */
 const MAX_PENDING = 64
 const MAX_QUESTIONS = 256
 const DURING = 'a message between supervisor and worker'

@@ -71,7 +71,7 @@ export class ListeningDescriptors {
     }
   }
 
-  /** Those of TCP of one of so many workers, a list for each entry of `listen`. None is left without a worker. */
+  /** The TCP ones of one of so many workers, a list for each entry of `listen`; none is left out. */
   of(slot: number, workers: number): number[][] {
     return this.groups.map(({ descriptors }) =>
       descriptors.length < workers

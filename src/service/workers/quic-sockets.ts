@@ -30,11 +30,11 @@ interface Owner {
 }
 
 /**
- * The UDP sockets of one address that several processes serve. Their number grows and never shrinks while this
- * process or a successor lives: the kernel would number the others anew. Each worker has one for itself, from its
- * start to its end, so that two programs, or a worker that drains and the one in its place, never read each
- * other's datagrams. `steer` says who gets new connections; whatever bears an id of ours goes where the id was
- * given out (see routed-ids.ts).
+ * The UDP sockets of one address that several processes serve. Their number grows and never shrinks while
+ * this process or a successor lives: the kernel would number the others anew. Each worker has one for itself,
+ * from its start to its end, so that two programs, or a worker that drains and the one in its place, never
+ * read each other's datagrams. `steer` says who gets new connections; whatever bears an id of ours goes where
+ * the id was given out (see routed-ids.ts).
  */
 export class QuicSockets {
   readonly #calls: ListeningSocketCalls
@@ -86,8 +86,9 @@ export class QuicSockets {
   }
 
   /**
-   * Only these get new connections from now on. Without any of them it stays as it was: datagrams wait for the
-   * worker that takes the place of the one that has ended. Answers why it cannot be done; undefined: it is.
+   * Only these get new connections from now on. Without any of them it stays as it was: datagrams wait for
+   * the worker that takes the place of the one that has ended. Answers why it cannot be done; undefined: it
+   * is.
    */
   steer(workers: readonly number[]): string | undefined {
     const targets = [...this.#owners]

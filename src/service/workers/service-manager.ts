@@ -58,7 +58,7 @@ export class ServiceManager {
   }
 }
 
-/** A successor has the environment of who was meant, whose number is another one; it is the main process now. */
+/** A successor inherits its predecessor's environment but not its pid; it is the main process now. */
 function watchdogMs(environment: Environment, pid: number): number | undefined {
   const usec = Number(environment['WATCHDOG_USEC'])
   const meant = environment['WATCHDOG_PID']

@@ -29,8 +29,8 @@ export interface SuperviseOptions {
 }
 
 /**
- * A service whose work is done by workers, as `middlemile serve -c FILE` has it: the supervisor, the listening
- * sockets and the admin server.
+ * A service whose work is done by workers, as `middlemile serve -c FILE` has it: the supervisor, the
+ * listening sockets and the admin server.
  *
  * running   workers take connections. Valid transitions: draining, closed
  * draining  `/readyz` says 503; after `shutdown.delay` the workers drain. Valid transitions: closed
@@ -126,8 +126,8 @@ export class SupervisedService {
   }
 
   /**
-   * Starts the program anew on the same sockets. When it takes requests this one is replaced, and its owner is
-   * to drain it; else it goes on.
+   * Starts the program anew on the same sockets. When it takes requests this one is replaced, and its owner
+   * is to drain it; else it goes on.
    */
   async upgrade(): Promise<UpgradeResult> {
     if (this.#phase !== 'running') return { ok: false, because: `it is ${this.#phase}` }
@@ -235,7 +235,8 @@ export interface WithoutWorkers {
 }
 
 /**
- * Starts a service from a file, with the workers that it asks for, or says why there are none. Rejects with MM_CONFIG_INVALID, or with MM_LISTEN_FAILED.
+ * Starts a service from a file, with the workers that it asks for, or says why there are none. Rejects with
+ * MM_CONFIG_INVALID, or with MM_LISTEN_FAILED.
  */
 export async function superviseFile(
   file: string,

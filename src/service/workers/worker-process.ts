@@ -23,7 +23,7 @@ const MAX_ORPHANED_DRAIN_MS = 60_000
 const CANNOT_START = 3
 const TOO_MANY_FAULTS = 4
 
-/** Signals that a terminal or a service manager sends to the whole group: the supervisor decides what they mean. */
+/** Signals to the whole group, from a terminal or service manager: the supervisor decides. */
 const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */

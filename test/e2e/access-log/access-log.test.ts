@@ -211,7 +211,7 @@ describe('an access log that nobody takes', () => {
     for (const fd of [readFd, writeFd]) closeSync(fd)
   })
 
-  it('(a full disk) likewise', async () => {
+  it('(a full disk) stops no requests, and is counted', async () => {
     await using connector = await start({ to: '/dev/full' })
     await curl(connector.url)
     await expect.poll(() => dropped(connector.adminUrl)).toBeGreaterThan(0)

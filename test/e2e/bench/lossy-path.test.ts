@@ -10,7 +10,7 @@ const CLIENT = `
 const startedAt = performance.now()
 require('node:net').connect(80, '${LINK_ADDRESSES.server}', () => process.send(performance.now() - startedAt))`
 
-describe('lossy path', () => {
+describe('a lossy path', () => {
   const missing = requireLossyPath() ?? requireBinary('ss')
 
   it.for<CongestionControl>(['cubic', 'bbr'])(

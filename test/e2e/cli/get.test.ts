@@ -321,7 +321,7 @@ describe('the options of get', () => {
     expect(parseJson(wrong).records[0]?.error).toMatchObject({ code: 'MM_TLS_CERTIFICATE' })
   })
 
-  it('--header, --method and --data', async () => {
+  it('--header, --method and --data make the request', async () => {
     const { method, url, rawHeaders, bodyBytes } = await inspected(
       '--header',
       'X-One: 1',
@@ -341,7 +341,7 @@ describe('the options of get', () => {
     expect(parseJson(head).records[0]).toMatchObject({ status: 200, bytes: 0 })
   })
 
-  it.for([1_000, 3_000_000])('--data @FILE of %i bytes, for every request anew', async bytes => {
+  it.for([1_000, 3_000_000])('--data @FILE sends %i bytes, for every request anew', async bytes => {
     const body = patternBytes(bytes)
     const file = join(directory.path, 'body.bin')
     writeFileSync(file, body)
@@ -370,7 +370,7 @@ describe('the options of get', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  it('without --json: one request in full, several as a table with totals', async () => {
+  it('without --json show one request in full, several as a table with totals', async () => {
     const one = await get(`${origin.url}/`)
     expect(one.stdout).toMatch(
       /^url +https:[^]*\nstatus +200\n[^]*\nconnection +http\/1\.1#\d+ new, 127\.0\.0\.1/,

@@ -86,7 +86,7 @@ describe.skipIf(noNginx !== undefined)('origins at one address and port of nginx
     expect(transport.stats().totalConnections).toBe(1)
   })
 
-  it('has a connection of its own where the certificate does not cover it, and says why', async () => {
+  it('have connections of their own where the certificate does not cover them, and say why', async () => {
     await using world = await startOrigins()
     const { of, nginx, events } = world
     await using transport = world.transport()

@@ -223,7 +223,7 @@ describe('socket options towards an origin', () => {
     )
   })
 
-  it('has no figures of a connection that is gone', async () => {
+  it('have no figures of a connection that is gone', async () => {
     await using world = await start('cleartext', {})
     await (await world.transport.request(`${world.url}/bytes/10`)).dump()
     expect(world.transport.stats().pools[0]?.path?.connections).toBe(1)

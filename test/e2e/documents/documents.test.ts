@@ -62,7 +62,7 @@ describe.skipIf(noCaddy !== undefined)(
 
     const modules = blocks.filter(({ language }) => language === 'ts')
     it(
-      'every module runs to its end',
+      'every module has the types that it says, and runs to its end',
       async () => {
         // Inside the project, so that `middlemile` is found by its own name, as a program that has it
         // installed finds it.

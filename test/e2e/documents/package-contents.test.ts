@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { ENTRY_POINTS } from '../../support/entry-points.ts'
 import { PUBLIC_SURFACE } from '../../support/public-surface.ts'
 
@@ -28,6 +28,11 @@ async function pack(): Promise<Packed> {
 }
 
 describe('the package', () => {
+  let packed: Promise<Packed>
+  beforeAll(() => {
+    packed = pack()
+  })
+
   it('has under its own name the values of every entry point, and no others', async () => {
     const program = `
       const names = {}
@@ -42,7 +47,7 @@ describe('the package', () => {
   })
 
   it('has every entry point with its declarations, and neither source maps nor the demo', async () => {
-    const { files, unpackedSize } = await pack()
+    const { files, unpackedSize } = await packed
     const paths = files.map(({ path }) => path)
     for (const { subpath } of ENTRY_POINTS) {
       const built = `dist/${subpath === '.' ? 'index' : subpath.slice(2)}`
@@ -55,7 +60,7 @@ describe('the package', () => {
   })
 
   it('is a few bundles, not the hundreds of files that loading would pay for', async () => {
-    const { files } = await pack()
+    const { files } = await packed
     expect(files.length).toBeLessThan(MAX_FILES)
   })
 })

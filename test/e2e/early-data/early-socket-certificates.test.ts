@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)(`certificates with early data (${missing 
     })
   }
 
-  it('a session whose peer was not checked is not used where it must be', async () => {
+  it('are checked anew where the peer of the session was not', async () => {
     const foreign = await createCertificateAuthority('foreign')
     await using server = await startServer(await foreign.issue({ names: ['origin.test'] }))
     const { port } = server
@@ -143,7 +143,7 @@ describe.skipIf(missing !== undefined)(`certificates with early data (${missing 
     expect(await other.handshake).toMatchObject({ isResumed: true })
   })
 
-  it('a server that refuses early data and shows a bad certificate gets nothing else', async ctx => {
+  it('that are bad, of a server that refuses early data, get it nothing else', async ctx => {
     const tool = requireBinary('nginx')
     ctx.skip(tool !== undefined, tool)
     const trusted = await createCertificateAuthority()

@@ -51,7 +51,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     expect(client.events).toEqual(['handshake', 'end', 'close'])
   })
 
-  it('one write of 10 MB, in corked pieces, with a reader that stops and goes', async () => {
+  it('carries one write of 10 MB, in corked pieces, to a reader that stops and goes', async () => {
     await using server = await startServer(socket => void socket.pipe(socket))
     await using client = await openEarlyClient({ ...server, isRaw: true })
     const { socket } = client.early
@@ -159,7 +159,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     }
   })
 
-  it('a reader that comes late gets all of what came before the end', async () => {
+  it('keeps all of what came before the end for a reader that comes late', async () => {
     const bytes = randomBytes(40_000)
     await using server = await startServer(socket => void socket.end(bytes))
     await using client = await openEarlyClient({ ...server, isRaw: true })
@@ -291,7 +291,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     expect(descriptorOf(client.early.socket)).toBeUndefined()
   })
 
-  it('a connection that was over before it began is an error', async () => {
+  it('fails where its connection was over before it began', async () => {
     await using server = await startServer(socket => void socket.pipe(socket))
     const raw = connect(server.port, '127.0.0.1')
     await once(raw, 'connect')

@@ -12,7 +12,7 @@ import { readPool } from '../../support/start-connector.ts'
 import { volume } from '../../support/volume.ts'
 
 /** Of each test. */
-const REQUESTS = volume(3_000, 30_000)
+const REQUESTS = volume(2_000, 30_000)
 /** Of those at a pace, which take their time. */
 const PACED_REQUESTS = volume(800, 5_000)
 const TIMEOUT = { timeout: 30_000 + REQUESTS * 10 }

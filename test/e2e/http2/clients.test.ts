@@ -14,7 +14,7 @@ import { startConnector, type TestConnector } from '../../support/start-connecto
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { volume } from '../../support/volume.ts'
 
-const H2LOAD_REQUESTS = volume(4_000, 20_000)
+const H2LOAD_REQUESTS = volume(2_000, 20_000)
 const missing = requireBinary('nginx', 'curl', 'nghttp', 'h2load')
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 

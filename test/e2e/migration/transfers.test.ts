@@ -4,7 +4,7 @@ import { DOWNLOAD_BYTES, type MovableServer, NGTCP2, OWN_SERVER } from '../../su
 import { type Incident, type MovingClient, startMovingClient } from '../../support/moving-client.ts'
 import { volume } from '../../support/volume.ts'
 
-const UPLOAD_BYTES = volume(8_000_000, 16_000_000)
+const UPLOAD_BYTES = volume(4_000_000, 16_000_000)
 
 /** What befalls a transfer of so many bytes, and what the reports of moves say of it. */
 interface Fate {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -9,7 +9,11 @@ import { rolldown } from 'rolldown'
 import { rollup } from 'rollup'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import webpack from 'webpack'
-import { createCertificateAuthority, type IssuedCertificate } from '../../../src/testing/certificates.ts'
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+  type IssuedCertificate,
+} from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { type InstalledPackage, installPackage, linkModule } from '../../support/installed-package.ts'
@@ -76,32 +80,36 @@ async function withRolldown(entry: string, file: string, format: Format): Promis
   return warnings
 }
 
+let installed: InstalledPackage
+let authority: CertificateAuthority
+let certificate: IssuedCertificate
+let origin: TestOrigin
+beforeAll(async () => {
+  installed = await installPackage()
+  writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
+  authority = await createCertificateAuthority()
+  certificate = await authority.issue({ names: ['localhost'] })
+  origin = await startQuickOrigin({ tls: certificate })
+})
+afterAll(async () => {
+  await origin.close()
+  installed[Symbol.dispose]()
+})
+
 describe.each([
   ['esbuild', withEsbuild, 'esm', 'mjs'],
   ['esbuild', withEsbuild, 'cjs', 'cjs'],
   ['rolldown', withRolldown, 'esm', 'mjs'],
   ['rolldown', withRolldown, 'cjs', 'cjs'],
 ] as const)('a program that %s has put into one file', (_bundler, bundled, format, extension) => {
-  let installed: InstalledPackage
-  let certificate: IssuedCertificate
-  let origin: TestOrigin
   const folder = makeTemporaryDirectory('bundle')
   const file = join(folder.path, `program.${extension}`)
   beforeAll(async () => {
-    installed = await installPackage()
-    const authority = await createCertificateAuthority()
-    certificate = await authority.issue({ names: ['localhost'] })
-    origin = await startQuickOrigin({ tls: certificate })
     writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
-    writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
     const warnings = await bundled(join(installed.directory, 'program.mjs'), file, format)
     expect(warnings).toEqual([])
   })
-  afterAll(async () => {
-    await origin.close()
-    installed[Symbol.dispose]()
-    folder.remove()
-  })
+  afterAll(() => folder.remove())
 
   async function run(url: string, protocol: string): Promise<unknown> {
     const { stdout } = await promisify(execFile)(process.execPath, [file, url, protocol], {
@@ -140,7 +148,6 @@ describe.each([
 })
 
 it('a program that does not use undici itself needs no banner as an ES module', async () => {
-  using installed = await installPackage()
   const entry = join(installed.directory, 'small.mjs')
   const file = join(installed.directory, 'out', 'small.mjs')
   writeFileSync(
@@ -159,9 +166,9 @@ it('a program that does not use undici itself needs no banner as an ES module', 
     format: 'esm',
     logLevel: 'silent',
   })
-  const origin = await startQuickOrigin()
-  const { stdout } = await promisify(execFile)(process.execPath, [file, origin.url])
-  await origin.close()
+  const plain = await startQuickOrigin()
+  const { stdout } = await promisify(execFile)(process.execPath, [file, plain.url])
+  await plain.close()
   expect(stdout.trim()).toBe('200 MM_DNS_FAILED')
 })
 
@@ -210,12 +217,10 @@ describe('a program that fetches over TLS', () => {
     ['webpack', withWebpack, 'esm', 'mjs'],
     ['webpack', withWebpack, 'cjs', 'cjs'],
   ] as const)('works in a bundle of %s as well (%#)', async (_bundler, bundled, format, extension) => {
-    using installed = await installPackage()
-    const authority = await createCertificateAuthority()
-    const origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
-    const entry = join(installed.directory, 'program.mjs')
-    const file = join(installed.directory, 'out', `program.${extension}`)
-    writeFileSync(join(installed.directory, 'ca.pem'), authority.cert)
+    const entry = join(installed.directory, 'fetching.mjs')
+    const folder = makeTemporaryDirectory('bundle') // no package lies beside the one file
+    const file = join(folder.path, `fetching.${extension}`)
+    writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
     writeFileSync(
       entry,
       `import { readFileSync } from 'node:fs'
@@ -228,9 +233,8 @@ describe('a program that fetches over TLS', () => {
     )
     expect(await bundled(entry, file, format)).toEqual([])
     const url = origin.url.replace('127.0.0.1', 'localhost')
-    rmSync(join(installed.directory, 'node_modules'), { recursive: true }) // everything is in the one file
-    const run = promisify(execFile)(process.execPath, [file, url], { cwd: installed.directory })
-    expect((await run).stdout.trim()).toBe('200 10')
-    await origin.close()
+    const { stdout } = await promisify(execFile)(process.execPath, [file, url], { cwd: folder.path })
+    expect(stdout.trim()).toBe('200 10')
+    folder.remove()
   })
 })

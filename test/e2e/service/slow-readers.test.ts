@@ -12,9 +12,10 @@ import { readProcessMemory } from '../../support/process-memory.ts'
 import { parsePrometheusText } from '../../support/prometheus-text.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { readPool } from '../../support/start-connector.ts'
+import { volume } from '../../support/volume.ts'
 
 const CONNECTIONS = 8
-const READERS = 40
+const READERS = volume(24, 40)
 const BYTES = BODY_BYTES['10m']
 const HASH = createHash('sha256').update(bodyOf(BYTES)).digest('hex')
 const missing = requireBinary('nginx', 'curl')

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join, normalize } from 'node:path'
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { configSchema } from '../../../src/service/config/config-schema.ts'
@@ -110,31 +110,6 @@ describe('the documents', () => {
         faults: [],
         warnings: [],
       })
-    }
-  })
-
-  it('blocks of TypeScript have the types that they say', () => {
-    // Inside the project, so that `middlemile` is found by its own name, as a program that has it installed
-    // finds it.
-    mkdirSync(join(ROOT, '.tmp'), { recursive: true })
-    const directory = mkdtempSync(join(ROOT, '.tmp', 'documents-'))
-    try {
-      const files = BLOCKS.filter(({ language }) => language === 'ts').map(({ page, line, text }) => {
-        const file = `${basename(page, '.md')}-${line}.ts`
-        writeFileSync(join(directory, file), text)
-        return file
-      })
-      expect(files.length).toBeGreaterThan(0)
-      const options = { noUnusedLocals: false, noEmit: true, composite: false }
-      const config = { extends: '../../tsconfig.json', compilerOptions: options, include: files, files }
-      writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config))
-      const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-      const { stdout, status } = spawnSync(process.execPath, [compiler, '-p', directory], {
-        encoding: 'utf8',
-      })
-      expect({ stdout, status }).toEqual({ stdout: '', status: 0 })
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
     }
   })
 

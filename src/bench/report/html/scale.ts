@@ -46,7 +46,7 @@ export function linearScale([low, high]: readonly [number, number], span: Span, 
   const top = Math.max(0, high)
   const step = roundStep((top - bottom) / wanted)
   const first = Math.floor(bottom / step)
-  const last = Math.max(first + 1, Math.ceil(top / step - 1e-9)) // the dust of a division is no reason for a step more
+  const last = Math.max(first + 1, Math.ceil(top / step - 1e-9)) // rounding errors are no step more
   const place = between(first * step, last * step, span)
   return { place, ticks: evenTicks(first, last, step, place, span) }
 }

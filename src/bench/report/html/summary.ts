@@ -112,7 +112,7 @@ function drawName(subject: string, looks: Looks): Markup {
 const BUSY_LOAD = 0.5
 
 /**
- * What a reader has to know before believing the figures: failures, subjects that are missing, a busy machine.
+ * What a reader has to know before believing the figures: failures, missing subjects, a busy machine.
  */
 export function warningsOf({ results, machine }: ResultFile): readonly string[] {
   const missing = results.flatMap(({ unavailable }) => unavailable)

@@ -144,7 +144,7 @@ export class ChunkReader implements SectionParser {
 
   /**
    * Takes a chunk that lies whole in what was read, as small ones do: row after row of them would cost
-   * three times as much byte by byte. The index behind it, or `start` where there is anything else, right or wrong.
+   * three times as much byte by byte. The index behind it, or `start` where there is anything else.
    */
   #receiveWhole(buffer: Buffer, start: number, end: number): number {
     let at = start

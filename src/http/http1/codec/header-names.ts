@@ -103,7 +103,7 @@ export function findName(buffer: Uint8Array, start: number, end: number): number
     const name = nameOf(id)
     if (name.length !== length) continue
     let i = 0
-    while (i < length && TOKEN_LOWER[buffer[start + i] as number] === name.charCodeAt(i)) i++ // within the buffer
+    while (i < length && TOKEN_LOWER[buffer[start + i] as number] === name.charCodeAt(i)) i++ // within it
     if (i === length) return id
   }
 }

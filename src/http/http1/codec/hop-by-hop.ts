@@ -83,7 +83,7 @@ export function dropNominated(headers: readonly string[], connection: string): s
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string // even indexes are names
-    if (!nominated.has(name) || FRAMING.has(name)) kept.push(name, headers[i + 1] as string) // odd indexes are values
+    if (!nominated.has(name) || FRAMING.has(name)) kept.push(name, headers[i + 1] as string) // a value
   }
   return kept
 }

@@ -50,7 +50,7 @@ export class RequestDecoder implements SectionParser {
   constructor(limits: CodecLimits, events: MessageEvents<Http1RequestHead>) {
     this.#limits = limits
     this.#events = events
-    this.#headBuffer = new SectionBuffer(this, limits.maxHeaderBytes + 2, false) // 2: the empty line that may come first
+    this.#headBuffer = new SectionBuffer(this, limits.maxHeaderBytes + 2, false) // 2: an empty line first
     this.#body = new BodyReader(limits, ROLE, chunk => events.onData(chunk))
   }
 

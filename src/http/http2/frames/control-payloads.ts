@@ -34,8 +34,8 @@ const STREAM_ID_BYTES = 4
 
 /**
  * Reads the payload `buffer[start, end)` of a PRIORITY_UPDATE frame (RFC 9218 7.1). The value is latin1, not
- * yet parsed, and cut behind what parsePriority gives up at. Throws a Http2ConnectionFault when the stream id is
- * missing or 0.
+ * yet parsed, and cut behind what parsePriority gives up at. Throws a Http2ConnectionFault when the stream id
+ * is missing or 0.
  */
 export function readPriorityUpdate(
   buffer: Buffer,

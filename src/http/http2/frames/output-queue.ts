@@ -98,7 +98,7 @@ export class OutputQueue {
     const offset = position - this.#blockPosition
     if (position < this.#takenPosition || offset < this.#start || offset >= this.#end) return false
     const at = offset + 4
-    this.#block[at] = (this.#block[at] as number) | END_STREAM // offset < end, and a header was put there as a whole
+    this.#block[at] = (this.#block[at] as number) | END_STREAM // offset < end, behind a whole header
     return true
   }
 

@@ -98,8 +98,8 @@ const BY_ID: readonly (Setting | undefined)[] = Array.from({ length: 10 }, (_, i
 
 /**
  * Applies the SETTINGS payload `buffer[start, end)`, whose length is a multiple of six, on top of `current`,
- * which is INITIAL_HTTP2_SETTINGS itself for the first frame. The values count in their order, and an unknown id
- * not at all (RFC 9113 6.5.3, 6.5.2). Throws a Http2ConnectionFault:
+ * which is INITIAL_HTTP2_SETTINGS itself for the first frame. The values count in their order, and an unknown
+ * id not at all (RFC 9113 6.5.3, 6.5.2). Throws a Http2ConnectionFault:
  *  1. A value outside of its range: the error of the table.
  *  2. A server must not allow push to itself (RFC 9113 6.5.2).
  *  3. Extended CONNECT must not be taken back (RFC 8441 3).

@@ -162,7 +162,7 @@ export interface MessageReaderOptions {
   readonly maxHeaderBytes: number
   readonly maxHeaderCount: number
   readonly allowsExtendedConnect: boolean
-  /** A request is malformed without :authority or host (RFC 9114 4.3.1; RFC 9113 8.3.1 only recommends it). */
+  /** Malformed without :authority or host (RFC 9114 4.3.1; RFC 9113 8.3.1 only recommends it). */
   readonly requiresAuthority: boolean
   /** The fault, which is the end of a stream, for a message that is malformed. */
   readonly malformed: (message: string) => Error
@@ -202,7 +202,7 @@ export class MessageReader {
   /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
   trailers(section: DecodedSection | 'too-large'): HeaderList {
     const { fields } = this.#readable(section)
-    return unlessMalformed(this.#judge(() => readTrailers(fields))) as HeaderList // what readTrailers() answers
+    return unlessMalformed(this.#judge(() => readTrailers(fields))) as HeaderList // of readTrailers()
   }
 
   tooLarge(): Error {

@@ -134,9 +134,9 @@ const ACCEPT = 'sec-websocket-accept'
 
 /**
  * The answer to an upgrade, from the status and fields that accepted it over a stream. A WebSocket client of
- * HTTP/1.1 has sent a key and waits for 101 and the answer to it (RFC 6455 4.2.2), neither of which HTTP/2 has
- * (RFC 8441 5): it gets them from here, so that callers need not know what the connection speaks. A request
- * without a key came by extended CONNECT itself and gets the answer as it is.
+ * HTTP/1.1 has sent a key and waits for 101 and the answer to it (RFC 6455 4.2.2), neither of which HTTP/2
+ * has (RFC 8441 5): it gets them from here, so that callers need not know what the connection speaks. A
+ * request without a key came by extended CONNECT itself and gets the answer as it is.
  */
 export function upgradeAnswer(
   { upgrade, headers: sent }: Pick<ExchangeRequest, 'upgrade' | 'headers'>,

@@ -124,7 +124,7 @@ export function optionGroup<Options extends object>(
     }
     return options
   })
-  return renamed as unknown as z.ZodType<GivenOptions<Options>> // the shape was built from `defaults`, which the type system cannot follow
+  return renamed as unknown as z.ZodType<GivenOptions<Options>> // made from `defaults`
 }
 
 function fieldSchema(name: string, defaultValue: unknown, range: FieldRange): z.ZodType {

@@ -72,7 +72,7 @@ function drawRow({ look, phases }: PhaseSeries, top: number, scale: Scale): Mark
 }
 
 function drawKey(present: ReadonlySet<Phase['name']>): Markup {
-  const entries = Object.entries(PHASE_NAMES).filter(([name]) => present.has(name as Phase['name'])) // Object.entries forgets the keys' type
+  const entries = Object.entries(PHASE_NAMES).filter(([name]) => present.has(name as Phase['name'])) // keys
   return markup`<ul class="key">${entries.map(
     ([name, title]) =>
       markup`<li><svg class="swatch" viewBox="0 0 28 10" aria-hidden="true"><rect class="phase ${name}" x="0.5" y="0.5" width="27" height="9"/></svg> ${title}</li>`,
