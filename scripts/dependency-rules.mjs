@@ -37,7 +37,8 @@ const MAY_IMPORT = {
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
-  'src/balance': ['src/base'],
+  'src/health': ['src/base'],
+  'src/balance': ['src/base', 'src/health'],
 
   // One origin put together; one request on its way; the public calls.
   'src/origin': [
@@ -45,6 +46,7 @@ const MAY_IMPORT = {
     'src/base',
     'src/connect',
     'src/dns',
+    'src/health',
     'src/http',
     'src/pool',
     'src/quic',
@@ -103,6 +105,7 @@ const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
 const PURE = [
   'src/pool',
   'src/balance',
+  'src/health',
   'src/select',
   'src/state',
   'src/http',

@@ -33,6 +33,8 @@ const OPTION_GROUPS = [
   ['liveness', 'LivenessOptions', 'DEFAULT_LIVENESS_OPTIONS'],
   ['socket', 'SocketOptions', 'DEFAULT_SOCKET_OPTIONS'],
   ['balance', 'BalanceOptions', 'DEFAULT_BALANCE_OPTIONS'],
+  ['health', 'HealthOptions', 'DEFAULT_HEALTH_OPTIONS'],
+  ['outlier', 'OutlierOptions', 'DEFAULT_OUTLIER_OPTIONS'],
   ['global', 'GlobalLimits', 'DEFAULT_GLOBAL_LIMITS'],
   ['tickets', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS'],
   ['resolver', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS'],

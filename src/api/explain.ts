@@ -99,10 +99,13 @@ export async function explain(
 }
 
 function endpointFacts({ endpoints = [] }: PoolStats): Explanation['known'] {
-  return endpoints.map(({ address, lane, state, because, isUsed, chosenBecause }) => ({
-    fact: `endpoint ${address} over ${lane} is ${state}${isUsed ? '' : ', and not used now'}`,
-    evidence: because ?? chosenBecause ?? 'no request went there yet',
-  }))
+  return endpoints.map(({ address, lane, state, because, isUsed, health, healthBecause, chosenBecause }) => {
+    const standing = state === 'up' && health !== 'healthy' ? health : state
+    return {
+      fact: `endpoint ${address} over ${lane} is ${standing}${isUsed ? '' : ', and not used now'}`,
+      evidence: because ?? healthBecause ?? chosenBecause ?? 'no request went there yet',
+    }
+  })
 }
 
 function overloadFacts(

@@ -370,7 +370,7 @@ class PooledTransport implements Transport {
     this.#maker.state.shelf?.flush()
     this.#entries.delete(key)
     this.#leaving.add(entry)
-    entry.discovery.close()
+    entry.retire()
     const closed = this.#pools.remove(key).then(() => {
       this.#leaving.delete(entry)
       entry.close()

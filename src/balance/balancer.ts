@@ -1,4 +1,5 @@
 import type { BalanceOptions, BalancePolicy } from '../base/options/balance-options.ts'
+import type { EndpointHealth, HealthFigures } from '../health/endpoint-health.ts'
 import { MaglevTable, maglevSize } from './maglev-table.ts'
 import { PeakLatency, SmoothRoundRobin, type TurnTaker } from './policies.ts'
 import { EndpointReachability, type Reachability } from './reachability.ts'
@@ -20,6 +21,10 @@ export interface BalancerParts {
   readonly random: () => number
   /** Requests that the endpoint carries or that wait for it. */
   readonly underWay: (index: number) => number
+  /** Of the same endpoints, over all lanes. */
+  readonly health: EndpointHealth
+  /** Health is ignored from now on, or counts again. */
+  readonly onPanic: (isOn: boolean, because: string) => void
 }
 
 /** Where a request goes. */
@@ -29,7 +34,7 @@ export interface BalanceChoice {
 }
 
 /** One endpoint, as it stands. */
-export interface EndpointFigures {
+export interface EndpointFigures extends HealthFigures {
   readonly address: string
   /** `down`: a connect failed, and the pause is not over; `probing`: it is tried again. */
   readonly state: Reachability['kind']
@@ -51,21 +56,36 @@ interface Member extends BalancedEndpoint {
 interface Eligible {
   readonly members: readonly (TurnTaker & { readonly member: Member })[]
   readonly because: string
+  /**
+   * Ejected ones that would be among them, or come before them: one request finds out whether they are
+   * back.
+   */
+  readonly awaiting: readonly Member[]
   /** Weights grow until then: looked at anew. */
   readonly until: number
+  /** Of the health that it was made by. */
+  readonly version: number
   table: MaglevTable | undefined
 }
 
 /** Slow start grows in so many steps. */
 const SLOW_START_STEPS = 20
+/** What an endpoint that is just back gets of its weight: less could be no request at all. */
+const MIN_SHARE = 0.1
+
+/** Of the healthy ones. */
+const PROBE = 'it was ejected, and this request finds out whether it is back'
 
 /**
  * Chooses the endpoint of each request. Which ones it chooses from:
- * 1. Of those that can be connected to, the lowest tier.
- * 2. Of its endpoints the nearest zone.
- * 3. Of these as many as the subset, in an order by chance that stays the same.
- * 4. Where none can be connected to: all of them, since a request that fails is no worse than one refused.
- * Among them the policy chooses.
+ * 1. Those that can be connected to. Where none can: all of them, since a request that fails is no worse
+ *    than one refused.
+ * 2. Of these the healthy ones of the lowest tier of which a share of `panicShare` is healthy. Where there
+ *    is no such tier: all of the lowest one, since the few could not bear the load of all (Envoy's panic
+ *    threshold).
+ * 3. Of these the nearest zone.
+ * 4. Of these as many as the subset, in an order by chance that stays the same.
+ * Among them the policy chooses. Before that, an ejected endpoint whose time is over is sent one request.
  */
 export class Balancer {
   readonly #parts: BalancerParts
@@ -76,6 +96,7 @@ export class Balancer {
   readonly #tableSize: number
   #eligible: Eligible | undefined
   #down = 0
+  #isPanicking = false
 
   constructor(parts: BalancerParts) {
     this.#parts = parts
@@ -97,6 +118,8 @@ export class Balancer {
    */
   choose(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
     const eligible = this.#eligibleAt(now)
+    const probe = eligible.awaiting.length === 0 ? undefined : this.#dueProbe(eligible, tried, now)
+    if (probe !== undefined) return { index: probe.index, because: PROBE }
     const left =
       tried.size === 0 ? eligible.members : eligible.members.filter(({ index }) => !tried.has(index))
     if (left.length === 0) return this.#lastResort(tried)
@@ -124,6 +147,7 @@ export class Balancer {
   onConnected(index: number, now: number): void {
     if (this.#members[index]?.reachability.onConnected(now) !== true) return
     this.#down -= 1
+    this.#parts.health.onReconnected(index, now)
     this.#turns.forget(index)
     this.#eligible = undefined
   }
@@ -146,7 +170,16 @@ export class Balancer {
       because: state.kind === 'up' ? undefined : state.because,
       isUsed: used.has(index),
       latencyMs: latency.ms,
+      ...this.#parts.health.figures(index),
     }))
+  }
+
+  /** From now on its request is under way. */
+  #dueProbe({ awaiting }: Eligible, tried: ReadonlySet<number>, now: number): Member | undefined {
+    const { health } = this.#parts
+    const due = awaiting.find(({ index }) => !tried.has(index) && health.isProbeDue(index, now))
+    if (due !== undefined) health.onProbeSent(due.index, now)
+    return due
   }
 
   /** By configured weights: keys that moved with a slow start would move twice. */
@@ -193,33 +226,74 @@ export class Balancer {
   }
 
   #eligibleAt(now: number): Eligible {
-    if (this.#eligible === undefined || now >= this.#eligible.until) this.#eligible = this.#select(now)
+    const known = this.#eligible
+    if (known !== undefined && now < known.until && known.version === this.#parts.health.version) return known
+    this.#eligible = this.#select(now)
     return this.#eligible
   }
 
   #select(now: number): Eligible {
-    const { options } = this.#parts
+    const { options, health } = this.#parts
     const up = this.#shuffled.filter(({ reachability }) => reachability.isUp)
-    const isPanic = up.length === 0
-    const reachable = isPanic ? this.#shuffled : up
-    const tier = Math.min(...reachable.map(one => one.tier)) // 1
-    const inTier = reachable.filter(one => one.tier === tier)
-    const rank = Math.min(...inTier.map(({ zone }) => this.#zoneRank(zone))) // 2
+    const reachable = up.length === 0 ? this.#shuffled : up // 1
+    const healthy = this.#healthyTier(reachable) // 2
+    const lowest = Math.min(...reachable.map(({ tier }) => tier))
+    const inTier = healthy ?? reachable.filter(({ tier }) => tier === lowest)
+    const tier = inTier[0]?.tier ?? lowest
+    const rank = Math.min(...inTier.map(({ zone }) => this.#zoneRank(zone))) // 3
     const near = inTier.filter(({ zone }) => this.#zoneRank(zone) === rank)
-    const chosen = options.subsetSize === 0 ? near : near.slice(0, options.subsetSize) // 3
+    const chosen = options.subsetSize === 0 ? near : near.slice(0, options.subsetSize) // 4
     const { slowStartMs } = options
-    const grows = chosen.some(({ reachability }) => reachability.share(slowStartMs, now) < 1)
-    const members = chosen.map(member => ({
-      index: member.index,
-      weight: member.weight * member.reachability.share(slowStartMs, now),
-      member,
-    }))
+    const shares = new Map(chosen.map(member => [member, this.#share(member, now)]))
+    const grows = chosen.some(member => shares.get(member) !== 1)
+    const isBefore = (member: Member): boolean =>
+      member.tier < tier || (member.tier === tier && this.#zoneRank(member.zone) <= rank)
+    if (up.length > 0)
+      this.#notePanic(
+        healthy === undefined,
+        reachable.filter(one => one.tier === tier),
+      )
     return {
-      members,
-      because: isPanic ? 'none can be connected to: all are tried' : this.#reason(tier, chosen, near),
+      members: chosen.map(member => ({
+        index: member.index,
+        weight: member.weight * (shares.get(member) ?? 1),
+        member,
+      })),
+      because: this.#reason(up.length === 0, tier, chosen, near),
+      awaiting: reachable.filter(member => health.awaitsProbe(member.index) && isBefore(member)),
       until: grows ? now + slowStartMs / SLOW_START_STEPS : Infinity,
+      version: health.version,
       table: undefined,
     }
+  }
+
+  /** The healthy endpoints of the lowest tier that has enough of them. */
+  #healthyTier(reachable: readonly Member[]): readonly Member[] | undefined {
+    const { health, options } = this.#parts
+    const tiers = [...new Set(reachable.map(({ tier }) => tier))].sort((a, b) => a - b)
+    for (const tier of tiers) {
+      const inTier = reachable.filter(one => one.tier === tier)
+      const healthy = inTier.filter(({ index }) => health.isHealthy(index))
+      if (healthy.length > 0 && healthy.length >= inTier.length * options.panicShare) return healthy
+    }
+    return undefined
+  }
+
+  #notePanic(isOn: boolean, inTier: readonly Member[]): void {
+    if (isOn === this.#isPanicking) return
+    this.#isPanicking = isOn
+    const healthy = inTier.filter(({ index }) => this.#parts.health.isHealthy(index)).length
+    const because = `${healthy} of ${inTier.length} endpoints of tier ${inTier[0]?.tier ?? 0} are healthy`
+    this.#parts.onPanic(isOn, because)
+  }
+
+  /** The part of its weight that it has: it grows after it came back. */
+  #share({ index, reachability }: Member, now: number): number {
+    const { slowStartMs } = this.#parts.options
+    const { upSince } = reachability
+    if (slowStartMs === 0 || upSince === undefined) return 1
+    const since = Math.max(upSince, this.#parts.health.healthySince(index))
+    return Math.min(1, Math.max(MIN_SHARE, (now - since) / slowStartMs))
   }
 
   #zoneRank(zone: string): number {
@@ -228,7 +302,9 @@ export class Balancer {
     return rank < 0 ? zones.length : rank
   }
 
-  #reason(tier: number, chosen: readonly Member[], near: readonly Member[]): string {
+  #reason(isDown: boolean, tier: number, chosen: readonly Member[], near: readonly Member[]): string {
+    if (isDown) return 'none can be connected to: all are tried'
+    if (this.#isPanicking) return 'too few are healthy: health is ignored'
     const { policy, zones, subsetSize } = this.#parts.options
     const parts = [`${policy} over ${chosen.length} of ${this.#members.length} endpoints`]
     if (this.#members.some(one => one.tier !== tier)) parts.push(`tier ${tier}`)

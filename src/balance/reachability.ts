@@ -60,13 +60,8 @@ export class EndpointReachability {
     return true
   }
 
-  /** The part of its weight that it has, from 0.1 to 1: it grows for `slowStartMs` after it came back. */
-  share(slowStartMs: number, now: number): number {
-    const state = this.#state
-    if (state.kind !== 'up' || slowStartMs === 0) return 1
-    return Math.min(1, Math.max(MIN_SHARE, (now - state.since) / slowStartMs))
+  /** Since when it is up; -Infinity: it always was. Undefined: it is not. */
+  get upSince(): number | undefined {
+    return this.#state.kind === 'up' ? this.#state.since : undefined
   }
 }
-
-/** What an endpoint that is just back gets: less could be no request at all. */
-const MIN_SHARE = 0.1

@@ -38,6 +38,8 @@ export type {
   ConnectionClosed,
   ConnectionMigrated,
   EarlierTry,
+  EndpointHealthChanged,
+  EndpointPanic,
   ExchangeEnded,
   HintSource,
   Http3StatusName,

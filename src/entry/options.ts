@@ -37,6 +37,17 @@ export {
   parseProxyUrl,
 } from '../base/options/egress-options.ts'
 export {
+  DEFAULT_HEALTH_OPTIONS,
+  DEFAULT_OUTLIER_OPTIONS,
+  HEALTH_RANGES,
+  HEALTH_TEXTS,
+  HEALTH_WORDS,
+  type HealthOptions,
+  isHealthStatus,
+  OUTLIER_RANGES,
+  type OutlierOptions,
+} from '../base/options/health-options.ts'
+export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
   type ObjectiveOptions,

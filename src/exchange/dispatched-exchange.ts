@@ -237,6 +237,9 @@ export class DispatchedExchange
   ): void {
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
+    const now = this.#clock.now()
+    if (state.tried !== undefined && this.#status === 0)
+      this.#route.lane.balanced?.onAnswered(state.tried.connection, status, now - state.tried.leasedAt, now)
     if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
       if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
@@ -249,9 +252,7 @@ export class DispatchedExchange
     }
     this.#commit()
     this.#status = status
-    this.#headAt = this.#clock.now()
-    if (state.tried !== undefined)
-      this.#route.lane.balanced?.onAnswered(state.tried.connection, this.ttfbMs, this.#headAt)
+    this.#headAt = now
     const { lanes, hints } = this.#origin
     if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
     if (hints.isReading) hints.onHead('response', headers, this.#headAt)
@@ -274,6 +275,9 @@ export class DispatchedExchange
   onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
     this.#status = status
     this.#headAt = this.#clock.now()
+    const { tried } = this.#state
+    if (tried !== undefined)
+      this.#route.lane.balanced?.onAnswered(tried.connection, status, this.ttfbMs, this.#headAt)
     this.#end(undefined)
     this.#handler.onUpgrade(controller, status, headers, tunnel)
   }
@@ -281,6 +285,8 @@ export class DispatchedExchange
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
     const tried = currentTry(this.#state)
     if (tried === undefined || controller !== tried.controller) return
+    if (this.#status === 0 && this.#state.kind !== 'dismissed')
+      this.#route.lane.balanced?.onFailed(tried.connection, error, this.#clock.now())
     if (tried.http3?.holdsBack(error) === true) return
     tried.http3?.endHedge()
     this.#onTryFailed(error)

@@ -18,6 +18,8 @@ import { poolSizing } from './economy/pool-sizing.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
+import { EndpointProber } from './health/endpoint-prober.ts'
+import { HealthChecks } from './health/health-checks.ts'
 import { OriginHints } from './hints/origin-hints.ts'
 import type { PreconnectHints } from './hints/preconnect-hints.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
@@ -86,6 +88,7 @@ export class OriginEntry {
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
   readonly #economy: OriginEconomy
+  readonly #checks: HealthChecks | undefined
   readonly #parts: OriginEntryParts
   /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
@@ -176,6 +179,7 @@ export class OriginEntry {
       hasMoved: connection => this.paths.hasMoved(connection),
       onMisdirected: connection => this.coalescing.onMisdirected(connection),
     })
+    this.#checks = this.#startChecks()
     this.lanes.start()
     this.#restorePool()
   }
@@ -239,12 +243,43 @@ export class OriginEntry {
     this.#parts.onRecordChanged()
   }
 
+  /** Its pools take no new requests. */
+  retire(): void {
+    this.discovery.close()
+    this.#checks?.close()
+  }
+
   /** Its pools are going away. */
   close(): void {
-    this.discovery.close()
+    this.retire()
     this.#economy.close()
     this.exchanges.close()
     this.paths.close()
+  }
+
+  /** Undefined: none are wanted, or nothing would follow from them. */
+  #startChecks(): HealthChecks | undefined {
+    const { origin, pools, lanes } = this
+    const { balance, health: options } = this.settings
+    const { health } = pools
+    const { clock, endpointResolver, makeConnector } = this.#parts
+    if (balance === undefined || health === undefined || options.check === 'off') return undefined
+    const prober = new EndpointProber({
+      origin,
+      options,
+      clock,
+      resolvers: balance.endpoints.map(({ address }) => endpointResolver(address)),
+      laneName: () => lanes.preferred(clock.now()).name,
+      poolOf: (name, index) => lanes.named(name).balanced?.poolAt(index),
+      makeConnector: name => makeConnector(name, IGNORED),
+    })
+    return new HealthChecks({
+      clock,
+      count: balance.endpoints.length,
+      timeoutMs: options.timeoutMs,
+      health,
+      probe: (index, signal) => prober.probe(index, signal),
+    })
   }
 
   #protection(): ProtectionStatus | undefined {
@@ -370,4 +405,19 @@ export class OriginEntry {
     const { originSet } = connection
     if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#parts.clock.now())
   }
+}
+
+/** What is learned on the connections of health checks is nothing to anybody. */
+const IGNORED: ConnectorHooks = {
+  onDefence: () => {},
+  wantsEarlyData: () => false,
+  onEarlyData: () => {},
+  onFastOpen: () => {},
+  onSocket: () => {},
+  onLink: () => {},
+  onAttempts: () => {},
+  onEvidence: () => {},
+  onCoalescingMissed: () => {},
+  onGuestDismissed: () => {},
+  onOrigins: () => {},
 }

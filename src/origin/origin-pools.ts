@@ -2,6 +2,7 @@ import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/protocol.ts'
+import { EndpointHealth } from '../health/endpoint-health.ts'
 import type { Pool, RequestPool } from '../pool/pool.ts'
 import type { PoolDemand } from '../pool/pool-counts.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
@@ -57,6 +58,8 @@ export interface OriginPoolsParts {
 export class OriginPools {
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
+  /** Of the endpoints that requests are balanced over. Undefined: they are not. */
+  readonly health: EndpointHealth | undefined
   readonly #parts: OriginPoolsParts
   /** Beside which all others are made. */
   #first: Pool | undefined
@@ -64,6 +67,7 @@ export class OriginPools {
   constructor(parts: OriginPoolsParts) {
     this.#parts = parts
     this.#first = undefined
+    this.health = endpointHealth(parts)
     this.lanes = new Lanes({ ...parts.lanes, makeLane: (name, first) => this.#makeLane(name, first) })
     this.upgrades = this.#upgradeRoute()
   }
@@ -167,7 +171,9 @@ export class OriginPools {
     }
     const { balance } = lanes.settings
     const made =
-      balance === undefined ? this.#makePool(config) : this.#makeBalanced(connector, balance, config)
+      balance === undefined || this.health === undefined
+        ? this.#makePool(config)
+        : this.#makeBalanced(connector, { balance, health: this.health }, name, config)
     return made === undefined ? undefined : new Lane(name, made, connector)
   }
 
@@ -182,16 +188,20 @@ export class OriginPools {
   /** A pool per endpoint, all under the limits of the origin. */
   #makeBalanced(
     connector: OriginConnector,
-    balance: EndpointBalance,
+    { balance, health }: { readonly balance: EndpointBalance; readonly health: EndpointHealth },
+    name: LaneName,
     config: OriginPoolConfig,
   ): BalancedPool | undefined {
     const { lanes, random, endpointResolver } = this.#parts
+    const { origin, observer } = lanes
     const count = balance.endpoints.length
     const { warm, maxWaiters } = config.options
     return BalancedPool.make({
       ...balance,
       clock: lanes.clock,
       random,
+      health,
+      onPanic: (isOn, because) => observer({ type: 'endpoint-panic', origin, lane: name, isOn, because }),
       pool: config.options,
       attemptDelayMs: lanes.settings.timeouts.attemptDelayMs,
       makePool: ({ address }, index, hooks) =>
@@ -230,4 +240,25 @@ export class OriginPools {
         }),
     })
   }
+}
+
+/** Undefined: there is one endpoint, or each connect tries them in order. */
+function endpointHealth({ lanes, random }: OriginPoolsParts): EndpointHealth | undefined {
+  const { origin, settings, clock, observer } = lanes
+  const { balance, outlier, health } = settings
+  if (balance === undefined) return undefined
+  const { endpoints } = balance
+  return new EndpointHealth(
+    {
+      count: endpoints.length,
+      outlier,
+      checks: health,
+      random,
+      onChange: ({ index, standing, because }) => {
+        const endpoint = endpoints[index]?.address ?? ''
+        observer({ type: 'endpoint-health', origin, endpoint, standing, because })
+      },
+    },
+    clock.now(),
+  )
 }

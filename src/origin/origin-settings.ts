@@ -18,6 +18,14 @@ import {
 } from '../base/options/balance-options.ts'
 import { checkFlag, checkNumber, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
+  checkHealthOptions,
+  checkOutlierOptions,
+  DEFAULT_HEALTH_OPTIONS,
+  DEFAULT_OUTLIER_OPTIONS,
+  type HealthOptions,
+  type OutlierOptions,
+} from '../base/options/health-options.ts'
+import {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
   type ObjectiveOptions,
@@ -104,6 +112,8 @@ export interface OriginSettings {
   readonly endpoints: readonly string[]
   /** Undefined: there is one endpoint, or each connect tries them in order. */
   readonly balance: EndpointBalance | undefined
+  readonly health: HealthOptions
+  readonly outlier: OutlierOptions
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
@@ -194,6 +204,8 @@ function mergeSettings(
     preconnectHints: own.preconnectHints ?? defaults.preconnectHints ?? 'auto',
     endpoints: endpoints.map(({ address }) => address),
     balance: endpointBalance(balance, endpoints),
+    health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
+    outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     resolve,
   }
   checkProtocols(settings.protocols)

@@ -42,8 +42,8 @@ export type TransportEvent =
   | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
   /**
-   * What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its
-   * final words now.
+   * What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has
+   * its final words now.
    */
   | { type: 'early-data'; origin: Origin; connection: Connection; outcome: EarlyDataOutcome }
   /** What became of TCP Fast Open in a connect that was to use it. `endpoint`: `address:port`. */
@@ -54,12 +54,14 @@ export type TransportEvent =
   | ExchangeEnded
   | ObjectiveChanged
   | RequestsRefused
+  | EndpointHealthChanged
+  | EndpointPanic
   | SelectionEvent
   | StateFault
 
 /**
- * `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or was
- * too large for the ticket.
+ * `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or
+ * was too large for the ticket.
  */
 export type EarlyDataOutcome = 'accepted' | 'rejected' | 'unused'
 
@@ -118,6 +120,29 @@ export interface RequestsRefused {
   limit: number
 }
 
+/** An endpoint of an origin takes requests again, or takes none for now. */
+export interface EndpointHealthChanged {
+  type: 'endpoint-health'
+  origin: Origin
+  /** As the configuration names it. */
+  endpoint: string
+  /** `unhealthy`: by its checks; `ejected`: by what became of its requests. */
+  standing: 'healthy' | 'unhealthy' | 'ejected'
+  because: string
+}
+
+/**
+ * So few endpoints are healthy that requests go to all of them from now on, or not any more
+ * (`balance.panicShare`).
+ */
+export interface EndpointPanic {
+  type: 'endpoint-panic'
+  origin: Origin
+  lane: LaneName
+  isOn: boolean
+  because: string
+}
+
 /** A connection has ended: the last event of each that was opened. */
 export interface ConnectionClosed {
   /** `connection-left`: it was another origin's, which may go on. */
@@ -133,11 +158,11 @@ export interface ConnectionClosed {
 
 /**
  * Why an open connection of another origin, which was looked at before a connect, does not carry this one's
- * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce: never`;
- * `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does not cover
- * the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin answered 421
- * to a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal of ours: the
- * origin has answered 421 just now.
+ * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce:
+ * never`; `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does
+ * not cover the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin
+ * answered 421 to a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal
+ * of ours: the origin has answered 421 just now.
  */
 export type CoalescingRefusal =
   | 'address'
@@ -294,8 +319,8 @@ export interface ExchangeEnded {
 }
 
 /**
- * Gets every event of a transport, synchronously; it has to be quick. What it throws becomes a warning of the
- * process.
+ * Gets every event of a transport, synchronously; it has to be quick. What it throws becomes a warning of
+ * the process.
  *
  * @example
  * ```ts

@@ -17,7 +17,8 @@ export interface EndpointOptions {
  * How requests are spread over the endpoints of an origin.
  * - `in-order`: not at all: each connect tries them in the order of the list.
  * - `least-requests`: of two picked at random the one with fewer requests under way.
- * - `peak-ewma`: of two picked at random the one whose recent latency times its requests under way is lower.
+ * - `peak-ewma`: of two picked at random the one whose recent latency times its requests under way is
+ *   lower.
  * - `round-robin`: in turn, by weight.
  * - `random`: at random, by weight.
  * - `hash`: the same key goes to the same endpoint; see `hashBy`.
@@ -49,6 +50,12 @@ export interface BalanceOptions {
   slowStartMs: number
   /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
   subsetSize: number
+  /**
+   * A tier of which a smaller share (0 to 1) is healthy is left for the next one; without such a one health
+   * is ignored, since the few could not bear the load of all. 0: one healthy endpoint is enough. Default
+   * 0.3.
+   */
+  panicShare: number
 }
 
 /** What holds for an origin that says nothing else. */
@@ -58,6 +65,7 @@ export const DEFAULT_BALANCE_OPTIONS: Readonly<BalanceOptions> = {
   zones: [],
   slowStartMs: 0,
   subsetSize: 0,
+  panicShare: 0.3,
 }
 
 /** More endpoints than this are a mistake, or a case for the DNS. */
@@ -84,6 +92,8 @@ export function checkBalanceOptions(options: BalanceOptions): BalanceOptions {
   checkWord('balance.policy', options.policy, BALANCE_POLICIES)
   checkNumber('balance.slowStartMs', options.slowStartMs)
   checkNumber('balance.subsetSize', options.subsetSize)
+  if (checkNumber('balance.panicShare', options.panicShare) > 1)
+    invalid(`balance.panicShare must be a number from 0 to 1, not ${options.panicShare}`)
   if (!Number.isInteger(options.subsetSize)) invalid('balance.subsetSize must be a whole number')
   if (typeof options.hashBy !== 'string' || !HASH_BY.test(options.hashBy))
     invalid(`balance.hashBy must be path, header:NAME or cookie:NAME, not ${JSON.stringify(options.hashBy)}`)

@@ -3,6 +3,7 @@ import { nearestName } from '../nearest-name.ts'
 import { DEFAULT_BREAKER_OPTIONS, DEFAULT_CONCURRENCY_OPTIONS } from './admission-options.ts'
 import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import type { EgressOptions } from './egress-options.ts'
+import { DEFAULT_HEALTH_OPTIONS, DEFAULT_OUTLIER_OPTIONS } from './health-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -82,6 +83,8 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   socket: DEFAULT_SOCKET_OPTIONS,
   endpoints: undefined,
   balance: DEFAULT_BALANCE_OPTIONS,
+  health: DEFAULT_HEALTH_OPTIONS,
+  outlier: DEFAULT_OUTLIER_OPTIONS,
   earlyData: undefined,
   trusted: undefined,
   tfo: undefined,

@@ -1,6 +1,7 @@
 import type { Protocol } from '../http/protocol.ts'
 import type { BreakerOptions, ConcurrencyOptions } from './admission-options.ts'
 import type { BalanceOptions, EndpointOptions } from './balance-options.ts'
+import type { HealthOptions, OutlierOptions } from './health-options.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
 import type { ProtectionOptions } from './protection-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
@@ -363,6 +364,10 @@ export interface OriginOptions {
   endpoints?: readonly (string | EndpointOptions)[] | undefined
   /** How requests are spread over `endpoints`. Default: `DEFAULT_BALANCE_OPTIONS`. */
   balance?: Given<BalanceOptions> | undefined
+  /** Checks of `endpoints`, where requests are balanced over them. Default: `DEFAULT_HEALTH_OPTIONS`. */
+  health?: Given<HealthOptions> | undefined
+  /** When one of `endpoints` takes no requests for a while. Default: `DEFAULT_OUTLIER_OPTIONS`. */
+  outlier?: Given<OutlierOptions> | undefined
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470).
    * `off`: those whose caller asks for it; `safe`: every one with a safe method and without a body. Default

@@ -172,6 +172,8 @@ const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
   'preconnectHints',
   'endpoints',
   'balance',
+  'health',
+  'outlier',
   'resolve',
   'fingerprint',
 ])

@@ -88,6 +88,8 @@ export interface ConnectorEndpoint {
   readonly resolver: Resolver
   /** Others of its lane are connected to: its failure says nothing of the origin. */
   readonly hasOthers: () => boolean
+  /** The connection is nobody else's: no other origin's is joined. Default false. */
+  readonly isPrivate?: boolean
 }
 
 /** One dial. */
@@ -276,7 +278,8 @@ export class OriginConnector implements Connector {
       this.#config
     const { timeouts } = settings
     const startedAt = clock.now()
-    const named = this.#join(undefined, listener, 0)
+    const mayJoin = dial.to?.isPrivate !== true
+    const named = mayJoin ? this.#join(undefined, listener, 0) : undefined
     if (named !== undefined) return named.guest
     const resolution = await (dial.to?.resolver ?? resolver).resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
@@ -285,7 +288,7 @@ export class OriginConnector implements Connector {
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
-    const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs)
+    const joined = mayJoin && !signal.aborted ? this.#join(endpointsOf(attempts), listener, dnsMs) : undefined
     if (joined !== undefined) return joined.guest
     dial.first = attempts[0]
     const { onFastOpen, wantsEarlyData } = this.#config
@@ -349,7 +352,8 @@ export class OriginConnector implements Connector {
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
       const altUsed = isElsewhere(alternative, origin) ? key : undefined
-      const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs, altUsed)
+      const mayJoin = dial.to?.isPrivate !== true && !signal.aborted
+      const joined = mayJoin ? this.#join(endpointsOf(attempts), listener, dnsMs, altUsed) : undefined
       if (joined !== undefined) {
         const { guest, offer } = joined
         if (offer.quic !== undefined) this.#links.set(guest, { quic: offer.quic, alternative: key })

@@ -6,6 +6,8 @@ import type { Observer, TransportEvent } from '../../base/events/observer.ts'
 import { guardedListener, guardedPromise } from '../../base/guard.ts'
 import type { LaneName } from '../../base/http/protocol.ts'
 import type { PoolOptions } from '../../base/options/options.ts'
+import type { EndpointHealth } from '../../health/endpoint-health.ts'
+import { outcomeOfError, outcomeOfStatus } from '../../health/try-outcome.ts'
 import type { Pool, RequestPool } from '../../pool/pool.ts'
 import type { PoolCounters, PoolCounts, PoolDemand, PoolLoad } from '../../pool/pool-counts.ts'
 import type { Waiter } from '../../pool/pool-driver.ts'
@@ -19,7 +21,8 @@ interface EndpointHooks {
   readonly hasOthers: () => boolean
 }
 
-export interface BalancedPoolParts extends Pick<BalancerParts, 'endpoints' | 'options' | 'random'> {
+export interface BalancedPoolParts
+  extends Pick<BalancerParts, 'endpoints' | 'options' | 'random' | 'health' | 'onPanic'> {
   readonly clock: Clock
   readonly pool: Pick<PoolOptions, 'backoffBaseMs' | 'backoffMaxMs'>
   /** A request that has waited so long for the first connection to an endpoint goes to another. */
@@ -45,11 +48,17 @@ export class BalancedPool implements RequestPool {
   readonly #chosenBecause: (string | undefined)[] = []
   /** Those that wait. */
   readonly #tickets = new Map<Waiter, Ticket>()
+  readonly #health: EndpointHealth
+  /** The endpoint of each connection that was leased. */
+  readonly #homes = new WeakMap<Connection, number>()
+  /** Connections that ended with requests under way: however many those were, that is one failure. */
+  readonly #lost = new WeakSet<Connection>()
 
   private constructor(parts: BalancedPoolParts, balancer: Balancer, pools: readonly Pool[]) {
     this.#clock = parts.clock
     this.#attemptDelayMs = parts.attemptDelayMs
     this.#hashBy = parts.options.policy === 'hash' ? parts.options.hashBy : undefined
+    this.#health = parts.health
     this.#balancer = balancer
     this.#pools = pools
   }
@@ -128,10 +137,29 @@ export class BalancedPool implements RequestPool {
     return this.#poolOf(connection)?.lend(connection)
   }
 
-  /** The first bytes of an answer came after so long. */
-  onAnswered(connection: Connection, ms: number, now: number): void {
-    const index = this.#pools.findIndex(pool => pool.has(connection))
+  /** An answer with that status began after so long. */
+  onAnswered(connection: Connection, status: number, ms: number, now: number): void {
+    const index = this.#homes.get(connection)
+    if (index === undefined) return
     this.#balancer.onAnswered(index, ms, now)
+    this.#health.onOutcome(index, outcomeOfStatus(status), ms, now)
+  }
+
+  /** A request on the connection failed before its answer began. */
+  onFailed(connection: Connection, error: TransportError, now: number): void {
+    const index = this.#homes.get(connection)
+    const outcome = outcomeOfError(error, connection.requestsTaken !== undefined)
+    if (index === undefined || outcome === undefined) return
+    if (connection.endedBy !== undefined || isClose(error)) {
+      if (this.#lost.has(connection)) return
+      this.#lost.add(connection)
+    }
+    this.#health.onOutcome(index, outcome, undefined, now)
+  }
+
+  /** The pool of one endpoint. */
+  poolAt(index: number): Pool | undefined {
+    return this.#pools[index]
   }
 
   stats(): PoolCounts {
@@ -237,6 +265,7 @@ export class BalancedPool implements RequestPool {
 
   onLease(ticket: Ticket, connection: Connection, reused: boolean): void {
     this.#settle(ticket)
+    if (!reused) this.#homes.set(connection, ticket.index)
     ticket.waiter.onLease(connection, reused)
   }
 
@@ -374,6 +403,10 @@ class Ticket implements Waiter {
 /** What one of `takers` gets of `total`, so that all together get it all. */
 export function shareOf(total: number, takers: number, position: number): number {
   return Math.floor(total / takers) + (position < total % takers ? 1 : 0)
+}
+
+function isClose({ code }: TransportError): boolean {
+  return code === 'MM_CONNECTION_CLOSED' || code === 'MM_CONNECTION_RESET'
 }
 
 function noteConnect(balancer: Balancer, index: number, event: TransportEvent, now: number): void {

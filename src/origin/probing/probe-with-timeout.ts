@@ -89,13 +89,14 @@ export async function connectTcp(
   signal: AbortSignal,
 ): Promise<Connected> {
   checkEndpoint(endpoint)
-  const first = await connectOnce(endpoint, options, signal)
+  const first = await connectTcpOnce(endpoint, options, signal)
   if (!('found' in first)) return first
-  const second = await connectOnce(endpoint, options, signal)
+  const second = await connectTcpOnce(endpoint, options, signal)
   return 'found' in second && second.found.ms < first.found.ms ? second : first
 }
 
-async function connectOnce(
+/** One TCP connect, as connectTcp() makes two. Rejects as that does. */
+export async function connectTcpOnce(
   endpoint: Endpoint,
   { clock, timeoutMs }: ConnectTcpOptions,
   signal: AbortSignal,

@@ -152,6 +152,8 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
   if (parsed.balance !== undefined) options.balance = parsed.balance
+  if (parsed.health !== undefined) options.health = parsed.health
+  if (parsed.outlier !== undefined) options.outlier = parsed.outlier
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce

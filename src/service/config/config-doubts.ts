@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import {
   DEFAULT_CONCURRENCY_OPTIONS,
+  DEFAULT_HEALTH_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_OBJECTIVE_OPTIONS,
+  DEFAULT_OUTLIER_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RETRY_OPTIONS,
@@ -24,6 +26,7 @@ type Path = UnplacedFault['path']
  * 2. more warm connections than there may be
  * 3. certificates that are not valid now
  * 4. numbers of milliseconds that look like seconds
+ * 5. health of endpoints that nothing follows from, and checks that no protocol of the origin can make
  */
 export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
   const whole = mapping(config) ?? {}
@@ -40,6 +43,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
         secondsDoubts([...path, name], mapping(group[name]), defaults),
       ),
     ),
+    ...places.flatMap(({ path, group }) => healthDoubts(path, group, mapping(whole['defaults']))), // 5
   ]
 }
 
@@ -51,6 +55,8 @@ const DURATION_GROUPS: Readonly<Record<string, object>> = {
   concurrency: DEFAULT_CONCURRENCY_OPTIONS,
   select: DEFAULT_SELECT_OPTIONS,
   liveness: DEFAULT_LIVENESS_OPTIONS,
+  health: DEFAULT_HEALTH_OPTIONS,
+  outlier: DEFAULT_OUTLIER_OPTIONS,
 }
 
 /** `defaults`, and each origin. */
@@ -88,6 +94,37 @@ function warmDoubts(path: Path, group: Mapping, defaults: Mapping | undefined): 
       message: `warm (${warm}) is above maxConnections (${maxConnections}): no more than ${maxConnections} will be kept ready; raise maxConnections or lower warm`,
     },
   ]
+}
+
+/** What each check needs of `protocols`. */
+const CHECKED_OVER: Readonly<Record<string, readonly string[]>> = {
+  grpc: ['h2', 'h3'],
+  ping: ['h2', 'h3'],
+  tcp: ['h2', 'http/1.1'],
+}
+
+function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined): UnplacedFault[] {
+  if (group['url'] === undefined) return [] // of `defaults` every origin makes what it can
+  const doubts: UnplacedFault[] = []
+  const endpoints = list(group['endpoints'])
+  const policy =
+    mapping(group['balance'])?.['policy'] ?? mapping(defaults?.['balance'])?.['policy'] ?? 'in-order'
+  const idle =
+    policy === 'in-order'
+      ? 'balance.policy spreads no requests over endpoints'
+      : 'the origin has fewer than two endpoints'
+  for (const name of ['health', 'outlier']) {
+    if (group[name] === undefined || (policy !== 'in-order' && endpoints.length > 1)) continue
+    doubts.push({ path: [...path, name], message: `nothing follows from it, since ${idle}` })
+  }
+  const check = mapping(group['health'])?.['check']
+  const needed = typeof check === 'string' ? CHECKED_OVER[check] : undefined
+  const protocols = list(group['protocols'] ?? defaults?.['protocols'])
+  if (needed !== undefined && protocols.length > 0 && !protocols.some(one => needed.includes(String(one)))) {
+    const message = `a check by ${String(check)} needs ${needed.join(' or ')} among protocols`
+    doubts.push({ path: [...path, 'health', 'check'], message })
+  }
+  return doubts
 }
 
 function certificateDoubts(

@@ -4,10 +4,12 @@ import type {
   ConcurrencyOptions,
   EndpointOptions,
   GlobalLimits,
+  HealthOptions,
   Http2Options,
   Http3Options,
   LivenessOptions,
   ObjectiveOptions,
+  OutlierOptions,
   PoolOptions,
   ProtectionOptions,
   QuicOptions,
@@ -343,6 +345,10 @@ export interface OriginOptionsConfig {
   socket?: OptionGroupInput<SocketOptions> | undefined
   /** How requests are spread over `endpoints`. */
   balance?: OptionGroupInput<BalanceOptions> | undefined
+  /** Checks of `endpoints`, where requests are balanced over them. */
+  health?: OptionGroupInput<HealthOptions> | undefined
+  /** When one of `endpoints` takes no requests for a while, where requests are balanced over them. */
+  outlier?: OptionGroupInput<OutlierOptions> | undefined
   /**
    * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed
    * host[:port].

@@ -221,6 +221,21 @@ function logEvent(
       logger.warn({ origin, by, limit }, `${origin}: ${what}: ${limit} are under way already (${option})`)
       return
     }
+    case 'endpoint-health': {
+      const { endpoint, standing, because } = event
+      const level = standing === 'healthy' ? 'info' : 'warn'
+      logger[level](
+        { origin, endpoint, standing, because },
+        `${origin}: endpoint ${endpoint} is ${standing}: ${because}`,
+      )
+      return
+    }
+    case 'endpoint-panic': {
+      const { lane, isOn, because } = event
+      const what = isOn ? 'health is ignored' : 'health counts again'
+      logger.warn({ origin, lane, isOn, because }, `${origin}: ${what} over ${lane}: ${because}`)
+      return
+    }
     case 'dial-ended': // its connection, or its failure, has a line
     case 'path-sampled': // the metrics have it
   }

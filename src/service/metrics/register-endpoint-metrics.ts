@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { TransportStats } from '../../index.ts'
-import { type Labels, registerScraped } from './metric-types.ts'
+import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
 type EndpointStats = NonNullable<TransportStats['pools'][number]['endpoints']>[number]
 
@@ -13,21 +13,42 @@ export function registerEndpointMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
+  const scraped = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    samplesOf: (endpoints: readonly EndpointStats[], origin: string) => Sample[],
+  ) =>
+    registerScraped(registry, type, name, help, () => {
+      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
+      return configured().flatMap(({ key, name: origin }) =>
+        samplesOf(pools.get(key)?.endpoints ?? [], origin),
+      )
+    })
   const perEndpoint = (
     type: 'counter' | 'gauge',
     name: string,
     help: string,
     valueOf: (endpoint: EndpointStats) => number,
   ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) =>
-        (pools.get(key)?.endpoints ?? []).map(endpoint => {
-          const labels: Labels = { origin, endpoint: endpoint.address, lane: endpoint.lane }
-          return { labels, value: valueOf(endpoint) }
-        }),
-      )
-    })
+    scraped(type, name, help, (endpoints, origin) =>
+      endpoints.map(endpoint => ({
+        labels: { origin, endpoint: endpoint.address, lane: endpoint.lane },
+        value: valueOf(endpoint),
+      })),
+    )
+  /** Health is the same over all lanes: that of the first one. */
+  const perHealth = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    samplesOf: (endpoint: EndpointStats, labels: Labels) => Sample[],
+  ) =>
+    scraped(type, name, help, (endpoints, origin) =>
+      endpoints
+        .filter(({ lane }) => lane === endpoints[0]?.lane)
+        .flatMap(endpoint => samplesOf(endpoint, { origin, endpoint: endpoint.address })),
+    )
 
   perEndpoint(
     'counter',
@@ -46,5 +67,30 @@ export function registerEndpointMetrics(
     'middlemile_endpoint_up',
     '1 while an endpoint can be connected to, as far as is known; 0 after a failed connect, until one succeeds',
     ({ state }) => (state === 'up' ? 1 : 0),
+  )
+  perHealth(
+    'gauge',
+    'middlemile_endpoint_healthy',
+    '1 while neither the checks of an endpoint nor what becomes of its requests speak against it',
+    ({ health }, labels) => [{ labels, value: health === 'healthy' ? 1 : 0 }],
+  )
+  perHealth(
+    'counter',
+    'middlemile_endpoint_ejections_total',
+    'By the reason: how often an endpoint was ejected',
+    ({ ejections }, labels) =>
+      Object.entries(ejections).map(([reason, value]) => ({ labels: { ...labels, reason }, value })),
+  )
+  perHealth(
+    'counter',
+    'middlemile_endpoint_checks_total',
+    'By the outcome (good, failed): active checks of an endpoint',
+    ({ checks }, labels) =>
+      checks === undefined
+        ? []
+        : [
+            { labels: { ...labels, outcome: 'good' }, value: checks.made - checks.failed },
+            { labels: { ...labels, outcome: 'failed' }, value: checks.failed },
+          ],
   )
 }

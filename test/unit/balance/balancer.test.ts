@@ -6,12 +6,16 @@ import {
   DEFAULT_BALANCE_OPTIONS,
 } from '../../../src/base/options/balance-options.ts'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
+import type { TryOutcome } from '../../../src/health/try-outcome.ts'
+import { healthOf } from '../../support/endpoint-health.ts'
 import { fc } from '../../support/property.ts'
 
 const NOBODY: ReadonlySet<number> = new Set()
 
 interface World {
   readonly balancer: Balancer
+  readonly health: ReturnType<typeof healthOf>
+  readonly panics: string[]
   readonly underWay: number[]
 }
 
@@ -22,6 +26,8 @@ function world(
   seed = 1,
 ): World {
   const underWay = endpoints.map(() => 0)
+  const health = healthOf(endpoints.length, { maxEjectedShare: 1 })
+  const panics: string[] = []
   const balancer = new Balancer({
     endpoints: endpoints.map((endpoint, index) => ({
       address: `192.0.2.${index + 1}`,
@@ -35,8 +41,10 @@ function world(
     backoffMaxMs: 1_000,
     random: seededRandom(seed),
     underWay: index => underWay[index] ?? 0,
+    health,
+    onPanic: (isOn, because) => panics.push(`${isOn ? 'on' : 'off'}: ${because}`),
   })
-  return { balancer, underWay }
+  return { balancer, underWay, health, panics }
 }
 
 function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
@@ -122,6 +130,109 @@ describe('which endpoints are chosen from', () => {
     expect(spread(one, 110, 1_000)[0]).toBe(10)
     expect(spread(one, 150, 1_500)[0]).toBe(50)
     expect(spread(one, 200, 2_000)[0]).toBe(100)
+  })
+})
+
+/** So many requests in a row ended so. */
+function fail({ health }: World, index: number, now = 0, outcome: TryOutcome = 'gateway-error'): void {
+  for (let i = 0; i < 5; i += 1) health.onOutcome(index, outcome, 1, now)
+}
+
+function check({ health }: World, index: number, isGood: boolean, now = 0): void {
+  for (let i = 0; i < 3; i += 1) health.onChecked(index, { isGood, because: 'so it is' }, now)
+}
+
+describe('which endpoints are healthy', () => {
+  it('sends none to one that is ejected or found unhealthy, and says why', () => {
+    const one = world('round-robin', [{}, {}, {}, {}])
+    fail(one, 0)
+    check(one, 1, false)
+    expect(spread(one, 10)).toEqual([0, 0, 5, 5])
+    expect(one.balancer.figures(0)).toMatchObject([
+      { health: 'ejected', healthBecause: '5 gateway errors in a row', isUsed: false },
+      { health: 'unhealthy', healthBecause: 'so it is', isUsed: false },
+      { health: 'healthy', isUsed: true },
+      { health: 'healthy', isUsed: true },
+    ])
+  })
+
+  it('sends an ejected one a single request when its time is over, and takes it back when that succeeds', () => {
+    const one = world('round-robin', [{}, {}])
+    fail(one, 0)
+    expect(spread(one, 4, 29_999)).toEqual([0, 4])
+    expect(one.balancer.choose('', NOBODY, 30_000)).toEqual({
+      index: 0,
+      because: 'it was ejected, and this request finds out whether it is back',
+    })
+    expect(spread(one, 4, 30_001)).toEqual([0, 4])
+    one.health.onOutcome(0, 'success', 1, 30_002)
+    expect(spread(one, 4, 30_003)).toEqual([2, 2])
+  })
+
+  it('sends an ejected one a request at once when it could not be connected to, and can again', () => {
+    const one = world('round-robin', [{}, {}])
+    fail(one, 0, 0, 'unreachable')
+    one.balancer.onConnectFailed(0, 'refused', 1)
+    expect(spread(one, 4, 1_000)).toEqual([0, 4])
+    one.balancer.onConnected(0, 1_000)
+    expect(one.balancer.choose('', NOBODY, 1_000)?.index).toBe(0)
+  })
+
+  it('gives it its share bit by bit then', () => {
+    const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
+    fail(one, 0)
+    one.balancer.choose('', NOBODY, 30_000)
+    one.health.onOutcome(0, 'success', 1, 30_000)
+    expect(spread(one, 110, 30_000)[0]).toBe(10)
+    expect(spread(one, 200, 31_000)[0]).toBe(100)
+  })
+
+  it('leaves a tier of which too few are healthy for the next one, and probes it from there', () => {
+    const one = world('round-robin', [{}, {}, { tier: 1 }], { panicShare: 0.6 })
+    fail(one, 0)
+    expect(spread(one, 4)).toEqual([0, 0, 4])
+    expect(one.panics).toEqual([])
+    expect(one.balancer.choose('', NOBODY, 30_000)?.index).toBe(0)
+    one.health.onOutcome(0, 'success', 1, 30_001)
+    expect(spread(one, 4, 30_001)).toEqual([2, 2, 0])
+  })
+
+  it('takes the next zone where none of the nearest is healthy', () => {
+    const one = world('round-robin', [{ zone: 'near' }, { zone: 'far' }], { zones: ['near', 'far'] })
+    check(one, 0, false)
+    expect(spread(one, 4)).toEqual([0, 4])
+    check(one, 0, true)
+    expect(spread(one, 4)).toEqual([4, 0])
+  })
+
+  it('ignores health when too few are healthy and there is no other tier, and reports it once', () => {
+    const one = world('round-robin', [{}, {}, {}, {}])
+    for (const index of [0, 1, 2]) check(one, index, false)
+    expect(spread(one, 8)).toEqual([2, 2, 2, 2])
+    expect(one.balancer.choose('', NOBODY, 0)?.because).toBe('too few are healthy: health is ignored')
+    check(one, 0, true)
+    expect(spread(one, 8).map(count => count > 0)).toEqual([true, false, false, true])
+    expect(one.panics).toEqual([
+      'on: 1 of 4 endpoints of tier 0 are healthy',
+      'off: 2 of 4 endpoints of tier 0 are healthy',
+    ])
+  })
+
+  it('sends requests to one healthy endpoint of many where the panic threshold is 0', () => {
+    const one = world('round-robin', [{}, {}, {}, {}], { panicShare: 0 })
+    for (const index of [0, 1, 2]) check(one, index, false)
+    expect(spread(one, 4)).toEqual([0, 0, 0, 4])
+    check(one, 3, false)
+    expect(spread(one, 4)).toEqual([1, 1, 1, 1])
+  })
+
+  it('sends no probe request to one that its checks find unhealthy', () => {
+    const one = world('round-robin', [{}, {}])
+    fail(one, 0)
+    check(one, 0, false)
+    expect(spread(one, 4, 60_000)).toEqual([0, 4])
+    check(one, 0, true)
+    expect(one.balancer.choose('', NOBODY, 60_000)?.index).toBe(0)
   })
 })
 

@@ -35,12 +35,12 @@ describe('whether an endpoint can be connected to', () => {
     expect(one.state).toMatchObject({ until: 200 })
   })
 
-  it('grows from a tenth to its whole share after it came back, and has all of it when it was never away', () => {
+  it('knows since when it is up, and has always been when it was never away', () => {
     const one = endpoint()
-    expect(one.share(1_000, 0)).toBe(1)
+    expect(one.upSince).toBe(-Infinity)
     one.onConnectFailed('refused', 0)
+    expect(one.upSince).toBeUndefined()
     one.onConnected(1_000)
-    expect([1_000, 1_500, 2_000, 3_000].map(now => one.share(1_000, now))).toEqual([0.1, 0.5, 1, 1])
-    expect(one.share(0, 1_000)).toBe(1)
+    expect(one.upSince).toBe(1_000)
   })
 })

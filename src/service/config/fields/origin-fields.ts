@@ -41,6 +41,7 @@ import {
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
+import { healthGroup, outlierGroup } from './health-fields.ts'
 import { asWord, type GivenOptions, http2Group, http3Group, optionGroup, quicGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
@@ -85,6 +86,7 @@ function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
       policy: z.enum(BALANCE_POLICIES),
       hashBy: z.string().regex(HASH_BY, 'must be path, header:NAME or cookie:NAME'),
       zones: z.array(z.string().min(1)),
+      panicShare: z.number().min(0).max(1),
     },
   )
 }
@@ -114,6 +116,8 @@ export function originOptionFields(directory: string) {
     tls: originTlsField(directory).optional(),
     socket: socketGroup().optional(),
     balance: balanceGroup().optional(),
+    health: healthGroup().optional(),
+    outlier: outlierGroup().optional(),
     hostHeader: hostHeaderField.optional(),
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),

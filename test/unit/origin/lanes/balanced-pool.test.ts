@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../../src/base/errors.ts'
 import type { Connection } from '../../../../src/base/events/connection.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import { type BalanceOptions, DEFAULT_BALANCE_OPTIONS } from '../../../../src/base/options/balance-options.ts'
@@ -7,12 +8,14 @@ import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-poo
 import { Pool } from '../../../../src/pool/pool.ts'
 import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
+import { healthOf } from '../../../support/endpoint-health.ts'
 import { FakeConnector } from '../../../support/fake-connector.ts'
 import { TestWaiter } from '../../../support/pool-driver.ts'
 
 function setUp(count: number, options: Partial<BalanceOptions> = {}) {
   const clock = new FakeClock()
   const log: string[] = []
+  const health = healthOf(count)
   const connectors = Array.from({ length: count }, () => new FakeConnector())
   const pool = BalancedPool.make({
     endpoints: connectors.map((_, index) => ({ address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '' })),
@@ -21,6 +24,8 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}) {
     clock,
     pool: DEFAULT_POOL_OPTIONS,
     attemptDelayMs: 250,
+    health,
+    onPanic: () => {},
     makePool: (_endpoint, index, hooks) =>
       new Pool({
         origin: parseOrigin('https://origin.example'),
@@ -39,7 +44,7 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}) {
     pool.acquire(waiter)
     return waiter
   }
-  return { clock, log, connectors, pool, acquire }
+  return { clock, log, connectors, pool, health, acquire }
 }
 
 describe('a pool per endpoint', () => {
@@ -113,6 +118,28 @@ describe('a pool per endpoint', () => {
     await connectors[0]?.succeed()
     expect(log).toEqual(['a leased', 'b leased'])
     expect(pool.endpointStats('tcp').map(({ state }) => state)).toEqual(['up', 'up'])
+  })
+
+  it('counts an answer and a failure for the endpoint that it came from, though its connection is gone', async () => {
+    const { connectors, pool, health, acquire } = setUp(2)
+    const connections: Connection[] = []
+    acquire('a', connection => connections.push(connection))
+    await connectors[0]!.succeed()
+    for (let i = 0; i < 4; i += 1) pool.onAnswered(connections[0]!, 503, 1, 0)
+    connections[0]!.close('network-error')
+    expect(health.isHealthy(0)).toBe(true)
+    pool.onFailed(connections[0]!, new TransportError('MM_CONNECTION_RESET', 'gone'), 0)
+    expect(health.changes).toMatchObject([{ index: 0, standing: 'ejected' }])
+  })
+
+  it('counts the end of a connection once, however many requests it carried', async () => {
+    const { connectors, pool, health, acquire } = setUp(2)
+    const connections: Connection[] = []
+    acquire('a', connection => connections.push(connection))
+    await connectors[0]!.succeed()
+    const error = new TransportError('MM_CONNECTION_RESET', 'gone')
+    for (let i = 0; i < 20; i += 1) pool.onFailed(connections[0]!, error, 0)
+    expect(health.changes).toEqual([])
   })
 
   it('divides a number among takers without a rest', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ExchangeEnded, RaceEvent } from '../../../../src/entry/events.ts'
+import type { EndpointHealthChanged, ExchangeEnded, RaceEvent } from '../../../../src/entry/events.ts'
 import {
   type Decision,
   type MigrationReport,
@@ -120,6 +120,20 @@ describe('the connection log', () => {
     const connection = fakeConnection()
     observe({ type: 'path-sampled', origin: SHOP, lane: 'tcp', connection, stats, lossRatio: 0.1 })
     expect(text()).toEqual([`warn  shop: socket.congestionControl does not take effect: ${because}`])
+  })
+
+  it('warns of an endpoint that takes no requests and of a panic, and reports at info that one is back', () => {
+    const { observe, text } = setUp()
+    const stands = (standing: EndpointHealthChanged['standing'], because: string): void =>
+      observe({ type: 'endpoint-health', origin: SHOP, endpoint: '192.0.2.1:443', standing, because })
+    stands('ejected', '5 gateway errors in a row; for 30.0 s')
+    observe({ type: 'endpoint-panic', origin: SHOP, lane: 'tcp', isOn: true, because: '1 of 4 are healthy' })
+    stands('healthy', 'its probe request succeeded')
+    expect(text()).toEqual([
+      'warn  shop: endpoint 192.0.2.1:443 is ejected: 5 gateway errors in a row; for 30.0 s',
+      'warn  shop: health is ignored over tcp: 1 of 4 are healthy',
+      'info  shop: endpoint 192.0.2.1:443 is healthy: its probe request succeeded',
+    ])
   })
 
   it('reports a move at info, with its gap, and warns of one that did not work', () => {
