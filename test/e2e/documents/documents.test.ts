@@ -240,7 +240,9 @@ class Reader implements AsyncDisposable {
   /** Waits until servers have printed what the page shows of them. */
   async watch(): Promise<void> {
     for (const { shown, running } of this.#awaited.splice(0))
-      await expect.poll(() => differing(shown, running), `${shown.page}:${shown.line}`).toEqual([])
+      await expect
+        .poll(() => differing(shown, running), { message: `${shown.page}:${shown.line}` })
+        .toEqual([])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
