@@ -54,10 +54,27 @@ const MAY_IMPORT = {
     'src/state',
   ],
   'src/exchange': ['src/balance', 'src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
-  'src/api': ['src/base', 'src/connect', 'src/dns', 'src/exchange', 'src/origin', 'src/pool', 'src/select'],
+  'src/api': [
+    'src/base',
+    'src/connect',
+    'src/dns',
+    'src/exchange',
+    'src/origin',
+    'src/pool',
+    'src/select',
+    'src/state/shares',
+  ],
   'src/api/qlog': ['src/base'],
   'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
-  'src/entry': ['src/api', 'src/base', 'src/dns', 'src/exchange', 'src/origin', 'src/pool'],
+  'src/entry': [
+    'src/api',
+    'src/base',
+    'src/dns',
+    'src/exchange',
+    'src/origin',
+    'src/pool',
+    'src/state/shares',
+  ],
 
   'src/ingress': ['src/base', 'src/http', 'src/quic', 'src/connect/native'],
 
@@ -76,6 +93,7 @@ const MAY_IMPORT = {
     'src/connect/native/malloc-trim.ts',
     'src/connect/native/service-notification.ts',
     'src/quic/routed-ids.ts', // how datagrams find their worker
+    'src/state/shares', // what a supervisor shares out among its workers
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],
@@ -159,6 +177,7 @@ const DRIVERS = [
   'src/state/store.ts',
   'src/state/file-records.ts',
   'src/state/private-files.ts',
+  'src/state/shares/share-keeper.ts',
   'src/http/http1/connection.ts',
   'src/http/http1/connection-*.ts',
   'src/http/http2/connection.ts',

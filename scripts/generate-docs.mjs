@@ -103,6 +103,8 @@ function configurationKeys() {
     keysTable(readInterface('ServiceConfig').fields),
     '### `workers` as a mapping',
     keysTable(readInterface('WorkersConfig').fields),
+    '### `admin` as a mapping',
+    keysTable(readInterface('AdminConfig').fields),
     '### Each entry of `listen`',
     keysTable(readInterface('ListenConfig').fields),
     '### Each origin',
@@ -165,9 +167,17 @@ function values(type, key) {
     OriginOptionsConfig: 'mapping',
     "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
+<<<<<<< HEAD
     "'off' | { address: string }": '`off`, or `{ address }`',
     "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
       '`off`, or `{ port, maxAge }`',
+=======
+    "'off' | AdminConfig": '`off`, mapping',
+    '{ read?: string; change?: string }': '`{ read, change }`',
+    '{ cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }':
+      '`{ cert, key, clientCa, changeNames }`',
+    "'off' | { port?: number; maxAge?: number | string }": '`off`, or `{ port, maxAge }`',
+>>>>>>> main
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',

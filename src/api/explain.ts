@@ -10,6 +10,7 @@ import type { PoolStats } from '../origin/stats.ts'
 import { offeredProtocols } from '../select/plan.ts'
 import type { RaceEntrant } from '../select/race/race-state.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { Explanation } from './types.ts'
 
 /** What this machine can do beyond Node. */
@@ -151,12 +152,21 @@ function admissionFacts({ breakers, concurrency, retryBudget }: PoolStats): Expl
 
 function protectionFacts({ protection, waiters, protectedRefusals }: PoolStats): Explanation['known'] {
   if (protection === undefined) return []
-  const { ceiling, holds, fairBy } = protection
+  const { ceiling, share, holds, fairBy, shared } = protection
   const order = fairBy === 'none' ? 'in their order' : `in turns by ${fairBy}`
   const evidence =
-    `protection.maxConnections = ${ceiling}, ${holds} are there; ` +
+    `protection.maxConnections = ${ceiling}, ${shareText(share, shared)}${holds} are there; ` +
     `${waiters} wait ${order}, ${protectedRefusals} were refused so far`
   return [{ fact: 'the origin is protected', evidence }]
+}
+
+/** Nothing where the ceiling is this process' own. */
+function shareText(share: number, shared: ShareFigures | undefined): string {
+  if (shared === undefined) return ''
+  const { state, all } = shared
+  if (state === 'cut-off') return `nobody says how much of it is ours, and it may have ${share}, `
+  const others = all === undefined ? '' : ` (${all.members} share ${all.limit} and want ${all.wanted})`
+  return `of which this process may have ${share} now${others}, `
 }
 
 function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
@@ -25,10 +26,12 @@ import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
 import { SettingsBook } from '../origin/origin-settings.ts'
+import { OriginShares } from '../origin/origin-shares.ts'
 import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
+import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
 import { explain } from './explain.ts'
 import { probe } from './probe.ts'
@@ -52,6 +55,8 @@ export interface TransportEnvironment {
   readonly random: () => number
   /** How names are looked up. Default: as `resolver.addresses` says. */
   readonly lookup?: Lookup | undefined
+  /** Where ceilings of protected origins are shared with other processes. Default: they are not. */
+  readonly shares?: SharePort | undefined
 }
 
 /**
@@ -94,7 +99,7 @@ class PooledTransport implements Transport {
   readonly #fetchDispatchers = new Map<boolean | undefined, Dispatcher>()
   #isClosed = false
 
-  constructor(options: TransportOptions, { clock, random, lookup }: TransportEnvironment) {
+  constructor(options: TransportOptions, { clock, random, lookup, shares }: TransportEnvironment) {
     const limits = globalLimits(options)
     this.#options = options
     this.#settings = new SettingsBook(options)
@@ -119,10 +124,16 @@ class PooledTransport implements Transport {
       presentAddresses: () => this.#networkWatch.present(),
       hintTarget: origin => this.#hintTarget(origin),
       entryOf: key => this.#entries.get(key),
+      shareOf: key => originShares?.figuresOf(key),
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
     this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))
-    this.#pools = new Pools(limits, key => this.#forget(key))
+    const originShares = shares && new OriginShares({ port: shares, clock, member: randomUUID() })
+    this.#pools = new Pools(
+      limits,
+      key => this.#forget(key),
+      originShares && ((key, ceiling) => originShares.join(key, ceiling)),
+    )
   }
 
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle {

@@ -426,6 +426,14 @@ export const ERROR_CODES = {
     'http_request_error',
     'the client held a connection that others waited for: raise pool.maxStalledConnections, pool.maxConnections or forwarding.buffering',
   ),
+  /** A client address sends more requests than `ingress.requestRatePerClient` allows. */
+  MM_CLIENT_RATE: passing(
+    remote(
+      429,
+      'http_request_denied',
+      'the client asks too often: raise ingress.requestRatePerClient, or look at what it does',
+    ),
+  ),
   /** The client used a method that is not forwarded, CONNECT among them. */
   MM_METHOD_REFUSED: remote(
     405,

@@ -30,24 +30,44 @@ export const upgradeCommand: Command = {
       throw usageError(`upgrade takes no argument ${JSON.stringify(positionals[0])}`)
     if (values.config !== undefined && values.admin !== undefined)
       throw usageError('--admin does not go with -c FILE, which says where the admin server is')
-    const admin = values.config === undefined ? values.admin : await adminOf(values.config)
-    return await upgrade(admin ?? '127.0.0.1:9901', io)
+    const admin =
+      values.config === undefined
+        ? { address: values.admin ?? '127.0.0.1:9901' }
+        : await adminOf(values.config)
+    return await upgrade(admin, io)
   },
 }
 
-async function adminOf(file: string): Promise<string> {
-  const read = await readConfigFile(file)
-  if (!read.ok) throw usageError(read.faults.map(fault => formatFault(fault, file)).join('\n'))
-  const { address } = read.settings.admin
-  if (address === undefined || address.port === 0)
-    throw usageError(`${file} has no admin server with a port: send SIGUSR2 to the process instead`)
-  return formatListenAddress(address)
+/** What is known of the admin server of the running one. */
+interface RunningAdmin {
+  readonly address: string
+  readonly token?: string | undefined
 }
 
-async function upgrade(admin: string, io: CliIo): Promise<number> {
+async function adminOf(file: string): Promise<RunningAdmin> {
+  const read = await readConfigFile(file)
+  if (!read.ok) throw usageError(read.faults.map(fault => formatFault(fault, file)).join('\n'))
+  const { address, access, tls } = read.settings.admin
+  if (address === undefined || address.port === 0)
+    throw usageError(`${file} has no admin server with a port: send SIGUSR2 to the process instead`)
+  if (tls !== undefined)
+    throw usageError(`the admin server of ${file} speaks HTTPS: send SIGUSR2 to the process instead`)
+  if (access.tokens.read !== undefined && access.tokens.change === undefined)
+    throw usageError(`${file} has no token that may change things: send SIGUSR2 to the process instead`)
+  return { address: formatListenAddress(address), token: access.tokens.change }
+}
+
+async function upgrade({ address, token }: RunningAdmin, io: CliIo): Promise<number> {
   const transport = io.createTransport({ defaults: { timeouts: { headersMs: ANSWER_MS } } })
   try {
-    const response = await transport.request(`http://${admin}/upgrade`, { method: 'POST' })
+    const response = await transport.request(`http://${address}/upgrade`, {
+      method: 'POST',
+      ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+    })
+    if (response.status === 401 || response.status === 403) {
+      io.writeError(`middlemile upgrade: ${await response.text()}`)
+      return EXIT.failed
+    }
     const answer = (await response.json()) as { pid?: number; error?: { message: string } } // our own server
     if (response.status === 200) {
       io.write(`process ${answer.pid} has taken over\n`)

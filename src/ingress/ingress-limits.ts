@@ -106,6 +106,22 @@ export interface IngressLimits {
    * none. Default 4,096.
    */
   maxFlooders: number
+  /**
+   * Connections that one client address (IPv6: one /64) may have open at a listener; one more is closed at
+   * once. Behind a proxy give `proxyProtocol`, or it is the proxy that is limited. With workers it holds for
+   * each. 0: any number. Default 0.
+   */
+  maxConnectionsPerClient: number
+  /**
+   * New connections, and so handshakes, of one client address in a second, on average over ten; more are
+   * closed before their handshake. 0: any number. Default 0.
+   */
+  connectionRatePerClient: number
+  /**
+   * Requests of one client address in a second, on average over ten; more are answered with 429
+   * (MM_CLIENT_RATE). 0: any number. Default 0.
+   */
+  requestRatePerClient: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
   /**
@@ -188,6 +204,9 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   maxFloodsPerMinute: 20,
   floodRefusalMs: 60_000,
   maxFlooders: 4_096,
+  maxConnectionsPerClient: 0,
+  connectionRatePerClient: 0,
+  requestRatePerClient: 0,
   http2: DEFAULT_INGRESS_HTTP2_OPTIONS,
   liveness: DEFAULT_INGRESS_LIVENESS_OPTIONS,
   quic: DEFAULT_INGRESS_QUIC_OPTIONS,

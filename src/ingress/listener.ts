@@ -11,6 +11,8 @@ import { FAST_OPEN_BITS, fastOpenSetting } from '../connect/native/fast-open-set
 import { type LoadedSocketCalls, socketCalls } from '../connect/native/socket-calls.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
+import { ClientLimits } from './client-limits.ts'
+import { clientRefusal, withRequestRates } from './client-refusals.ts'
 import { FlooderTable } from './flooder-table.ts'
 import { ServerHttp1Session } from './http1/server-http1-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
@@ -116,8 +118,10 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   const { intervalMs, timeoutMs } = limits.liveness
   const boundMs = intervalMs > 0 && timeoutMs > 0 ? intervalMs + timeoutMs : 0
   const proxyName = options.proxyName ?? 'middlemile'
+  const clientLimits = new ClientLimits(limits)
+  const handler = withRequestRates(options.handler, { clientLimits, clock, stats, observer, proxyName })
   const context: SessionContext = {
-    handler: withLoadShedding({ handler: options.handler, limits, clock, stats, proxyName }),
+    handler: withLoadShedding({ handler, limits, clock, stats, proxyName }),
     limits,
     codecLimits: {
       ...DEFAULT_CODEC_LIMITS,
@@ -160,18 +164,24 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       ? new ServerHttp2Session(socket, context)
       : new ServerHttp1Session(socket, context)
   }
-  /** Whether it is of a client that new connections are refused to, and closed now. */
-  const refuseFlooder = (socket: net.Socket): boolean => {
+  /** Whether its client is refused new connections: it is closed then. Once for each connection. */
+  const refuseClient = (socket: net.Socket): boolean => {
     const { remoteAddress } = socket
-    if (remoteAddress === undefined || !context.flooders.refuses(remoteAddress, clock.now())) return false
+    if (remoteAddress === undefined) return false
+    const because = clientRefusal({ flooders: context.flooders, clientLimits, clock }, remoteAddress)
+    if (because === undefined) {
+      if (clientLimits.areSet)
+        socket.once('close', () => guarded('the end of a client', () => clientLimits.onClosed(remoteAddress)))
+      return false
+    }
     stats.connections.refused++
-    countDefence(stats, 'maxFloodsPerMinute')
+    countDefence(stats, because)
     socket.destroy()
     return true
   }
   const openSession = (socket: net.Socket): void => {
     proxied?.reveal(socket)
-    if ((options.tls === undefined || proxied !== undefined) && refuseFlooder(socket)) return
+    if ((options.tls === undefined || proxied !== undefined) && refuseClient(socket)) return
     // Node only reports an error of TLS within a session (a spoiled record, an alert), and leaves the socket
     // open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
@@ -291,7 +301,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       return
     }
     stats.connections.accepted++
-    if (options.tls !== undefined && proxied === undefined && refuseFlooder(socket)) refusedHandshakes++
+    if (options.tls !== undefined && proxied === undefined && refuseClient(socket)) refusedHandshakes++
   }
   server.on('connection', guardedPerSocket('a new connection', onAccepted))
   server.on('connection', () => guarded('accepting what waits', () => queued.onAccepted()))

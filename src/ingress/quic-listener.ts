@@ -6,6 +6,8 @@ import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import type { IdRoute } from '../quic/routed-ids.ts'
 import { ServerEndpoint } from '../quic/server-endpoint.ts'
+import { ClientLimits } from './client-limits.ts'
+import { clientRefusal, withRequestRates } from './client-refusals.ts'
 import { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
@@ -83,10 +85,12 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   }
 
   const flooders = new FlooderTable(limits)
-  const refuses = (host: string): boolean => {
-    if (!flooders.refuses(host, clock.now())) return false
-    countDefence(context.stats, 'maxFloodsPerMinute')
-    return true
+  const clientLimits = new ClientLimits(limits)
+  const admit = (host: string): (() => void) | undefined => {
+    const because = clientRefusal({ flooders, clientLimits, clock }, host)
+    if (because === undefined) return () => clientLimits.onClosed(host)
+    countDefence(context.stats, because)
+    return undefined
   }
 
   const endpoint = await ServerEndpoint.listen({
@@ -103,16 +107,18 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
     handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
     allowsMigration: options.allowsMigration ?? false,
-    refuses,
+    admit,
     onConnection: startSession,
   })
   const stats = statsOf(endpoint, () => ({ handedOn, failedEarly }))
+  const observer = options.observer ?? ignoreEvent
+  const handler = withRequestRates(options.handler, { clientLimits, clock, stats, observer, proxyName })
   const context: ServerHttp3SessionContext = {
-    handler: withLoadShedding({ handler: options.handler, limits, clock, stats, proxyName }),
+    handler: withLoadShedding({ handler, limits, clock, stats, proxyName }),
     limits,
     clock,
     stats,
-    observer: options.observer ?? ignoreEvent,
+    observer,
     flooders,
     scheme: 'https',
     proxyName,

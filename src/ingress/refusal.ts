@@ -30,7 +30,7 @@ export function refusalOf(error: TransportError, name: string): Refusal {
     String(body.length),
     'cache-control',
     'no-store',
-    ...(status === 503 ? RETRY_SOON : []),
+    ...(status === 503 || status === 429 ? RETRY_SOON : []),
     'proxy-status',
     `${name}; error=${proxyStatus}`,
     'date',

@@ -8,6 +8,7 @@ import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
 import type { OriginCeiling } from '../pool/origin-ceiling.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { Coalescing } from './coalescing/coalescing.ts'
 import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
@@ -58,6 +59,8 @@ export interface OriginEntryParts
   readonly preconnectHints: PreconnectHints
   /** Undefined: the origin is not protected. */
   readonly ceiling: () => OriginCeiling | undefined
+  /** Undefined: nobody else has a part in the ceiling. */
+  readonly share: () => ShareFigures | undefined
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
@@ -285,7 +288,16 @@ export class OriginEntry {
   #protection(): ProtectionStatus | undefined {
     const { maxConnections, fairBy } = this.settings.protection
     if (maxConnections === 0) return undefined
-    return { ceiling: maxConnections, holds: this.#parts.ceiling()?.holds ?? 0, fairBy }
+    const ceiling = this.#parts.ceiling()
+    const shared = this.#parts.share()
+    return {
+      ceiling: maxConnections,
+      share: shared?.share ?? maxConnections,
+      holds: ceiling?.holds ?? 0,
+      wants: ceiling?.wants ?? 0,
+      fairBy,
+      shared,
+    }
   }
 
   #counters(now: number): EconomyCounters {

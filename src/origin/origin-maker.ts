@@ -20,6 +20,7 @@ import type { Pools } from '../pool/pools.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ProbeBudget } from '../select/probe/probe-schedule.ts'
 import { OriginRecord } from '../select/record/origin-record.ts'
+import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import { Coalescing } from './coalescing/coalescing.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
@@ -54,6 +55,8 @@ export interface OriginMakerParts {
   readonly hintTarget: (origin: Origin) => OriginEntry | undefined
   /** The record of an origin, as far as it is in use. */
   readonly entryOf: (originKey: string) => OriginEntry | undefined
+  /** How our share of an origin's ceiling stands; undefined: nobody else has a part in it. */
+  readonly shareOf: (originKey: string) => ShareFigures | undefined
 }
 
 /**
@@ -176,6 +179,7 @@ export class OriginMaker {
       random,
       endpointResolver: address => this.resolver.forOrigin(origin, { endpoints: [address] }),
       ceiling: () => pools.ceilingOf(origin.key),
+      share: () => this.#parts.shareOf(origin.key),
       http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,
       discovery: {

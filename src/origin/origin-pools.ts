@@ -28,7 +28,7 @@ type OriginPoolConfig = Pick<
   | 'expectedCapacity'
   | 'onCapacity'
   | 'spreadOver'
-  | 'ceiling'
+  | 'protection'
   | 'isFair'
 >
 
@@ -164,7 +164,7 @@ export class OriginPools {
       options: first === undefined ? options : { ...options, warm: 0 },
       expectedCapacity: isHttp1Only ? 1 : undefined,
       spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
-      ceiling: protection.maxConnections,
+      protection,
       isFair: protection.maxConnections > 0 && protection.fairBy !== 'none',
       observer: event => observe(event, name),
       onCapacity: connection => onCapacity(connection, name),

@@ -6,6 +6,7 @@ import type { FairBy } from '../base/options/protection-options.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
+import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
@@ -126,13 +127,30 @@ export interface EndpointStats extends EndpointFigures {
   readonly chosenBecause: string | undefined
 }
 
-/** How an origin is protected (`protection`). */
+/**
+ * How an origin is protected (`protection`).
+ *
+ * @example
+ * ```ts
+ * for (const { origin, protection } of transport.stats().pools)
+ *   if (protection !== undefined) console.log(origin, protection.holds, protection.share, protection.ceiling)
+ * ```
+ */
 export interface ProtectionStatus {
   /** `protection.maxConnections`. */
   readonly ceiling: number
-  /** Connections, including those being made or ended and those of an earlier configuration. */
+  /** What this process may have of it now. */
+  readonly share: number
+  /**
+   * Connections that there are, those that are being made or ended and those of an earlier configuration
+   * included.
+   */
   readonly holds: number
+  /** Connections that there is a use for. */
+  readonly wants: number
   readonly fairBy: FairBy
+  /** How the share stands; `all`: of all who have one. Undefined: the ceiling is this process' own. */
+  readonly shared: ShareFigures | undefined
 }
 
 /** Moves of an origin's HTTP/3 connections to other paths. */

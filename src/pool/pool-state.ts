@@ -5,7 +5,7 @@ import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
 import type { PoolDemand, PoolLoad } from './pool-counts.ts'
 import { becomeIdle, hasRoom, lease, nextFree, releaseStream } from './rules/assignment.ts'
-import { abandonDials } from './rules/dialing.ts'
+import { abandonDials, connectionsWanted } from './rules/dialing.ts'
 import { queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
 import { closeNow, evictLongestIdle, noteEnd, retire } from './rules/retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rules/settle.ts'
@@ -398,6 +398,11 @@ export class PoolState<Link, Waiter> {
   /** All connections, those that are being made or ended included. */
   get size(): number {
     return this.#core.slots.size
+  }
+
+  /** Those of them that there is a use for, and those that are missing. */
+  get wanted(): number {
+    return connectionsWanted(this.#core)
   }
 
   /** Those of them that count against `maxConnections`. */

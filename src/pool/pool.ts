@@ -249,6 +249,11 @@ export class Pool implements BudgetClient {
     return this.#state.size
   }
 
+  /** Those of them that there is a use for, and those that are missing. */
+  get wanted(): number {
+    return this.#state.wanted
+  }
+
   /** Those of them that count against `maxConnections`. O(1). */
   get counted(): number {
     return this.#state.counted

@@ -1,17 +1,18 @@
 import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
+import type { ProtectionOptions } from '../base/options/protection-options.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { makeRoom } from './make-room.ts'
-import { OriginCeiling } from './origin-ceiling.ts'
+import { type CeilingShare, OriginCeiling } from './origin-ceiling.ts'
 import { Pool } from './pool.ts'
 import type { PoolConfig } from './pool-driver.ts'
 import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
 export interface OwnPoolConfig extends Omit<PoolConfig, 'origin' | 'budget'> {
-  /** `protection.maxConnections`; 0 or left out: none. That of the first pool holds for all of the origin. */
-  readonly ceiling?: number
+  /** `maxConnections` of 0, or left out: none. That of the first pool holds for all of the origin. */
+  readonly protection?: Pick<ProtectionOptions, 'maxConnections'>
 }
 
 /** The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes. */
@@ -30,11 +31,20 @@ export class Pools {
   readonly #ceilings = new Map<string, OriginCeiling>()
   readonly #budget: ConnectionBudget
   readonly #onEvicted: (key: string) => void
+  readonly #shareOf: ((key: string, ceiling: OriginCeiling) => CeilingShare) | undefined
   #maxOrigins: number
   #isClosed = false
 
-  /** `onEvicted` is notified of the origin whose pools made room for another one's. */
-  constructor(limits: GlobalLimits, onEvicted: (key: string) => void) {
+  /**
+   * `onEvicted` is notified of the origin whose pools made room for another one's. `shareOf`: what keeps our
+   * share of an origin's ceiling, where other processes have a part in it; left out: all of it is ours.
+   */
+  constructor(
+    limits: GlobalLimits,
+    onEvicted: (key: string) => void,
+    shareOf?: (key: string, ceiling: OriginCeiling) => CeilingShare,
+  ) {
+    this.#shareOf = shareOf
     this.#budget = new ConnectionBudget(limits.maxTotalConnections, limits.maxStalledConnections)
     this.#budget.onStarving = () => this.#makeRoom()
     this.#maxOrigins = limits.maxOrigins
@@ -70,7 +80,7 @@ export class Pools {
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     this.#makeRoomForOrigin(origin)
     const { maxConnections, maxStalledConnections } = config.options
-    const ceiling = this.#ceilingFor(origin, config.ceiling ?? 0)
+    const ceiling = this.#ceilingFor(origin, config.protection)
     const parent = ceiling?.budget ?? this.#budget
     const budget = new ConnectionBudget(maxConnections, maxStalledConnections, parent)
     const pools: Pool[] = []
@@ -125,14 +135,18 @@ export class Pools {
     for (const pool of this.#all()) pool.assertConsistent()
   }
 
-  /** One for the pools of now and those that they replace. A limit of 0: no ceiling. */
-  #ceilingFor(origin: Origin, limit: number): OriginCeiling | undefined {
-    if (limit === 0) return undefined
-    const { key } = origin
-    const ceiling =
-      this.#ceilings.get(key) ?? new OriginCeiling(this.#budget, () => this.#ceilings.delete(key))
+  /** One for the pools of now and those that they replace. */
+  #ceilingFor({ key }: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
+    if (protection === undefined || protection.maxConnections === 0) return undefined
+    const ceiling = this.#ceilings.get(key) ?? this.#addCeiling(key)
+    ceiling.configure(protection)
+    return ceiling
+  }
+
+  #addCeiling(key: string): OriginCeiling {
+    const ceiling = new OriginCeiling(this.#budget, () => this.#ceilings.delete(key))
+    if (this.#shareOf !== undefined) ceiling.shareWith(this.#shareOf(key, ceiling))
     this.#ceilings.set(key, ceiling)
-    ceiling.set(limit)
     return ceiling
   }
 

@@ -36,8 +36,11 @@ export interface ServerEndpointOptions {
    * returns.
    */
   readonly onConnection: (link: QuicLink) => void
-  /** New connections from this address are not answered. */
-  readonly refuses?: (host: string) => boolean
+  /**
+   * Asked for each new connection, whose client has proven its address if it had to. Undefined: it is not
+   * answered; else what to call when the connection has ended.
+   */
+  readonly admit?: (host: string) => (() => void) | undefined
   /**
    * Whether clients have to prove their address first, which costs them a round trip. Default `under-load`.
    */
@@ -216,10 +219,6 @@ export class ServerEndpoint {
       return
     }
     // RFC 9000 7.2: the first id that a client makes up has at least 8 bytes.
-    if (this.#options.refuses?.(from.host) === true) {
-      this.#refused += 1
-      return
-    }
     const isFull = this.#members.size >= maxConnections || this.#handshakes >= maxHandshakes
     if (isFull || header.destinationId.length < 8) {
       this.#refused += 1
@@ -290,7 +289,12 @@ export class ServerEndpoint {
     to: UdpAddress,
     originalId: Buffer | undefined,
   ): void {
-    const { engine, quic, protocols, clock, allowsMigration = false } = this.#options
+    const { engine, quic, protocols, clock, allowsMigration = false, admit } = this.#options
+    const onReleased = admit === undefined ? () => {} : admit(from.host)
+    if (onReleased === undefined) {
+      this.#refused += 1
+      return
+    }
     // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000
     // 7.3).
     const connectionId = originalId === undefined ? this.#newConnectionId() : header.destinationId
@@ -310,13 +314,17 @@ export class ServerEndpoint {
     } catch {
       // Nothing that one client sends may end the process for all.
       this.#refused += 1
+      onReleased()
       return
     }
     const link = this.#linkFor(
       connection,
       from,
       this.#sendOptions(to),
-      () => this.#release(member),
+      () => {
+        this.#release(member)
+        onReleased()
+      },
       () => this.#onTurn(member),
     )
     const member: Member = {

@@ -25,7 +25,9 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer What> ? What : never
 
-/** One origin of two lanes that is protected, reloaded, and met by everything that its peer and clients do. */
+/**
+ * One origin of two lanes that is protected, reloaded, and met by everything that its peer and clients do.
+ */
 class World {
   readonly clock = new FakeClock()
   readonly connector = new FakeConnector()
@@ -132,7 +134,7 @@ class World {
       observer: () => undefined,
       expectedCapacity: 1,
       isFair: true,
-      ceiling: this.ceiling,
+      protection: { maxConnections: this.ceiling },
     }
     const first = this.pools.add(this.origin, config)
     const second = this.pools.addBeside(first, this.origin, config)

@@ -238,6 +238,8 @@ export const PUBLIC_SURFACE: Readonly<
       'RetryReason',
       'ReuseCause',
       'SelectionEvent',
+      'ShareFigures',
+      'ShareState',
       'SharedConnection',
       'SocketOptionRefused',
       'StateFault',

@@ -14,7 +14,9 @@ export async function readyWorkers({ adminUrl }: Pick<ConnectorProcess, 'adminUr
   return page.workers.filter(({ state }) => state === 'ready')
 }
 
-/** Waits until another process has the place of `pid`, and so many are ready. Resolves with how long it took. */
+/**
+ * Waits until another process has the place of `pid`, and so many are ready. Resolves with how long it took.
+ */
 export async function untilReplaced(
   connector: Pick<ConnectorProcess, 'adminUrl'>,
   pid: number,
@@ -34,8 +36,11 @@ export async function scrape({ adminUrl }: Pick<ConnectorProcess, 'adminUrl'>, q
   return parsePrometheusText(await (await fetch(`${adminUrl}/metrics${query}`)).text())
 }
 
-/** Requests over keep-alive connections, one at a time on each, until the signal; what went wrong by its message. */
-export class SteadyLoad {
+/**
+ * Requests over keep-alive connections, one at a time on each, until the signal; what went wrong by its
+ * message.
+ */
+export class SteadyLoad implements AsyncDisposable {
   answered = 0
   readonly failures: string[] = []
   readonly #agents: Agent[] = []
@@ -61,6 +66,10 @@ export class SteadyLoad {
         }
       }),
     )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end()
   }
 
   async end(): Promise<this> {

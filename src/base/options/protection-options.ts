@@ -9,9 +9,9 @@ export interface ProtectionOptions {
   /**
    * Connections to the origin at once, all that there are: those of every protocol, those that are being made
    * or ended, those whose readers stall, and those that a reload has put out of use. Beyond it requests wait,
-   * in turns, and are refused with MM_ORIGIN_PROTECTED where they wait for too long or too many do. Each
-   * process has a ceiling of its own: with several workers divide what the origin bears by their number. 0:
-   * no ceiling but `pool.maxConnections`. Default 0.
+   * in turns, and are refused with MM_ORIGIN_PROTECTED where they wait for too long or too many do. The
+   * workers of a service share one ceiling; other processes each have their own. 0: no ceiling but
+   * `pool.maxConnections`. Default 0.
    */
   maxConnections: number
   /**

@@ -25,9 +25,11 @@ export class ConnectionBudget {
    * at any time; pools that have more give up idle ones. Infinity: none.
    */
   ceiling = Infinity
+  /** What the origin bears in all, of which `ceiling` may be a share: other processes have the rest. */
+  wholeCeiling = Infinity
   /** Somebody has begun to starve: the owner of the pools evicts an idle connection while `needsEviction`. */
   onStarving: ((client: BudgetClient) => void) | undefined
-  /** `holds` has changed. */
+  /** `holds` has changed, or somebody starves. */
   onChange: (() => void) | undefined
   readonly #parent: ConnectionBudget | undefined
   readonly #starving = new Set<BudgetClient>()
@@ -71,9 +73,12 @@ export class ConnectionBudget {
     return this.ceiling < Infinity || this.#parent?.hasCeiling === true
   }
 
-  /** The ceiling that leaves no place, here or above. Undefined: another limit is in the way, or none. */
-  get reachedCeiling(): number | undefined {
-    return this.isCeilingReached ? this.ceiling : this.#parent?.reachedCeiling
+  /**
+   * Whose ceiling leaves no place, of this one and those above. Undefined: another limit is in the way, or
+   * none.
+   */
+  get reachedCeiling(): ConnectionBudget | undefined {
+    return this.isCeilingReached ? this : this.#parent?.reachedCeiling
   }
 
   /** No place is left for one that counts. */
@@ -163,6 +168,7 @@ export class ConnectionBudget {
     }
     this.#starving.add(client)
     this.onStarving?.(client)
+    this.onChange?.()
   }
 
   /** The pool needs no place any more. */

@@ -58,6 +58,15 @@ export function dialsMissing(core: PoolCore<unknown, unknown>): number {
   return core.backoff.isFailing ? Math.min(1, missing) : missing
 }
 
+/**
+ * Connections that there is a use for: those that carry something, those to come, and those to be kept ready.
+ */
+export function connectionsWanted(core: PoolCore<unknown, unknown>): number {
+  const { connecting, leased, draining } = core.slots.ownCounts()
+  const used = connecting + leased + draining + dialsMissing(core)
+  return Math.min(core.maxConnections, Math.max(used, core.targetConnections))
+}
+
 /** When the next dial may start, going by how the last ones went; not after `now`: at once. */
 export function dialDueAt(core: PoolCore<unknown, unknown>): number {
   const hasNothing = core.slots.live === 0

@@ -1,6 +1,7 @@
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
+import type { ConnectionBudget } from './connection-budget.ts'
 import { MAX_SHED_PER_ARRIVAL } from './queue-overload.ts'
 
 /**
@@ -80,15 +81,20 @@ function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError 
 }
 
 /** The ceiling of the origin, where that is what keeps the pool from another connection. */
-function ceilingInTheWay(core: PoolCore<unknown, unknown>): number | undefined {
+function ceilingInTheWay(core: PoolCore<unknown, unknown>): ConnectionBudget | undefined {
   return core.isFull ? undefined : core.budget.reachedCeiling
 }
 
-function protectedError(core: PoolCore<unknown, unknown>, ceiling: number, why: string): TransportError {
+function protectedError(
+  core: PoolCore<unknown, unknown>,
+  { ceiling, wholeCeiling }: ConnectionBudget,
+  why: string,
+): TransportError {
   core.tally.onProtected()
+  const share = ceiling < wholeCeiling ? `, of which this process may have ${ceiling} now` : ''
   return stacklessError(
     'MM_ORIGIN_PROTECTED',
-    `${core.name}: ${why}, and the origin is protected (protection.maxConnections = ${ceiling}), ${describeUse(core)}; ` +
+    `${core.name}: ${why}, and the origin is protected (protection.maxConnections = ${wholeCeiling}${share}), ${describeUse(core)}; ` +
       'send it less, or raise protection.maxConnections if it can carry more',
   )
 }

@@ -1,12 +1,23 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIP, Server } from 'node:net'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, isIP, Server, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { containFault, guardedListener } from '../../base/guard.ts'
 import { descriptorOf } from '../../base/socket/stream-socket.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
+import { type AdminAccess, accessRefusal, asksForCredentials } from './admin-access.ts'
 import { type AdminActions, answerAdmin, text } from './admin-routes.ts'
 
 /** What routes take is a handful of fields. */
 const MAX_BODY_BYTES = 4_096
+
+/** Where the admin server is, and who may use it. */
+export interface AdminServerSettings {
+  readonly address: ListenAddress
+  /** PEM. Undefined: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+  readonly access: AdminAccess
+}
 
 export interface AdminServer {
   readonly address: ListenAddress
@@ -19,13 +30,23 @@ export interface AdminServer {
 
 /** Serves the admin routes, on an inherited socket if there is one, never on a listener's address. */
 export async function startAdminServer(
-  address: ListenAddress,
+  settings: AdminServerSettings,
   actions: AdminActions,
   inherited?: number,
 ): Promise<AdminServer> {
-  const server = createServer(
-    guardedPerRequest((request, response) => respond(actions, address.host, request, response)),
-  )
+  const { address, tls, access } = settings
+  const onRequest = guardedPerRequest((request, response) => respond(settings, actions, request, response))
+  const server =
+    tls === undefined
+      ? createServer(onRequest)
+      : createTlsServer(
+          // Who shows no certificate may have a token, and is refused by route.
+          {
+            ...tls,
+            ...(access.certificates !== undefined && clientCertificates(access.certificates.clientCa)),
+          },
+          onRequest,
+        )
   await new Promise<void>((resolve, reject) => {
     const onListening = (): void => {
       server.off('error', reject)
@@ -62,6 +83,16 @@ export async function startAdminServer(
   }
 }
 
+/** Of a client certificate that was verified. */
+function certificateNames(socket: Socket): readonly string[] | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+  const { subject, subjectaltname = '' } = socket.getPeerCertificate()
+  const alternatives = subjectaltname
+    .split(', ')
+    .flatMap(entry => /^(?:DNS|URI):(.+)$/.exec(entry)?.[1] ?? [])
+  return [...alternatives, ...[subject.CN ?? []].flat()]
+}
+
 /** What goes wrong with one request ends that one, and its connection. */
 function guardedPerRequest(
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
@@ -73,9 +104,13 @@ function guardedPerRequest(
   }
 }
 
+function clientCertificates(clientCa: string) {
+  return { ca: clientCa, requestCert: true, rejectUnauthorized: false }
+}
+
 async function respond(
+  { address, access }: AdminServerSettings,
   actions: AdminActions,
-  ownHost: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -87,9 +122,19 @@ async function respond(
   }
   const { pathname, searchParams: query } = target
   const { host, origin, 'sec-fetch-site': site } = headers
-  const because = foreignBecause({ method, path: pathname, host, origin, site }, ownHost)
+  const asked = { method, path: pathname, host, origin, site }
+  const because = foreignBecause(asked, asksForCredentials(access) ? undefined : address.host)
   if (because !== undefined) {
     refuse(request, response, 403, because)
+    return
+  }
+  const refusal = accessRefusal(access, method, pathname, {
+    authorization: headers.authorization,
+    certificateNames: certificateNames(request.socket),
+  })
+  if (refusal !== undefined) {
+    if (refusal.status === 401) response.setHeader('www-authenticate', 'Bearer realm="middlemile"')
+    refuse(request, response, refusal.status, refusal.because)
     return
   }
   try {
@@ -150,17 +195,18 @@ const ANSWERED_TO_ANY_NAME: ReadonlySet<string> = new Set(['/metrics', '/healthz
 
 /**
  * Why a request may come from a page of another site, in a browser that reaches us; undefined: it does not.
- * `ownHost` is the host of `admin.address`.
+ * `ownHost` is the host of `admin.address`; undefined: credentials are asked for, which no page has.
  *
  * 1. No CORS check applies to a plain POST. Browsers name the page's origin with it, and `null` where they
  *    hide that. Fetch Metadata tell the same, but go to https and to loopback only. Other clients send
  *    neither.
  * 2. A page may have its own name point to our address (DNS rebinding), and is of the same origin then. What
- *    it cannot have is an address, localhost, or a name that is the operator's.
+ *    it cannot have is an address, localhost, or a name that is the operator's. A browser shows another site
+ *    neither our token nor, for its own name, a certificate that is ours.
  */
 export function foreignBecause(
   { method, path, host, origin, site }: AskedBy,
-  ownHost: string,
+  ownHost: string | undefined,
 ): string | undefined {
   const isReading = method !== 'POST'
   const asked = host === undefined ? undefined : parsed(`http://${host}`)
@@ -170,7 +216,8 @@ export function foreignBecause(
     if (isOtherSite || isOtherOrigin) return 'not from another site' // 1
   }
   // HTTP/1.0 may name no host; browsers always do.
-  if (host === undefined || (isReading && ANSWERED_TO_ANY_NAME.has(path))) return undefined
+  if (ownHost === undefined || host === undefined || (isReading && ANSWERED_TO_ANY_NAME.has(path)))
+    return undefined
   return asked !== undefined && isOurs(asked.hostname, ownHost)
     ? undefined
     : `ask by an IP address, as localhost, or by the name in admin.address, not as ${JSON.stringify(host)}` // 2

@@ -37,7 +37,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(listenSettings),
     ingress: config.ingress ?? {},
-    admin: adminSettings(config.admin?.address),
+    admin: adminSettings(config.admin),
     log: {
       level: config.log?.level ?? DEFAULT_LOG.level,
       format: config.log?.format ?? DEFAULT_LOG.format,
@@ -166,9 +166,18 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   return options
 }
 
-function adminSettings(address: 'off' | AdminSettings['address']): AdminSettings {
-  if (address === 'off') return { address: undefined, isExplicit: true }
-  return { address: address ?? DEFAULT_ADMIN_ADDRESS, isExplicit: address !== undefined }
+function adminSettings({
+  address,
+  tokens = {},
+  tls,
+}: NonNullable<ParsedConfig['admin']> = {}): AdminSettings {
+  const { clientCa, changeNames: changers } = tls ?? {}
+  return {
+    address: address === 'off' ? undefined : (address ?? DEFAULT_ADMIN_ADDRESS),
+    isExplicit: address !== undefined,
+    tls: tls === undefined ? undefined : { cert: tls.cert, key: tls.key },
+    access: { tokens, certificates: clientCa === undefined ? undefined : { clientCa, changers } },
+  }
 }
 
 /**

@@ -24,7 +24,12 @@ import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
-import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
+import {
+  isLoopbackHost,
+  LISTEN_ADDRESS_FORM,
+  originNameField,
+  parseListenAddress,
+} from './fields/listen-address.ts'
 import {
   asWord,
   byteSizeField,
@@ -36,7 +41,7 @@ import {
   quicGroup,
 } from './fields/option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
-import { authoritiesField, listenTlsField } from './fields/tls-fields.ts'
+import { adminTlsField, authoritiesField, listenTlsField, tokenField } from './fields/tls-fields.ts'
 
 /** Node's timers overflow above it. */
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -108,7 +113,24 @@ export function configSchema(directory: string) {
     admin: z
       .preprocess(
         value => (value === 'off' || value === false ? { address: 'off' } : value),
-        z.strictObject({ address: adminAddressField }),
+        z
+          .strictObject({
+            address: adminAddressField.optional(),
+            tokens: z
+              .strictObject({
+                read: tokenField(directory).optional(),
+                change: tokenField(directory).optional(),
+              })
+              .optional(),
+            tls: adminTlsField(directory).optional(),
+          })
+          .superRefine(({ address, tokens = {}, tls }, context) => {
+            const asks =
+              tokens.read !== undefined || tokens.change !== undefined || tls?.clientCa !== undefined
+            if (asks || address === undefined || address === 'off' || isLoopbackHost(address.host)) return
+            const message = 'needs tokens, or tls with clientCa: only on loopback it may be without'
+            context.addIssue({ code: 'custom', path: ['address'], message })
+          }),
       )
       .optional(),
     log: z

@@ -52,7 +52,7 @@ export interface ServiceConfig {
    * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that
    * is taken.
    */
-  admin?: 'off' | { address: string } | undefined
+  admin?: 'off' | AdminConfig | undefined
   /** What is logged, to standard output. */
   log?: LogConfig | undefined
   /** A line for each request, when it has ended. Default: there is none. */
@@ -254,6 +254,23 @@ interface Http3ListenConfig {
    * (default 1d); `off`: nothing.
    */
   altSvc?: 'off' | { port?: number | undefined; maxAge?: number | string | undefined } | undefined
+}
+
+/** The admin server. Beyond loopback it asks for a token or a client certificate. */
+interface AdminConfig {
+  /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
+  address?: string
+  /**
+   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
+   * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
+   */
+  tokens?: { read?: string; change?: string }
+  /**
+   * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
+   * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
+   * with those.
+   */
+  tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
 }
 
 /** One address that clients connect to. */

@@ -4,6 +4,7 @@ import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
+import type { AdminAccess } from '../admin/admin-access.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
@@ -76,6 +77,9 @@ export interface Http3ListenSettings {
 export interface AdminSettings {
   /** Undefined: no admin server. */
   readonly address: ListenAddress | undefined
+  /** PEM. Undefined: plain HTTP. */
+  readonly tls: ListenTls | undefined
+  readonly access: AdminAccess
   /**
    * It was written down. A default address that is taken is replaced by a free one, a written one is an
    * error.

@@ -103,14 +103,16 @@ export async function openAdmin(
   logger: Logger,
   inherited?: number,
 ): Promise<AdminServer | undefined> {
-  const { address, isExplicit } = settings.admin
+  const { address, isExplicit, tls, access } = settings.admin
   if (address === undefined) return undefined
-  const admin = await startAdminServer(address, actions, inherited).catch(async (error: unknown) => {
-    if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
-    // Two connectors on one machine, neither of which was given where its admin server goes.
-    logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
-    return await startAdminServer({ ...address, port: 0 }, actions)
-  })
-  logger.info(`admin on http://${formatListenAddress(admin.address)}`)
+  const admin = await startAdminServer({ address, tls, access }, actions, inherited).catch(
+    async (error: unknown) => {
+      if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
+      // Two connectors on one machine, neither of which was given where its admin server goes.
+      logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
+      return await startAdminServer({ address: { ...address, port: 0 }, tls, access }, actions)
+    },
+  )
+  logger.info(`admin on ${tls === undefined ? 'http' : 'https'}://${formatListenAddress(admin.address)}`)
   return admin
 }

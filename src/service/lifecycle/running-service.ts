@@ -16,6 +16,7 @@ import {
   type TransportStats,
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import type { SharePort } from '../../state/shares/share-messages.ts'
 import { type AccessLog, openAccessLog } from '../access-log/access-log.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
@@ -50,6 +51,8 @@ interface ServiceOutside {
   readonly sockets?: SharedSockets | undefined
   /** Receives every event of the transport as well. */
   readonly observer?: Observer | undefined
+  /** Where ceilings of protected origins are shared with other processes. Left out: they are not. */
+  readonly shares?: SharePort | undefined
 }
 
 export type SettingsResult =
@@ -137,13 +140,16 @@ export class RunningService implements Service {
     }
     this.#accessLog = settings.accessLog && openAccessLog(settings.accessLog, logger, originName)
     const requestId = settings.accessLog?.requestId
-    this.transport = createTransport({
-      ...withServiceDefaults(settings.transport),
-      ...(state !== undefined && { state }),
-      ...(dnsServers !== undefined && { dnsServers }),
-      ...(resolver !== undefined && { resolver }),
-      observer: this.#observer,
-    })
+    this.transport = createTransport(
+      {
+        ...withServiceDefaults(settings.transport),
+        ...(state !== undefined && { state }),
+        ...(dnsServers !== undefined && { dnsServers }),
+        ...(resolver !== undefined && { resolver }),
+        observer: this.#observer,
+      },
+      { clock: systemClock, random: Math.random, shares: outside.shares },
+    )
     // Now that the transport has taken its options: a service that does not come up leaves no file.
     this.#qlog = qlog && qlogObserver({ ...qlog, onFault: message => logger.warn(message) })
     this.#forwarder = new Forwarder(settings, {

@@ -278,7 +278,7 @@ export function registerPoolMetrics(
     'Requests that were refused with MM_ORIGIN_PROTECTED',
     ({ protectedRefusals }, labels) => [{ labels, value: protectedRefusals }],
   )
-  const perProtected = (name: string, help: string, field: 'ceiling' | 'holds') =>
+  const perProtected = (name: string, help: string, field: 'ceiling' | 'share' | 'holds' | 'wants') =>
     perPool('gauge', name, help, ({ protection }, labels) =>
       protection === undefined ? [] : [{ labels, value: protection[field] }],
     )
@@ -288,6 +288,23 @@ export function registerPoolMetrics(
     'holds',
   )
   perProtected('middlemile_protection_max_connections', 'protection.maxConnections', 'ceiling')
+  perProtected(
+    'middlemile_protection_share',
+    'Connections of protection.maxConnections that may be had now; the others are for other processes',
+    'share',
+  )
+  perProtected(
+    'middlemile_protection_wanted',
+    'Connections to a protected origin that there is a use for, those that are missing included',
+    'wants',
+  )
+  perPool(
+    'counter',
+    'middlemile_protection_asks_total',
+    'Questions for a share of protection.maxConnections, where other processes have a part in it',
+    ({ protection }, labels) =>
+      protection?.shared === undefined ? [] : [{ labels, value: protection.shared.asked }],
+  )
   perPool(
     'gauge',
     'middlemile_reuse_ratio',

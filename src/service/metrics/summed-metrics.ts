@@ -30,6 +30,8 @@ const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   middlemile_loss_ratio: 'mean',
   middlemile_out_of_order_ratio: 'mean',
   middlemile_backing_off: 'max',
+  // One ceiling for all workers.
+  middlemile_protection_max_connections: 'max',
   // Each worker finds out for itself: 1 while any of them can connect.
   middlemile_endpoint_up: 'max',
 }

@@ -1,3 +1,4 @@
+import type { ShareAnswer, ShareRequest } from '../../state/shares/share-messages.ts'
 import type { ConfigFault } from '../config/config-fault.ts'
 import type { InheritedSockets } from '../lifecycle/open-sockets.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
@@ -23,6 +24,8 @@ export interface ToWorker {
   } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine
+  /** Another question would have another answer: the keys of origins whose ceilings workers share. */
+  sharesChanged: { readonly of: readonly string[] }
   /** Its log files were renamed. */
   reopenLogs: Record<string, never>
   /** No new connections; open exchanges end. The process ends with them. */
@@ -47,6 +50,12 @@ export interface ToSupervisor {
   }
   /** What it has counted, before it ends. */
   metrics: { readonly metrics: readonly MetricSnapshot[] }
+}
+
+/** What a worker asks of the supervisor: [the question, the answer], by kind. */
+export interface AskSupervisor {
+  /** Shares in the ceilings of protected origins; the answers stand in the order of the requests. */
+  shares: [readonly ShareRequest[], readonly ShareAnswer[]]
 }
 
 /** What the supervisor asks of a worker: [the question, the answer], by kind. */

@@ -54,6 +54,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
       return {
         totalConnections: shown.reduce((sum, { answer }) => sum + answer.totalConnections, 0),
         workers: supervisor.snapshot(),
+        sharedCeilings: supervisor.shares.shown(),
         economy: shown.map(({ worker, answer }) => ({ worker: worker.name, economy: answer.economy })),
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),

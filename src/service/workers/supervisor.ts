@@ -9,9 +9,10 @@ import { TransportError } from '../../index.ts'
 import type { ServiceSettings, WorkersSettings } from '../config/service-settings.ts'
 import { SummedMetrics } from '../metrics/summed-metrics.ts'
 import { Channel } from './channel.ts'
+import { HostShares } from './host-shares.ts'
 import { Http3Quarantine, isNativeCrash } from './http3-quarantine.ts'
 import type { ListeningDescriptors } from './listening-descriptors.ts'
-import type { AskWorker, ConfigText, ToSupervisor, ToWorker } from './messages.ts'
+import type { AskSupervisor, AskWorker, ConfigText, ToSupervisor, ToWorker } from './messages.ts'
 import type { ClaimedSocket } from './quic-sockets.ts'
 import { type StartCause, type WorkerAction, WorkerTable } from './worker-table.ts'
 
@@ -39,7 +40,7 @@ interface WorkerProcess {
   failure: ToSupervisor['failed'] | undefined
 }
 
-type WorkerChannel = Channel<ToWorker, ToSupervisor, AskWorker>
+type WorkerChannel = Channel<ToWorker, ToSupervisor, AskWorker, AskSupervisor>
 
 /** One ready worker, to whom questions go. */
 export interface ReadyWorker {
@@ -60,6 +61,10 @@ export class Supervisor {
   readonly #table: WorkerTable
   readonly #processes = new Map<number, WorkerProcess>()
   readonly #quarantine = new Http3Quarantine()
+  /** What workers share of the ceilings of protected origins. */
+  readonly shares = new HostShares((worker, of) =>
+    this.#processes.get(worker)?.channel.send('sharesChanged', { of }),
+  )
   readonly metrics = new SummedMetrics()
   readonly count: number
   #config: ConfigText
@@ -189,6 +194,7 @@ export class Supervisor {
     guarded('the supervision of workers', () => {
       this.#act()
       this.#announceQuarantine()
+      this.shares.announce(systemClock.now())
     })
     this.#timer = systemClock.setTimer(TICK_MS, () => this.#tick())
   }
@@ -274,6 +280,7 @@ export class Supervisor {
       this.#logger.error(`worker ${slot + 1} cannot start: ${failure.code} ${failure.message}`)
       this.#onChange()
     })
+    channel.answer('shares', requests => this.shares.answer(id, requests, systemClock.now()))
     channel.receive('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
     let isGone = false
     const onGone = (code: number | null, signal: string | null): void => {
@@ -320,6 +327,7 @@ export class Supervisor {
     const { id, slot, child, channel } = worker
     const isExpected = this.#table.isLeaving(id)
     this.#processes.delete(id)
+    this.shares.onEnded(id, systemClock.now())
     this.#takenBy.delete(id)
     channel.close()
     this.#sockets.release(id)

@@ -9,8 +9,9 @@ import type { ServiceSettings } from '../config/service-settings.ts'
 import { RunningService } from '../lifecycle/running-service.ts'
 import { logToStandardOutput } from '../logging/service-log.ts'
 import { Channel } from './channel.ts'
+import { supervisorShares } from './host-shares.ts'
 import { withoutHttp3 } from './http3-quarantine.ts'
-import type { AskWorker, ConfigText, Prepared, ToSupervisor, ToWorker } from './messages.ts'
+import type { AskSupervisor, AskWorker, ConfigText, Prepared, ToSupervisor, ToWorker } from './messages.ts'
 
 /** How often a worker says that it works. */
 const HEARTBEAT_MS = 200
@@ -27,7 +28,7 @@ const TOO_MANY_FAULTS = 4
 const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */
-const channel = new Channel<ToSupervisor, ToWorker, object, AskWorker>(process)
+const channel = new Channel<ToSupervisor, ToWorker, AskSupervisor, AskWorker>(process)
 for (const signal of OF_SUPERVISOR) process.on(signal, () => {})
 channel.receive('start', body => {
   start(body).catch((error: unknown) => {
@@ -60,7 +61,8 @@ async function start({
   }
   const own = (): ServiceSettings => ({
     ...withoutHttp3(settings, withheld),
-    admin: { address: undefined, isExplicit: true }, // the supervisor has it, and has waited
+    // The supervisor has it, and has waited.
+    admin: { ...settings.admin, address: undefined },
     shutdown: { ...settings.shutdown, delayMs: 0 },
     ingress: { drainIdleTimeoutMs: DRAIN_IDLE_MS, ...settings.ingress },
   })
@@ -72,6 +74,7 @@ async function start({
     returnsMemory: true,
     sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex') },
     observer: http3.observe,
+    shares: supervisorShares(channel),
   })
 
   let prepared: ServiceSettings | undefined

@@ -285,6 +285,7 @@ describe('GET /pools', () => {
             retries: { limit: 0, used: 0, refused: 0 },
           },
           retryBudget: { left: 10, refused: 0 },
+          hints: expect.any(Object),
           streams: 0,
           stalled: 0,
           opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },

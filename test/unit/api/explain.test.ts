@@ -252,13 +252,20 @@ describe('explain', () => {
   it('says how the origin is protected', async () => {
     const { run, pool } = setUp()
     expect((await run()).known.map(({ fact }) => fact)).not.toContain('the origin is protected')
-    const protection = { ceiling: 4, holds: 3, fairBy: 'client' }
-    Object.assign(pool, { protection, waiters: 7, protectedRefusals: 2 })
-    expect((await run()).known).toContainEqual({
-      fact: 'the origin is protected',
-      evidence:
-        'protection.maxConnections = 4, 3 are there; 7 wait in turns by client, 2 were refused so far',
-    })
+    const protection = { ceiling: 4, share: 4, holds: 3, fairBy: 'client' }
+    const evidence = async (shared?: object): Promise<string | undefined> => {
+      Object.assign(pool, { protection: { ...protection, ...shared }, waiters: 7, protectedRefusals: 2 })
+      return (await run()).known.find(({ fact }) => fact === 'the origin is protected')?.evidence
+    }
+    const counts = '3 are there; 7 wait in turns by client, 2 were refused so far'
+    expect(await evidence()).toBe(`protection.maxConnections = 4, ${counts}`)
+    const all = { limit: 4, members: 2, wanted: 9, granted: 4 }
+    expect(await evidence({ share: 2, shared: { state: 'granted', all } })).toBe(
+      `protection.maxConnections = 4, of which this process may have 2 now (2 share 4 and want 9), ${counts}`,
+    )
+    expect(await evidence({ share: 1, shared: { state: 'cut-off', all } })).toBe(
+      `protection.maxConnections = 4, nobody says how much of it is ours, and it may have 1, ${counts}`,
+    )
   })
 
   it('names everything that a machine lacks, and what each option of sockets would need', async () => {

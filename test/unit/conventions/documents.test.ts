@@ -93,6 +93,8 @@ describe('the documents', () => {
     const { caFile, certFile, keyFile } = await writeCertificateFiles(directory.path)
     const named = { 'internal-ca.pem': caFile, 'cert.pem': certFile, 'key.pem': keyFile }
     for (const [name, file] of Object.entries(named)) copyFileSync(file, join(directory.path, name))
+    for (const name of ['read.token', 'change.token'])
+      writeFileSync(join(directory.path, name), 'a-token-of-a-test')
     const path = join(directory.path, 'middlemile.yaml')
     const configurations = BLOCKS.filter(({ language }) => language === 'yaml')
     expect(configurations.length).toBeGreaterThan(5)

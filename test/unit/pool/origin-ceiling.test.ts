@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/base/options/options.ts'
+import type { CeilingShare, OriginCeiling } from '../../../src/pool/origin-ceiling.ts'
 import type { Pool } from '../../../src/pool/pool.ts'
 import { Pools } from '../../../src/pool/pools.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
@@ -8,11 +9,19 @@ import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
 const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
 
-/** One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and a number. */
-function protectedOrigin(ceiling: number, options: Partial<PoolOptions> = {}, isFair = true) {
+/**
+ * One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and
+ * a number.
+ */
+function protectedOrigin(
+  ceiling: number,
+  options: Partial<PoolOptions> = {},
+  isFair = true,
+  shareOf?: (key: string, ceiling: OriginCeiling) => CeilingShare,
+) {
   const clock = new FakeClock()
   const connector = new FakeConnector()
-  const pools = new Pools(NO_LIMITS, () => {})
+  const pools = new Pools(NO_LIMITS, () => {}, shareOf)
   const origin = parseOrigin('https://shop.example')
   const config = {
     connector,
@@ -24,7 +33,8 @@ function protectedOrigin(ceiling: number, options: Partial<PoolOptions> = {}, is
     isFair,
   }
   const seen: string[] = []
-  const add = (limit = ceiling): Pool => pools.add(origin, { ...config, ceiling: limit })
+  const add = (limit = ceiling): Pool =>
+    pools.add(origin, { ...config, protection: { maxConnections: limit } })
   const beside = (first: Pool): Pool => {
     const pool = pools.addBeside(first, origin, config)
     if (pool === undefined) throw new Error('no pool')
@@ -161,6 +171,72 @@ describe('the ceiling of an origin', () => {
     connection.endSocket()
     await settled()
     expect(connector.dials.length).toBe(1)
+  })
+})
+
+describe('a share of the ceiling of an origin', () => {
+  function shared(ceiling: number) {
+    const calls: string[] = []
+    const found: OriginCeiling[] = []
+    const origin = protectedOrigin(ceiling, { queueTimeoutMs: 100 }, true, (key, made) => {
+      calls.push(`join ${key}`)
+      found.push(made)
+      return {
+        configure: limit => calls.push(`configure ${limit}`),
+        look: () => calls.push(`look ${made.holds} ${made.wants}`),
+        leave: () => calls.push('leave'),
+      }
+    })
+    return { ...origin, calls, share: () => found[0] }
+  }
+
+  it('is nothing before it is granted, and then no more than that', async () => {
+    const { connector, add, acquire, calls, share, holds } = shared(4)
+    acquire(add(), 'a1', 'a2', 'a3')
+    expect(connector.dials.length).toBe(0)
+    expect(calls.slice(0, 2)).toEqual(['join https://shop.example', 'configure 4'])
+    expect(calls.at(-1)).toBe('look 0 3')
+    share()?.set(2)
+    expect([connector.dials.length, holds()]).toEqual([2, 2])
+    expect(calls.at(-1)).toBe('look 2 3')
+  })
+
+  it('gives up idle connections when it sinks, and wants what carries requests or is missing', async () => {
+    const { connector, add, acquire, share, holds } = shared(4)
+    const pool = add()
+    acquire(pool, 'a1', 'a2')
+    share()?.set(4)
+    const [idle] = [await connector.succeed(), await connector.succeed()]
+    idle.finish()
+    expect([share()?.wants, holds()]).toEqual([1, 2])
+    share()?.set(1)
+    expect([idle.closedFor, share()?.wants, holds()]).toEqual(['evicted', 1, 1])
+    acquire(pool, 'a3')
+    expect([connector.dials.length, share()?.wants]).toEqual([0, 2])
+  })
+
+  it('is named in the refusal of a request', () => {
+    const { clock, add, acquire, seen } = shared(4)
+    acquire(add(), 'a1')
+    clock.advance(100)
+    expect(seen[0]).toContain(
+      'a1: MM_ORIGIN_PROTECTED: https://shop.example: no connection within pool.queueTimeoutMs = 100, and the ' +
+        'origin is protected (protection.maxConnections = 4, of which this process may have 0 now)',
+    )
+  })
+
+  it('is given up with the last connection of the last pool', async () => {
+    const { connector, pools, origin, add, acquire, share, calls } = shared(4)
+    acquire(add(), 'a1')
+    share()?.set(1)
+    const connection = await connector.succeed()
+    const removed = pools.remove(origin.key)
+    expect(calls).not.toContain('leave')
+    connection.finish()
+    await removed
+    expect(calls.at(-1)).toBe('leave')
+    acquire(add(), 'a2')
+    expect(calls.slice(-3)).toEqual(['join https://shop.example', 'configure 4', 'look 0 1'])
   })
 })
 

@@ -23,6 +23,11 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: bracketed ?? plain, port }
 }
 
+/** Only programs of this machine reach it. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/.test(host) || host === '::1'
+}
+
 /**
  * `127.0.0.1:8080`, brackets around IPv6.
  *

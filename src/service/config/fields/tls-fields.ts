@@ -54,6 +54,41 @@ export function listenTlsField(directory: string): z.ZodType<ListenTls> {
     .superRefine((tls, context) => checkUsable(tls, context))
 }
 
+/** The `tls` group of the admin server. */
+export function adminTlsField(directory: string) {
+  return z
+    .strictObject({
+      cert: pemField(directory),
+      key: pemField(directory),
+      clientCa: authoritiesField(directory)
+        .transform(certificates => certificates.join('\n'))
+        .optional(),
+      changeNames: z.array(z.string().min(1)).min(1).optional(),
+    })
+    .superRefine(({ cert, key }, context) => checkUsable({ cert, key }, context))
+}
+
+const MIN_TOKEN_LENGTH = 16
+
+/** A file with a token. No fault repeats what it holds. */
+export function tokenField(directory: string) {
+  return z.string().transform((value, context) => {
+    const file = resolve(directory, value)
+    const fail = (message: string): never => {
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    }
+    let token: string
+    try {
+      token = readFileSync(file, 'utf8').trim()
+    } catch (error) {
+      return fail(`cannot read ${file}: ${readFailure(error)}`)
+    }
+    if (/^[\x21-\x7e]+$/.test(token) && token.length >= MIN_TOKEN_LENGTH) return token
+    return fail(`${file} must hold one token of ${MIN_TOKEN_LENGTH} characters or more, without spaces`)
+  })
+}
+
 /** The `tls` group of an origin. */
 export function originTlsField(directory: string): z.ZodType<TlsOptions> {
   const pem = pemField(directory)

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../../src/service/config/read-config.ts'
 
@@ -38,5 +41,37 @@ describe('shutdown and log', () => {
       expect.stringMatching(/^log\.maxQueuedBytes: must be at least 1 bytes/),
     ])
     expect(faultsOf({ log: { maxQueuedLines: 0 } })).toHaveLength(1)
+  })
+})
+
+describe('admin', () => {
+  const admin = (given: unknown) => parse({ admin: given, log: {} })
+
+  it('is on loopback without a password unless it says otherwise', () => {
+    const access = { tokens: {}, certificates: undefined }
+    for (const [given, host] of [
+      [{}, '127.0.0.1'],
+      [{ address: ':9901' }, '127.0.0.1'],
+      [{ address: '[::1]:9901' }, '::1'],
+      [{ address: 'localhost:9901' }, 'localhost'],
+    ] as const)
+      expect(admin(given)).toMatchObject({ settings: { admin: { address: { host, port: 9901 }, access } } })
+  })
+
+  it('is nowhere else without a token or client certificates', () => {
+    for (const address of ['0.0.0.0:9901', '192.0.2.1:9901', 'admin.example:9901', '[::]:9901'])
+      expect(faultsOf({ admin: { address } })).toEqual([
+        'admin.address: needs tokens, or tls with clientCa: only on loopback it may be without',
+      ])
+  })
+
+  it('refuses files that hold no token, and repeats none', () => {
+    const [fault = ''] = faultsOf({ admin: { tokens: { read: '/absent.token' } } })
+    expect(fault).toMatch(/^admin\.tokens\.read: cannot read \/absent\.token: no such file/)
+    const file = join(mkdtempSync(join(tmpdir(), 'mm-token-')), 'token')
+    writeFileSync(file, 'short-secret')
+    const [short = ''] = faultsOf({ admin: { tokens: { change: file } } })
+    expect(short).toMatch(/must hold one token of 16 characters or more/)
+    expect(short).not.toContain('short-secret')
   })
 })

@@ -66,7 +66,7 @@ describe('a good configuration', () => {
         proxyProtocol: false,
       },
     ])
-    expect(read.admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
+    expect(read.admin).toMatchObject({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
     expect(read.origins).toMatchObject([
       { name: 'shop', origin: { key: 'https://origin.example' }, hostHeader: 'origin' },
     ])
@@ -244,7 +244,10 @@ origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
 
   it('puts the admin server on the loopback unless told otherwise', () => {
     const base = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
-    expect(settings(base).admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: false })
+    expect(settings(base).admin).toMatchObject({
+      address: { host: '127.0.0.1', port: 9901 },
+      isExplicit: false,
+    })
     expect(settings(`${base}admin: { address: ":9000" }`).admin.address).toEqual({
       host: '127.0.0.1',
       port: 9000,
@@ -273,7 +276,6 @@ routes:
 `),
     ).toEqual([
       '1:21: listen[0].address: must be HOST:PORT such as 127.0.0.1:8080, [::1]:8080, or :8080 for every address, not "nowhere"',
-      '2:8: admin.address: missing: a string is needed',
       '2:10: admin.adress: unknown key; did you mean "address"?',
       '4:24: defaults.pool.idleTimeout: must be a number of milliseconds or a duration such as 250ms, 30s, 1m30s, 1h, not "5 minutes"',
       '6:5: defaults.timeouts.connectMs: unknown key; did you mean "connect"?',

@@ -172,11 +172,12 @@ describe('a scrape', () => {
   })
 
   it('shows how an origin is protected, and nothing where it is not', async () => {
-    const protection = { ceiling: 4, holds: 3, fairBy: 'client' } as const
+    const shared = { share: 2, state: 'granted', asked: 9, all: undefined } as const
+    const protection = { ceiling: 4, share: 2, holds: 3, wants: 5, fairBy: 'client', shared } as const
     const samples = await scrape(setUp({ protection, protectedRefusals: 2 }).metrics)
-    expect(samples.get('middlemile_protection_max_connections{origin="shop"}')).toBe(4)
-    expect(samples.get('middlemile_protection_connections{origin="shop"}')).toBe(3)
-    expect(samples.get('middlemile_protection_refused_total{origin="shop"}')).toBe(2)
+    const names = ['max_connections', 'share', 'connections', 'wanted', 'asks_total', 'refused_total']
+    const shown = names.map(name => samples.get(`middlemile_protection_${name}{origin="shop"}`))
+    expect(shown).toEqual([4, 2, 3, 5, 9, 2])
     const others = await scrape(setUp().metrics)
     expect(others.has('middlemile_protection_connections{origin="shop"}')).toBe(false)
   })
