@@ -167,17 +167,12 @@ function values(type, key) {
     OriginOptionsConfig: 'mapping',
     "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
-<<<<<<< HEAD
-    "'off' | { address: string }": '`off`, or `{ address }`',
+    "'off' | AdminConfig": '`off`, mapping',
+    '{ read?: string | undefined; change?: string | undefined }': '`{ read, change }`',
+    '{ cert: string; key: string; clientCa?: string | string[] | undefined; changeNames?: string[] | undefined }':
+      '`{ cert, key, clientCa, changeNames }`',
     "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
       '`off`, or `{ port, maxAge }`',
-=======
-    "'off' | AdminConfig": '`off`, mapping',
-    '{ read?: string; change?: string }': '`{ read, change }`',
-    '{ cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }':
-      '`{ cert, key, clientCa, changeNames }`',
-    "'off' | { port?: number; maxAge?: number | string }": '`off`, or `{ port, maxAge }`',
->>>>>>> main
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',

@@ -259,18 +259,25 @@ interface Http3ListenConfig {
 /** The admin server. Beyond loopback it asks for a token or a client certificate. */
 interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
-  address?: string
+  address?: string | undefined
   /**
    * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
    * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
    */
-  tokens?: { read?: string; change?: string }
+  tokens?: { read?: string | undefined; change?: string | undefined } | undefined
   /**
    * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
    * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
    * with those.
    */
-  tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
+  tls?:
+    | {
+        cert: string
+        key: string
+        clientCa?: string | string[] | undefined
+        changeNames?: string[] | undefined
+      }
+    | undefined
 }
 
 /** One address that clients connect to. */
