@@ -169,8 +169,7 @@ function values(type, key) {
     'string | readonly string[]': 'text or list',
     "'off' | AdminConfig": '`off`, mapping',
     '{ read?: string | undefined; change?: string | undefined }': '`{ read, change }`',
-    '{ cert: string; key: string; clientCa?: string | string[] | undefined; changeNames?: string[] | undefined }':
-      '`{ cert, key, clientCa, changeNames }`',
+    AdminTlsConfig: '`{ cert, key, clientCa, changeNames }`',
     "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
       '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',

@@ -256,6 +256,14 @@ interface Http3ListenConfig {
   altSvc?: 'off' | { port?: number | undefined; maxAge?: number | string | undefined } | undefined
 }
 
+/** `admin.tls` of a configuration. */
+interface AdminTlsConfig {
+  cert: string
+  key: string
+  clientCa?: string | string[] | undefined
+  changeNames?: string[] | undefined
+}
+
 /** The admin server. Beyond loopback it asks for a token or a client certificate. */
 interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
@@ -270,14 +278,7 @@ interface AdminConfig {
    * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
    * with those.
    */
-  tls?:
-    | {
-        cert: string
-        key: string
-        clientCa?: string | string[] | undefined
-        changeNames?: string[] | undefined
-      }
-    | undefined
+  tls?: AdminTlsConfig | undefined
 }
 
 /** One address that clients connect to. */
