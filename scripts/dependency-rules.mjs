@@ -141,6 +141,7 @@ const PURE = [
   'src/origin/probing/version-probe-packet.ts',
   'src/origin/retry-budget.ts',
   'src/origin/admission',
+  'src/origin/hedging/latency-quantile.ts',
   'src/origin/origin-settings.ts',
   'src/origin/ledger',
   'src/origin/coalescing/coalescing.ts',

@@ -35,6 +35,7 @@ const OPTION_GROUPS = [
   ['balance', 'BalanceOptions', 'DEFAULT_BALANCE_OPTIONS'],
   ['health', 'HealthOptions', 'DEFAULT_HEALTH_OPTIONS'],
   ['outlier', 'OutlierOptions', 'DEFAULT_OUTLIER_OPTIONS'],
+  ['hedge', 'HedgeOptions', 'DEFAULT_HEDGE_OPTIONS'],
   ['global', 'GlobalLimits', 'DEFAULT_GLOBAL_LIMITS'],
   ['tickets', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS'],
   ['resolver', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS'],

@@ -41,7 +41,9 @@ export type ExplainedOrigin = Pick<
   | 'stats'
 >
 
-/** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
+/**
+ * What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere.
+ */
 export async function explain(
   entry: ExplainedOrigin,
   machine: Machine,
@@ -61,6 +63,7 @@ export async function explain(
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
     ...admissionFacts(pool),
+    ...hedgingFacts(pool),
     ...endpointFacts(pool),
     ...protectionFacts(pool),
   ]
@@ -148,6 +151,15 @@ function admissionFacts({ breakers, concurrency, retryBudget }: PoolStats): Expl
     known.push({ fact: 'the retry budget is empty', evidence })
   }
   return known
+}
+
+function hedgingFacts({ hedging }: PoolStats): Explanation['known'] {
+  if (hedging === undefined) return []
+  const { delayMs, outcomes, refused } = hedging
+  const { won, lost, failed } = outcomes
+  const when = delayMs === undefined ? 'too few answers came to know when' : `after ${delayMs.toFixed(1)} ms`
+  const evidence = `${when}; ${won + lost + failed} were so far, and ${won} answered first that way; ${refused} were not for want of a budget`
+  return [{ fact: 'slow requests are sent twice (hedge)', evidence }]
 }
 
 function protectionFacts({ protection, waiters, protectedRefusals }: PoolStats): Explanation['known'] {

@@ -114,9 +114,23 @@ export class Balancer {
 
   /**
    * Where a request goes; `tried`: not there again. Undefined: it was everywhere. `key` undefined: it has
-   * none, and with `hash` goes where the fewest are under way.
+   * none, and with `hash` goes where the fewest are under way. `avoided`: not there, if there is another
+   * one.
    */
-  choose(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
+  choose(
+    key: string | undefined,
+    tried: ReadonlySet<number>,
+    now: number,
+    avoided?: number,
+  ): BalanceChoice | undefined {
+    if (avoided !== undefined && !tried.has(avoided)) {
+      const others = this.#eligibleAt(now).members.some(({ index }) => index !== avoided && !tried.has(index))
+      if (others) return this.#chooseAmong(key, new Set([...tried, avoided]), now)
+    }
+    return this.#chooseAmong(key, tried, now)
+  }
+
+  #chooseAmong(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
     const eligible = this.#eligibleAt(now)
     const probe = eligible.awaiting.length === 0 ? undefined : this.#dueProbe(eligible, tried, now)
     if (probe !== undefined) return { index: probe.index, because: PROBE }
@@ -127,7 +141,7 @@ export class Balancer {
     const index =
       policy === 'hash' && key !== undefined ? this.#hashed(eligible, key, tried) : this.#pick(left, now)
     if (index === undefined) return undefined
-    return { index, because: tried.size === 0 ? eligible.because : 'another could not be connected to' }
+    return { index, because: tried.size === 0 ? eligible.because : 'another failed it, or has a copy of it' }
   }
 
   /** An endpoint that is to be connected to beside the requests, since its pause is over; each once. */

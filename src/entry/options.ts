@@ -47,6 +47,7 @@ export {
   OUTLIER_RANGES,
   type OutlierOptions,
 } from '../base/options/health-options.ts'
+export { DEFAULT_HEDGE_OPTIONS, HEDGE_RANGES, type HedgeOptions } from '../base/options/hedge-options.ts'
 export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,

@@ -31,8 +31,7 @@ import {
   Try,
   transition,
 } from './exchange-state.ts'
-import { type AnsweredCopy, type HedgedExchange, withAltUsed } from './hedged-request.ts'
-import { Http3Try } from './http3-try.ts'
+import type { HedgedExchange, HedgeReason } from './hedged-request.ts'
 import {
   type Detour,
   detourAfter,
@@ -41,18 +40,21 @@ import {
   isDrained,
   isRetried,
   judgeReplay,
+  leavesEndpoint,
   MAX_DRAIN_MS,
   requestTimeout,
   speaksAgainstLane,
   tryTimeout,
   withoutUpgrade,
 } from './replay-rules.ts'
+import { type AnsweredCopy, withAltUsed } from './second-copy.ts'
+import { WatchedTry } from './watched-try.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
- * on the connection that it is leased, passes everything on to the caller's handler, and is sent again where
- * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
- * costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
+ * on the connection that it is leased, passes everything on to the caller's handler, and is sent again
+ * where the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a
+ * request costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
  *
  * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
  * the first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
@@ -72,6 +74,8 @@ export class DispatchedExchange
   /** Ends the try that is under way, or the reading of an answer that is thrown away. */
   #tryTimer: Timer | undefined
   #admitted: Admitted | undefined // of an origin with bounds
+  /** See Waiter. */
+  #avoids: Connection | undefined
 
   // What is counted of it
   #retries = 0
@@ -168,6 +172,10 @@ export class DispatchedExchange
     return this.#request.fairKey
   }
 
+  get avoids(): Connection | undefined {
+    return this.#avoids
+  }
+
   onLease(connection: Connection, reused: boolean): void {
     const state = this.#state
     const isStarting = state.kind === 'starting'
@@ -178,7 +186,7 @@ export class DispatchedExchange
     this.#route.noteEarlyWaiter(false)
     if (reused) this.#origin.onReuse(connection)
     this.#route.onLease(connection, reused)
-    if (this.#route.lane.name === 'h3') this.#startHttp3Try(tried)
+    if (this.#route.lane.name === 'h3' || this.#origin.hedging !== undefined) this.#watch(tried)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
     const { perTryTimeoutMs } = this.#origin.settings.retry
@@ -238,8 +246,7 @@ export class DispatchedExchange
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
     const now = this.#clock.now()
-    if (state.tried !== undefined && this.#status === 0)
-      this.#route.lane.balanced?.onAnswered(state.tried.connection, status, now - state.tried.leasedAt, now)
+    if (state.tried !== undefined && this.#status === 0) this.#route.onAnswered(state.tried, status, now)
     if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
       if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
@@ -253,7 +260,9 @@ export class DispatchedExchange
     this.#commit()
     this.#status = status
     this.#headAt = now
-    const { lanes, hints } = this.#origin
+    const { lanes, hints, hedging } = this.#origin
+    if (state.tried !== undefined && this.#route.isHarmless)
+      hedging?.onAnswered(now - state.tried.sentAt, now)
     if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
     if (hints.isReading) hints.onHead('response', headers, this.#headAt)
     if (this.#state.kind === 'done') return
@@ -267,7 +276,10 @@ export class DispatchedExchange
   }
 
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
-    if (this.#state.kind === 'dismissed') return this.#onTryFailed(this.#state.error)
+    if (this.#state.kind === 'dismissed') {
+      this.#tryTimer?.cancel() // of its reading
+      return this.#onTryOver(this.#state.tried, this.#state.error)
+    }
     this.#end(undefined)
     this.#handler.onResponseEnd(controller, trailers)
   }
@@ -276,8 +288,7 @@ export class DispatchedExchange
     this.#status = status
     this.#headAt = this.#clock.now()
     const { tried } = this.#state
-    if (tried !== undefined)
-      this.#route.lane.balanced?.onAnswered(tried.connection, status, this.ttfbMs, this.#headAt)
+    if (tried !== undefined) this.#route.onAnswered(tried, status, this.#headAt)
     this.#end(undefined)
     this.#handler.onUpgrade(controller, status, headers, tunnel)
   }
@@ -286,34 +297,46 @@ export class DispatchedExchange
     const tried = currentTry(this.#state)
     if (tried === undefined || controller !== tried.controller) return
     if (this.#status === 0 && this.#state.kind !== 'dismissed')
-      this.#route.lane.balanced?.onFailed(tried.connection, error, this.#clock.now())
-    if (tried.http3?.holdsBack(error) === true) return
-    tried.http3?.endHedge()
+      this.#route.onFailed(tried, error, this.#clock.now())
+    this.#onTryOver(tried, error)
+  }
+
+  /** The try is over; where a second copy is out, that one decides what follows. */
+  #onTryOver(tried: Try, error: TransportError): void {
+    if (tried.watched?.holdsBack(error) === true) return
+    tried.watched?.endHedge()
     this.#onTryFailed(error)
   }
 
   // For the hedged request: HedgedExchange
 
-  onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean {
+  onHedgeAnswered(
+    answered: AnsweredCopy,
+    reason: HedgeReason,
+    error: TransportError,
+    isFirstOut: boolean,
+  ): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = currentTry(this.#state)
-    this.#route.noteTry('http3-failed', error, first, this.#startedAt)
-    // HTTP/3 would have taken longer than this: without it, only those of its requests would count that were
-    // answered in time.
+    this.#route.noteTry(reason, error, first, this.#startedAt)
     const now = this.#clock.now()
-    if (this.#route.isSample(now)) {
+    if (reason === 'hedged') {
+      if (isFirstOut && first !== undefined) lane.balanced?.onOvertaken(first.connection, now)
+    } else if (this.#route.isSample(now)) {
+      // HTTP/3 would have taken longer than this: without it, only those of its requests would count that
+      // were answered in time.
       this.#headAt = now
       this.#sample(0, false, now)
     }
     this.#route.onMoved(lane, connection, reused)
-    first?.http3?.leave()
-    const second = new Try(connection, reused, leasedAt)
-    second.http3 = this.#http3TryOf(second)
+    first?.watched?.leave()
+    const second = new Try(connection, reused, leasedAt, first?.sentAt)
+    second.watched = this.#watchedTry(second)
     second.controller = controller
     this.#enter({ kind: 'sent', tried: second })
     this.#waitedMs += queueMs
     this.#retries += 1
-    this.#origin.onRetry(lane.name === 'h3' ? 'unresponsive' : 'http3-failed', error)
+    this.#origin.onRetry(reason, error)
     if (isFirstOut) first?.controller?.abort(error)
     this.#handler.onRequestStart(controller)
     return currentTry(this.#state) !== undefined // the handler may have aborted it
@@ -321,27 +344,38 @@ export class DispatchedExchange
 
   onHedgeFailed(error: TransportError): void {
     const tried = currentTry(this.#state)
-    tried?.http3?.endHedge()
+    tried?.watched?.endHedge()
     this.#onTryFailed(error)
   }
 
-  // What is sent over HTTP/3
-
-  #startHttp3Try(tried: Try): void {
-    tried.http3 = this.#http3TryOf(tried)
-    tried.http3?.join()
-    if (this.#route.isHarmless && this.#origin.lanes.fallback !== undefined) tried.http3?.hedge()
+  mayHedge(now: number): boolean {
+    return this.#admitted?.mayRetry(now) !== false
   }
 
-  /** Undefined: the connection is not one over HTTP/3. */
-  #http3TryOf({ connection, leasedAt }: Try): Http3Try | undefined {
+  // What may be sent twice at a time
+
+  #watch(tried: Try): void {
+    const { lanes, hedging } = this.#origin
+    const { isHarmless, mayHedge } = this.#route
+    tried.watched = this.#watchedTry(tried)
+    tried.watched?.join()
+    if (this.#route.lane.name === 'h3' && isHarmless && lanes.fallback !== undefined)
+      tried.watched?.hedgePath()
+    if (hedging === undefined || !mayHedge) return
+    if (this.#retries === 0) hedging.onRequest()
+    tried.watched?.hedgeTail()
+  }
+
+  /** Undefined: nobody would look at it. */
+  #watchedTry({ connection, leasedAt }: Try): WatchedTry | undefined {
     const path = this.#origin.lanes.pathOf(connection)
-    if (path === undefined) return undefined
-    return new Http3Try({
+    if (path === undefined && this.#origin.hedging === undefined) return undefined
+    return new WatchedTry({
       exchange: this,
       origin: this.#origin,
       clock: this.#clock,
       request: this.#request,
+      connection,
       path,
       leasedAt,
       lane: this.#route.lane,
@@ -350,7 +384,7 @@ export class DispatchedExchange
 
   onPathUnresponsive(): void {
     const state = this.#state
-    if (state.kind === 'sent' || state.kind === 'dismissed') state.tried.http3?.onPathUnresponsive()
+    if (state.kind === 'sent' || state.kind === 'dismissed') state.tried.watched?.onPathUnresponsive()
   }
 
   /** The caller sees something of an answer. */
@@ -359,14 +393,14 @@ export class DispatchedExchange
     if (state.kind !== 'sent' && state.kind !== 'dismissed') return
     const { tried } = state
     this.#enter({ kind: 'answering', tried })
-    tried.http3?.onAnswered()
+    tried.watched?.onAnswered()
   }
 
   // Replays and the end
 
   #onTryFailed(error: TransportError): void {
     const state = this.#state
-    state.tried?.http3?.leave()
+    state.tried?.watched?.leave()
     const now = this.#clock.now()
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
@@ -407,8 +441,8 @@ export class DispatchedExchange
   }
 
   #abortTry(tried: Try, error: TransportError): void {
-    const isOut = tried.http3?.hasOnlySecond !== true
-    tried.http3?.endHedge()
+    const isOut = tried.watched?.hasOnlySecond !== true
+    tried.watched?.endHedge()
     if (isOut) tried.controller?.abort(error)
     else this.#onTryFailed(error)
   }
@@ -426,6 +460,7 @@ export class DispatchedExchange
     if (this.#state.kind === 'aborted') this.#fail(this.#state.error)
     if (this.#state.kind === 'done') return
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
+    this.#avoids = leavesEndpoint(reason) ? this.connection : undefined
     this.#restart()
     this.#route.go(wantsFresh, true)
   }
@@ -466,7 +501,7 @@ export class DispatchedExchange
   }
 
   #release(error: TransportError | undefined): void {
-    this.#state.tried?.http3?.leave()
+    this.#state.tried?.watched?.leave()
     this.#route.noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#origin.onFinished()

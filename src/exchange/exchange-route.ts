@@ -78,6 +78,11 @@ export class ExchangeRoute {
     return this.#parts.isHarmless
   }
 
+  /** A second copy may go the way that it goes. */
+  get mayHedge(): boolean {
+    return this.#parts.isHarmless && this.#pool === this.#lane.pool
+  }
+
   /** It went over HTTP/3, and there is TCP. */
   get hasOtherLane(): boolean {
     return this.#lane.name === 'h3' && this.#parts.origin.lanes.fallback !== undefined
@@ -135,7 +140,9 @@ export class ExchangeRoute {
     return true
   }
 
-  /** It is sent again, since its connection broke or refused it. `isHttp3s`: HTTP/3 is to blame for that. */
+  /**
+   * It is sent again, since its connection broke or refused it. `isHttp3s`: HTTP/3 is to blame for that.
+   */
   onBroken(isHttp3s: boolean): void {
     if (this.#lane.name === 'h3') this.#avoidsHttp3 = isHttp3s
   }
@@ -182,6 +189,16 @@ export class ExchangeRoute {
     this.onLease(connection, reused)
   }
 
+  /** A try has its answer, or the head of one: what it says of its endpoint. */
+  onAnswered({ connection, leasedAt }: Try, status: number, now: number): void {
+    this.#lane.balanced?.onAnswered(connection, status, now - leasedAt, now)
+  }
+
+  /** A try failed before its answer. */
+  onFailed({ connection }: Try, error: TransportError, now: number): void {
+    this.#lane.balanced?.onFailed(connection, error, now)
+  }
+
   /** Not under way on its lane any more. */
   leaveLane(): void {
     if (this.#streams === 0) return
@@ -190,8 +207,8 @@ export class ExchangeRoute {
   }
 
   /**
-   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since
-   * spreading objects took a fifth of the CPU of a small request.
+   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out,
+   * since spreading objects took a fifth of the CPU of a small request.
    */
   sample(
     exchange: DispatchHandle,

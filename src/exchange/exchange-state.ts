@@ -1,22 +1,22 @@
 import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { ExchangeController } from '../base/http/exchange.ts'
-import type { Http3Try } from './http3-try.ts'
 import type { Dismissal } from './replay-rules.ts'
+import type { WatchedTry } from './watched-try.ts'
 
 /**
  * The life of one exchange:
  *
  *     starting ──► waiting ◄──► sent ──► answering ──► aborted ──► done
  *
- * `dismissed` lies between `sent` and `waiting`. A lease that comes at once skips `waiting`. `aborted` can be
- * reached from every state with a connection, `done` from every other one.
+ * `dismissed` lies between `sent` and `waiting`. A lease that comes at once skips `waiting`. `aborted` can
+ * be reached from every state with a connection, `done` from every other one.
  */
 export type ExchangeState = Starting | Waiting | Sent | Dismissed | Answering | Aborted | Done
 
 /**
- * It was dispatched at `since` and asks for its first connection: a lease that comes now was not waited for.
- * Valid transitions: waiting, sent, done.
+ * It was dispatched at `since` and asks for its first connection: a lease that comes now was not waited
+ * for. Valid transitions: waiting, sent, done.
  */
 interface Starting {
   readonly kind: 'starting'
@@ -33,8 +33,8 @@ interface Waiting {
 }
 
 /**
- * Its request is out, and the caller has seen nothing of an answer: it may be sent again. Valid transitions:
- * sent (over the connection of its second copy), dismissed, waiting, answering, aborted, done.
+ * Its request is out, and the caller has seen nothing of an answer: it may be sent again. Valid
+ * transitions: sent (over the connection of its second copy), dismissed, waiting, answering, aborted, done.
  */
 interface Sent {
   readonly kind: 'sent'
@@ -106,16 +106,20 @@ export class Try {
   /** The connection had carried an exchange before. */
   readonly reused: boolean
   readonly leasedAt: number
+  /** When its request was sent first: before `leasedAt`, where this is a second copy that was answered. */
+  readonly sentAt: number
   /** Undefined until the connection has taken the request. */
   controller: ExchangeController | undefined
-  http3: Http3Try | undefined
+  /** Until it is answered. Undefined: nothing follows from how long that takes. */
+  watched: WatchedTry | undefined
 
-  constructor(connection: Connection, reused: boolean, leasedAt: number) {
+  constructor(connection: Connection, reused: boolean, leasedAt: number, sentAt = leasedAt) {
     this.connection = connection
     this.reused = reused
     this.leasedAt = leasedAt
+    this.sentAt = sentAt
     this.controller = undefined
-    this.http3 = undefined
+    this.watched = undefined
   }
 }
 

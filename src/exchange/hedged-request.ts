@@ -1,48 +1,63 @@
-import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
-import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../base/http/exchange.ts'
-import type { HeaderList } from '../base/http/headers.ts'
+import type { RetryReason } from '../base/events/observer.ts'
+import type { ExchangeHandler, ExchangeRequest } from '../base/http/exchange.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { AwaitedAnswer } from '../origin/lanes/answer-watch.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Http3Path } from '../origin/paths/http3-paths.ts'
-import type { Waiter } from '../pool/pool-driver.ts'
 import { isOfCaller } from './replay-rules.ts'
+import { type AnsweredCopy, SecondCopy, type SecondCopyOwner } from './second-copy.ts'
+
+/** Why there was a second copy. */
+export type HedgeReason = Extract<RetryReason, 'http3-failed' | 'unresponsive' | 'hedged'>
 
 /** The exchange whose request is out: what only it can do. */
 export interface HedgedExchange extends ExchangeHandler {
   /**
-   * The second copy was answered first: its connection is the exchange's from now on. `error`: why the first
-   * copy does not count; it has ended by itself, or `isFirstOut`. False: the caller has given up over it.
+   * The second copy was answered first: its connection is the exchange's from now on. `error`: why the
+   * first copy does not count; it has ended by itself, or `isFirstOut`. False: the caller has given up over
+   * it.
    */
-  onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean
+  onHedgeAnswered(
+    answered: AnsweredCopy,
+    reason: HedgeReason,
+    error: TransportError,
+    isFirstOut: boolean,
+  ): boolean
   /** The first copy had failed with this, and the second one came to nothing as well. */
   onHedgeFailed(error: TransportError): void
+  /** Too few of those that are under way were sent twice to refuse this one. */
+  mayHedge(now: number): boolean
 }
 
 export interface HedgedRequestParts {
   readonly exchange: HedgedExchange
-  readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget' | 'lanes'>
+  readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget' | 'lanes' | 'hedging'>
   readonly clock: Clock
-  /** What was sent over `path`, at `leasedAt`: it may be sent twice, and its body is in memory. */
+  /** What was sent over `connection`, at `leasedAt`: it may be sent twice, and its body is in memory. */
   readonly request: ExchangeRequest
-  readonly path: Http3Path
+  readonly connection: Connection
   readonly leasedAt: number
-  /** The lane of the path. */
+  /** The lane of the connection. */
   readonly lane: Lane
+  /** Its path. Undefined: it is not over HTTP/3. */
+  readonly path: Http3Path | undefined
 }
 
 /**
- * A hedged request (Dean and Barroso, "The Tail at Scale", 2013): watches a request over HTTP/3 until it is
- * answered. When nothing comes within the hedge delay, and the path looks as if it were to blame, it sends a
- * second copy. The first copy that is answered counts. Where the second one goes:
- * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free,
- *    as on a connection that broke (rule 7 of the replays).
- * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first
- *    time is free: a handshake that was answered while the path is still silent says that the origin is there
- *    and the connection is not.
+ * A hedged request (Dean and Barroso, "The Tail at Scale", 2013): watches a request until it is answered.
+ * When nothing comes for too long, it sends a second copy. The first copy that is answered counts. When,
+ * and where the second one goes:
+ * 1. Over HTTP/3, when nothing comes within the hedge delay of the path, and the path looks as if it were
+ *    to blame: over TCP, where there is TCP and the budget allows it; where the path was blamed already
+ *    that is free, as on a connection that broke (rule 7 of the replays).
+ * 2. Over HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs): over a new connection. The
+ *    first time is free: a handshake that was answered while the path is still silent says that the origin
+ *    is there and the connection is not.
+ * 3. With `hedge`, when it has waited longer than most requests do: over the same lane, to another endpoint
+ *    where there are several, once, if its own budget allows it and nobody waits for a connection.
  *
  * `watching` -> `trying` when the second copy goes -> `over` when either has an answer, when the second one
  * fails, or when the exchange does not wait for this any more (`watching` -> `over`, too). There is one
@@ -57,22 +72,36 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   /** Of the first copy, which has failed while the second one is out. */
   #firstError: TransportError | undefined
   #tries = 0
-  /** Rule 2. */
-  #isFresh = false
+  /** Of the second copy. */
+  #reason: HedgeReason = 'hedged'
 
   constructor(parts: HedgedRequestParts) {
     this.#parts = parts
-    this.#receivedBytes = parts.path.receivedBytes
+    this.#receivedBytes = parts.path?.receivedBytes ?? 0
   }
 
-  start(): void {
+  /** Rules 1 and 2. */
+  watchPath(): void {
     const { origin, path, leasedAt } = this.#parts
-    origin.answers.add(this, leasedAt + path.patienceMs)
+    if (path !== undefined) origin.answers.add(this, leasedAt + path.patienceMs)
+  }
+
+  /** Rule 3. */
+  watchTail(): void {
+    const isAwaited = (): boolean => this.isAwaited
+    const answer: AwaitedAnswer = {
+      get isAwaited() {
+        return isAwaited()
+      },
+      onOverdue: () => this.#onSlow(),
+    }
+    this.#parts.origin.hedging?.watch(answer, this.#parts.leasedAt)
   }
 
   /** The path is unresponsive. */
   onPathUnresponsive(): void {
-    if (this.#phase === 'watching') this.#sendAgain(this.#parts.clock.now())
+    const { path, clock } = this.#parts
+    if (this.#phase === 'watching' && path !== undefined) this.#leavePath(path, clock.now())
   }
 
   /** The first copy is over, and the second one decides. */
@@ -89,6 +118,7 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
 
   /** The exchange has its answer, or does not wait for this one any more. */
   end(): void {
+    if (this.#phase === 'trying' && this.#reason === 'hedged') this.#parts.origin.hedging?.onEnded('lost')
     this.#phase = 'over'
     this.#second?.cancel()
     this.#second = undefined
@@ -102,9 +132,10 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
 
   onOverdue(): void {
     const { origin, clock, path } = this.#parts
+    if (path === undefined) return
     const now = clock.now()
     if (path.isSuspect(this.#receivedBytes)) {
-      if (this.#sendAgain(now)) return
+      if (this.#leavePath(path, now)) return
     } else {
       this.#receivedBytes = path.receivedBytes
       path.check()
@@ -112,26 +143,35 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
     origin.answers.add(this, now + path.patienceMs)
   }
 
-  #sendAgain(now: number): boolean {
-    const { origin, path, lane } = this.#parts
+  #leavePath(path: Http3Path, now: number): boolean {
+    const { origin, lane } = this.#parts
     const { fallback } = origin.lanes // TCP, if there is one
     const { retryBudget } = origin
     if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now)))
-      this.#send(fallback, false) // 1
+      this.#send(fallback, 'http3-failed') // 1
     else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now)))
-      this.#send(lane, true) // 2
+      this.#send(lane, 'unresponsive') // 2
     else return false
     return true
   }
 
-  #send(lane: Lane, fresh: boolean): void {
-    const { exchange, clock, request } = this.#parts
+  #onSlow(): void {
+    const { exchange, origin, clock, lane, connection } = this.#parts
+    const now = clock.now()
+    if (lane.pool.load.waiters > 0 || lane.balanced?.hasBeside(connection, now) === false) return
+    if (!exchange.mayHedge(now) || origin.hedging?.take(now) !== true) return
+    this.#send(lane, 'hedged') // 3
+  }
+
+  #send(lane: Lane, reason: HedgeReason): void {
+    const { exchange, clock, request, connection } = this.#parts
     this.#phase = 'trying'
     this.#tries += 1
-    this.#isFresh = fresh
+    this.#reason = reason
     const copy = request.mayBeEarly === true ? { ...request, mayBeEarly: false } : request
-    this.#second = new SecondCopy(this, exchange, lane, copy, () => clock.now())
-    this.#second.start(fresh)
+    const avoids = reason === 'hedged' ? connection : undefined
+    this.#second = new SecondCopy(this, exchange, lane, copy, avoids, () => clock.now())
+    this.#second.start(reason === 'unresponsive')
   }
 
   // For the second copy: SecondCopyOwner
@@ -140,24 +180,25 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
     if (this.#phase !== 'trying') return false
     this.#phase = 'over'
     this.#second = undefined // it is the exchange now
-    const { exchange, clock, path, leasedAt } = this.#parts
+    const { exchange, origin, clock, path, leasedAt } = this.#parts
     const now = clock.now()
-    if (!this.#isFresh) path.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
-    if (this.#firstError !== undefined) return exchange.onHedgeAnswered(answered, this.#firstError, false)
-    const message = this.#isFresh
-      ? 'the connection gave no answer, and a new one did'
-      : 'HTTP/3 gave no answer, and TCP did'
-    const error = new TransportError('MM_HEADERS_TIMEOUT', message, { processed: 'unknown' })
-    return exchange.onHedgeAnswered(answered, error, true)
+    const reason = this.#reason
+    if (reason === 'http3-failed')
+      path?.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
+    if (reason === 'hedged') origin.hedging?.onEnded('won')
+    const isFirstOut = this.#firstError === undefined
+    return exchange.onHedgeAnswered(answered, reason, this.#firstError ?? overtaken(reason), isFirstOut)
   }
 
   onCopyFailed(): void {
     if (this.#phase !== 'trying') return
     this.#second = undefined
     const { exchange, origin, clock, path } = this.#parts
-    if (this.#firstError === undefined && path.isUnresponsive) {
+    const isHedge = this.#reason === 'hedged'
+    if (isHedge) origin.hedging?.onEnded('failed')
+    if (this.#firstError === undefined && (isHedge || path?.isUnresponsive === true)) {
       this.#phase = 'watching'
-      origin.answers.add(this, clock.now() + path.patienceMs)
+      if (path !== undefined) origin.answers.add(this, clock.now() + path.patienceMs)
       return
     }
     this.#phase = 'over'
@@ -165,178 +206,24 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   }
 
   isCopyWanted(): boolean {
-    return !this.#isFresh || this.#firstError !== undefined || this.#parts.path.isUnresponsive
+    const isNeeded = this.#firstError !== undefined || this.#parts.path?.isUnresponsive === true
+    return this.#reason !== 'unresponsive' || isNeeded
+  }
+
+  /** A refusal that comes at once is no better than the answer that others still work on. */
+  isAnswerWanted(status: number): boolean {
+    return this.#reason !== 'hedged' || status < 500 || this.#firstError !== undefined
   }
 }
 
-/** A second copy with an answer. */
-export interface AnsweredCopy {
-  readonly lane: Lane
-  readonly connection: Connection
-  readonly controller: ExchangeController
-  readonly reused: boolean
-  readonly leasedAt: number
-  /** It waited for that. */
-  readonly queueMs: number
-}
-
-/** Who says what becomes of a second copy. */
-interface SecondCopyOwner {
-  /**
-   * It has an answer. False: that comes too late, or is not wanted. After true everything goes to the
-   * exchange.
-   */
-  onCopyAnswered(answered: AnsweredCopy): boolean
-  /** It came to nothing. */
-  onCopyFailed(): void
-  /** It has a connection: whether it is to be sent still. */
-  isCopyWanted(): boolean
-}
-
-/**
- * Where it stands. `waiting` for a connection; `sent`; `adopted`: its answer is the exchange's; `over`: given
- * up or failed.
- */
-type Phase = 'waiting' | 'sent' | 'adopted' | 'over'
-
-/**
- * A second copy of a request that may be sent twice, over another lane or another connection, while the first
- * one is still out. The first answer of the two is the exchange's. Its body, if it has one, is in memory, and
- * it says nothing to the caller before it has an answer.
- */
-class SecondCopy implements Waiter, ExchangeHandler {
-  readonly #owner: SecondCopyOwner
-  readonly #exchange: ExchangeHandler
-  readonly #lane: Lane
-  readonly #request: ExchangeRequest
-  #phase: Phase = 'waiting'
-  #connection: Connection | undefined
-  #controller: ExchangeController | undefined
-  #reused = false
-  #startedAt = 0
-  #leasedAt = 0
-  readonly #now: () => number
-
-  /** `exchange`: who receives the answer, if it is taken. */
-  constructor(
-    owner: SecondCopyOwner,
-    exchange: ExchangeHandler,
-    lane: Lane,
-    request: ExchangeRequest,
-    now: () => number,
-  ) {
-    this.#owner = owner
-    this.#exchange = exchange
-    this.#lane = lane
-    this.#request = request
-    this.#now = now
-  }
-
-  get fairKey(): string | undefined {
-    return this.#request.fairKey
-  }
-
-  /** `fresh`: only a new connection will do. */
-  start(fresh: boolean): void {
-    this.#startedAt = this.#now()
-    this.#lane.pool.acquire(this, fresh, true)
-  }
-
-  /** The exchange has its answer, or has ended. */
-  cancel(): void {
-    const before = this.#phase
-    if (before === 'adopted' || before === 'over') return
-    this.#phase = 'over'
-    if (before === 'waiting') this.#lane.pool.cancel(this)
-    else
-      this.#controller?.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
-  }
-
-  onLease(connection: Connection, reused: boolean): void {
-    if (!this.#owner.isCopyWanted()) {
-      this.#lane.pool.release(connection)
-      this.#fail()
-      return
-    }
-    this.#phase = 'sent'
-    this.#connection = connection
-    this.#reused = reused
-    this.#leasedAt = this.#now()
-    const { altUsed } = connection
-    connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
-  }
-
-  onLeaseFailed(): void {
-    this.#fail()
-  }
-
-  onRequestStart(controller: ExchangeController): void {
-    this.#controller = controller
-  }
-
-  onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (this.#takesOver(controller)) this.#exchange.onInformational(controller, status, headers)
-  }
-
-  onResponseStart(
-    controller: ExchangeController,
-    status: number,
-    headers: HeaderList,
-    statusText: string,
-  ): void {
-    if (this.#takesOver(controller)) this.#exchange.onResponseStart(controller, status, headers, statusText)
-  }
-
-  onResponseData(controller: ExchangeController, chunk: Buffer): void {
-    if (this.#phase === 'adopted') this.#exchange.onResponseData(controller, chunk)
-  }
-
-  onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
-    if (this.#phase === 'adopted') this.#exchange.onResponseEnd(controller, trailers)
-  }
-
-  /** It asks for none: the request has no `upgrade`. */
-  onUpgrade(controller: ExchangeController, _status: number, _headers: HeaderList, tunnel: Duplex): void {
-    tunnel.destroy()
-    this.onResponseError(
-      controller,
-      new TransportError('MM_PROTOCOL_ERROR', 'an upgrade that nobody asked for'),
-    )
-  }
-
-  onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
-    if (this.#phase === 'adopted') this.#exchange.onResponseError(controller, error)
-    else this.#fail()
-  }
-
-  /** Whether an answer is the exchange's. Asked with its first sign. */
-  #takesOver(controller: ExchangeController): boolean {
-    if (this.#phase === 'adopted') return true
-    const connection = this.#connection
-    if (this.#phase !== 'sent' || connection === undefined) return false
-    this.#phase = 'adopted' // before the caller is notified of it: an abort from there is the exchange's
-    const answered: AnsweredCopy = {
-      lane: this.#lane,
-      connection,
-      controller,
-      reused: this.#reused,
-      leasedAt: this.#leasedAt,
-      queueMs: this.#leasedAt - this.#startedAt,
-    }
-    if (this.#owner.onCopyAnswered(answered)) return true
-    this.#phase = 'over'
-    controller.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
-    return false
-  }
-
-  #fail(): void {
-    if (this.#phase === 'over') return
-    this.#phase = 'over'
-    this.#owner.onCopyFailed()
-  }
-}
-
-/** RFC 7838 section 5: who uses an alternative says which one. */
-export function withAltUsed(request: ExchangeRequest, altUsed: string): ExchangeRequest {
-  return { ...request, headers: [...request.headers, 'alt-used', altUsed] }
+/** What the first copy ends with. */
+function overtaken(reason: HedgeReason): TransportError {
+  // That it is slower than others speaks neither against its connection nor against its lane.
+  if (reason === 'hedged')
+    return new TransportError('MM_ABORTED', 'the second copy of the request was answered')
+  const message =
+    reason === 'unresponsive'
+      ? 'the connection gave no answer, and a new one did'
+      : 'HTTP/3 gave no answer, and TCP did'
+  return new TransportError('MM_HEADERS_TIMEOUT', message, { processed: 'unknown' })
 }

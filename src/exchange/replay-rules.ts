@@ -31,7 +31,8 @@ export interface FailedTry {
   /** The connection was ended since nothing came from the peer any more: see isPathDead. */
   readonly isPathDead: boolean
   /**
-   * The connection had moved to another path, and the peer ended it by an error: it lost track of the paths.
+   * The connection had moved to another path, and the peer ended it by an error: it lost track of the
+   * paths.
    */
   readonly isLostInMove: boolean
   /** The caller has seen something of a response (1xx included), or gave up. */
@@ -94,24 +95,25 @@ export function failedTry(
  * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be
  *    repeated.
  * 2. Nothing is sent again for a fault of our own side, nor what the origin takes over HTTP/1.1 only.
- * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try, and
- *    one that ended as it opened is worth as many as in 6; names that do not resolve, certificates that do
- *    not fit and time-outs are not: they would only double the wait.
+ * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try,
+ *    and one that ended as it opened is worth as many as in 6; names that do not resolve, certificates that
+ *    do not fit and time-outs are not: they would only double the wait.
  * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options
  *    say, since it costs the origin nothing; after that under the budget. A peer that refuses is alive: any
- *    connection whose end it has not announced will do. One that was found closed before anything was written
- *    says nothing good of the others. What a GOAWAY left over needs no budget the other times either, and may
- *    meet more of them: an origin that ends its connections is not an overloaded one. A caller's own time
- *    that ran out while the request was held back is not worth another try either, as in 3.
+ *    connection whose end it has not announced will do. One that was found closed before anything was
+ *    written says nothing good of the others. What a GOAWAY left over needs no budget the other times
+ *    either, and may meet more of them: an origin that ends its connections is not an overloaded one. A
+ *    caller's own time that ran out while the request was held back is not worth another try either, as in
+ *    3.
  * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a
  *    server whose limits have shrunk since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new
- *    configuration does it). Early requests are safe by their methods. Once, and not early again; free, since
- *    it can happen once per ticket only. Any connection will do: what made this one break goes with its
- *    ticket, and the tickets like it are gone (EarlyDataWatch).
+ *    configuration does it). Early requests are safe by their methods. Once, and not early again; free,
+ *    since it can happen once per ticket only. Any connection will do: what made this one break goes with
+ *    its ticket, and the tickets like it are gone (EarlyDataWatch).
  * 6. The connection ended without an answer, and there is no other lane to the origin. Idempotent methods
  *    only, and `maxUnanswered` times at the most. A reused one was most likely closed while we wrote (RFC
- *    9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it can happen at
- *    most once per pooled connection, so it cannot grow into a storm. So are requests treated whose
+ *    9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it can happen
+ *    at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose
  *    connection was ended since its path was dead, or its peer silent, whether or not it had carried one
  *    before; and those of a connection that had moved, and was then ended by an error of the peer's (ngtcp2
  *    0.12 does it after loss, a rebinding and a move). A new one that ends (what HAProxy calls an empty
@@ -191,8 +193,8 @@ function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'
 }
 
 /**
- * What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection, or one
- * that `retry.statuses` lists.
+ * What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection, or
+ * one that `retry.statuses` lists.
  */
 export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected' | 'status'>
 
@@ -267,6 +269,21 @@ export function requestTimeout(requestMs: number, isOut: boolean, status: number
   return new TransportError('MM_REQUEST_TIMEOUT', message, { processed })
 }
 
+/** What says nothing of the endpoint that the try was at. */
+const NO_ENDPOINTS_FAULT: ReadonlySet<RetryReason> = new Set<RetryReason>([
+  'stale-connection',
+  'too-early',
+  'early-data-lost',
+  'misdirected',
+  'http3-failed',
+  'unresponsive',
+])
+
+/** Whether a request that is sent again goes to another endpoint, where there is one. */
+export function leavesEndpoint(reason: RetryReason): boolean {
+  return !NO_ENDPOINTS_FAULT.has(reason)
+}
+
 /** A try whose answer did not begin in time. */
 export function tryTimeout(perTryTimeoutMs: number): TransportError {
   const message = `no response began within retry.perTryTimeoutMs = ${perTryTimeoutMs}`
@@ -278,8 +295,8 @@ function isClose(error: TransportError): boolean {
 }
 
 /**
- * This side failed, or whoever the request comes from: a service's client is remote as well, and what it does
- * wrong is answered with 4xx.
+ * This side failed, or whoever the request comes from: a service's client is remote as well, and what it
+ * does wrong is answered with 4xx.
  */
 export function isOfCaller({ fault, code }: TransportError): boolean {
   return fault === 'local' || ERROR_CODES[code].status < 500

@@ -9,6 +9,7 @@ import { Admission, type AdmissionFigures, type Admitted, NO_ADMISSION } from '.
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { OriginEconomy } from './economy/origin-economy.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
+import { Hedging } from './hedging/hedging.ts'
 import type { OriginHints } from './hints/origin-hints.ts'
 import { AnswerWatch } from './lanes/answer-watch.ts'
 import type { Lanes } from './lanes/lanes.ts'
@@ -42,6 +43,8 @@ export interface ExchangeOrigin {
   /** Calls the requests over HTTP/3 that have waited for an answer for too long. */
   readonly answers: Pick<AnswerWatch, 'add'>
   readonly retryBudget: Pick<RetryBudget, 'withdraw'>
+  /** Undefined: requests are not sent twice for being slow. */
+  readonly hedging: Pick<Hedging, 'onRequest' | 'watch' | 'take' | 'onAnswered' | 'onEnded'> | undefined
   /** Reads hints to preconnect. */
   readonly hints: Pick<OriginHints, 'isReading' | 'onHead'>
   /** Whether anybody is notified of exchanges: an event that nobody is notified of need not be made. */
@@ -49,8 +52,8 @@ export interface ExchangeOrigin {
   /** The connection has left its first path, or tried to. */
   hasMoved(connection: Connection): boolean
   /**
-   * An exchange begins: until onFinished() it keeps the process alive. An error: it is not let in; undefined:
-   * nothing is bounded.
+   * An exchange begins: until onFinished() it keeps the process alive. An error: it is not let in;
+   * undefined: nothing is bounded.
    */
   onStarted(now: number): Admitted | TransportError | undefined
   /** It waits for no more. */
@@ -96,6 +99,7 @@ export class OriginExchanges implements ExchangeOrigin {
   readonly upgrades: UpgradeRoute
   readonly answers: AnswerWatch
   readonly retryBudget: RetryBudget
+  readonly hedging: Hedging | undefined
   readonly hints: OriginHints
   readonly #parts: OriginExchangesParts
   readonly #admission: Admission | undefined
@@ -112,6 +116,7 @@ export class OriginExchanges implements ExchangeOrigin {
     this.hints = hints
     this.answers = new AnswerWatch(clock)
     this.retryBudget = new RetryBudget(settings.retry, clock.now())
+    this.hedging = Hedging.of(settings.hedge, clock)
     this.#admission = Admission.of(settings, clock.now(), (by, limit) =>
       parts.observer({ type: 'requests-refused', origin, by, limit }),
     )
@@ -196,5 +201,6 @@ export class OriginExchanges implements ExchangeOrigin {
   /** No more requests are hedged. */
   close(): void {
     this.answers.close()
+    this.hedging?.close()
   }
 }

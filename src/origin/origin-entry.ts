@@ -218,6 +218,7 @@ export class OriginEntry {
       economy,
       objective: this.#economy.objective,
       ...this.exchanges.bounds(now),
+      ...(this.exchanges.hedging && { hedging: this.exchanges.hedging.figures(now) }),
       protection: this.#protection(),
       hints: this.hints.figures(),
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),

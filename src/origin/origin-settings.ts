@@ -25,6 +25,7 @@ import {
   type HealthOptions,
   type OutlierOptions,
 } from '../base/options/health-options.ts'
+import { checkHedgeOptions, DEFAULT_HEDGE_OPTIONS, type HedgeOptions } from '../base/options/hedge-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -114,6 +115,7 @@ export interface OriginSettings {
   readonly balance: EndpointBalance | undefined
   readonly health: HealthOptions
   readonly outlier: OutlierOptions
+  readonly hedge: HedgeOptions
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
@@ -206,6 +208,7 @@ function mergeSettings(
     balance: endpointBalance(balance, endpoints),
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
+    hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
     resolve,
   }
   checkProtocols(settings.protocols)

@@ -2,8 +2,8 @@ import type { RetryOptions } from '../base/options/options.ts'
 
 /**
  * What the balance may hold above the minimum, not for a storm: a connection that ends may leave a hundred
- * requests unanswered at once, and the next one that they go to as well. It is earned by 5,000 requests with
- * the default ratio.
+ * requests unanswered at once, and the next one that they go to as well. It is earned by 5,000 requests
+ * with the default ratio.
  */
 const MAX_SAVED = 1_000
 /** `budgetMin` replays come back over this time. */
@@ -34,12 +34,15 @@ type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetMin'>
  */
 export class RetryBudget {
   readonly #options: BudgetOptions
+  readonly #maxSaved: number
   #balance: number
   #refilledAt: number
   #refused = 0
 
-  constructor(options: BudgetOptions, now: number) {
+  /** `maxSaved`: what the balance may hold above the minimum. */
+  constructor(options: BudgetOptions, now: number, maxSaved = MAX_SAVED) {
     this.#options = options
+    this.#maxSaved = maxSaved
     this.#balance = options.budgetMin
     this.#refilledAt = now
   }
@@ -47,7 +50,7 @@ export class RetryBudget {
   /** A request was made. On the hot path: two additions. */
   deposit(): void {
     const balance = this.#balance + this.#options.budgetRatio
-    if (balance <= this.#options.budgetMin + MAX_SAVED) this.#balance = balance
+    if (balance <= this.#options.budgetMin + this.#maxSaved) this.#balance = balance
   }
 
   /** Takes one replay out, if there is one. */

@@ -10,6 +10,7 @@ import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
+import type { HedgingFigures } from './hedging/hedging.ts'
 import type { HintFigures } from './hints/preconnect-hints.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 import type { RetryBudgetFigures } from './retry-budget.ts'
@@ -28,8 +29,8 @@ export interface PoolStats {
   /** How many are in each state. */
   connections: { connecting: number; idle: number; leased: number; draining: number }
   /**
-   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be open
-   * at once on those that take requests. A protocol without a connection is left out.
+   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be
+   * open at once on those that take requests. A protocol without a connection is left out.
    */
   byProtocol: ProtocolCounts
   /**
@@ -59,8 +60,8 @@ export interface PoolStats {
   reused: number
   retries: number
   /**
-   * Requests on a connection that had carried one before / requests; 0 before the first. Connections that no
-   * request opened (warm ones, those of races and probes) have no part in it.
+   * Requests on a connection that had carried one before / requests; 0 before the first. Connections that
+   * no request opened (warm ones, those of races and probes) have no part in it.
    */
   reuseRatio: number
   /**
@@ -75,8 +76,8 @@ export interface PoolStats {
     readonly connections: readonly ConnectionHandshake[]
   }
   /**
-   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those over
-   * TCP where native calls can be made. Undefined: there is none.
+   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those
+   * over TCP where native calls can be made. Undefined: there is none.
    */
   path: PathHealth | undefined
   /** The same for each protocol. One without such a connection is left out. */
@@ -97,6 +98,8 @@ export interface PoolStats {
   concurrency: AdmissionFigures['concurrency']
   /** How many replays the origin may be sent: see RetryOptions. */
   retryBudget: RetryBudgetFigures
+  /** Requests that were sent twice for being slow. Left out: `hedge` is off. */
+  hedging?: HedgingFigures
   /** How the origin is protected. Undefined: it is not. */
   protection: ProtectionStatus | undefined
   /** Hints to preconnect that named the origin: see OriginOptions.preconnectHints. */
@@ -131,9 +134,8 @@ export interface EndpointStats extends EndpointFigures {
  * How an origin is protected (`protection`).
  *
  * @example
- * ```ts
- * for (const { origin, protection } of transport.stats().pools)
- *   if (protection !== undefined) console.log(origin, protection.holds, protection.share, protection.ceiling)
+ * ```ts for (const { origin, protection } of transport.stats().pools) if (protection !== undefined)
+ * console.log(origin, protection.holds, protection.share, protection.ceiling)
  * ```
  */
 export interface ProtectionStatus {
@@ -230,8 +232,8 @@ export interface PathHealth {
   /** The mean of the smoothed round trips. */
   rttMs: number
   /**
-   * Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they were
-   * sent again and not in vain.
+   * Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they
+   * were sent again and not in vain.
    */
   lossRatio: number
   /**
@@ -258,6 +260,7 @@ type EntryCounts = Pick<
   | 'breakers'
   | 'concurrency'
   | 'retryBudget'
+  | 'hedging'
   | 'endpoints'
   | 'protection'
   | 'hints'

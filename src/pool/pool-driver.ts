@@ -33,6 +33,11 @@ export interface Waiter {
   onLease(connection: Connection, reused: boolean): void
   /** There will be no lease. May be called before acquire() returns. */
   onLeaseFailed(error: TransportError): void
+  /**
+   * The connection that its last try failed on, or that another copy of it is on: of several endpoints it
+   * goes to another than that one's. Left out: it goes to any.
+   */
+  readonly avoids?: Connection | undefined
   /** What its endpoint is chosen by where that hangs on the request; see BalanceOptions.hashBy. */
   balanceKey?(hashBy: string): string | undefined
 }
@@ -45,12 +50,14 @@ export interface PoolConfig {
   readonly options: PoolOptions
   readonly budget: ConnectionBudget
   readonly observer: Observer
-  /** What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice. */
+  /**
+   * What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice.
+   */
   readonly expectedCapacity: number | undefined
   /**
    * Multiplexed exchanges are spread over up to so many connections: the next ones are dialed as soon as
-   * there are more exchanges than connections, beside exchanges that leave on what is open. Default 1: as few
-   * connections as carry them.
+   * there are more exchanges than connections, beside exchanges that leave on what is open. Default 1: as
+   * few connections as carry them.
    */
   readonly spreadOver?: number
   /** Waiters take turns by their `fairKey`. Default false: first come, first served. */
@@ -62,8 +69,8 @@ export interface PoolConfig {
 const ENDING = 'the end of a pool'
 
 /**
- * For how long the socket of a closed connection counts against a ceiling if nothing is seen of its end. All
- * protocols are through with it in a second.
+ * For how long the socket of a closed connection counts against a ceiling if nothing is seen of its end.
+ * All protocols are through with it in a second.
  */
 const MAX_LINGER_MS = 5_000
 
@@ -74,9 +81,9 @@ const ENDS_ALL: ReadonlySet<CloseReason> = new Set(['shutdown', 'ping-failed', '
  * Does what PoolState decides, and decides nothing itself: hands out leases, dials, pings and closes, keeps
  * the pool's one timer, and reports to the state what becomes of the connections.
  *
- * Actions are done one after the other. What happens meanwhile (a waiter that opens an exchange which ends at
- * once, an observer that acquires) changes the state at once and has its actions queued behind, so that the
- * policy always sees the whole truth and the order of leases is the order of decisions.
+ * Actions are done one after the other. What happens meanwhile (a waiter that opens an exchange which ends
+ * at once, an observer that acquires) changes the state at once and has its actions queued behind, so that
+ * the policy always sees the whole truth and the order of leases is the order of decisions.
  */
 export class PoolDriver {
   readonly tally = new PoolTally()
@@ -224,8 +231,8 @@ export class PoolDriver {
   #lease(slot: Slot<Link>, waiter: Waiter, reused: boolean): void {
     const connection = slot.link?.connection
     if (connection === undefined || !slot.isUsable) {
-      // Something earlier in the list ended the connection or made it drain. Its other leases that are still
-      // to come are as void.
+      // Something earlier in the list ended the connection or made it drain. Its other leases that are
+      // still to come are as void.
       const waiters = [waiter, ...this.#list.removeLeases(slot)]
       this.run(this.#state.onLeasesLost(slot, waiters, this.#clock.now()))
       return
@@ -386,7 +393,8 @@ export class PoolDriver {
 }
 
 /**
- * A defect of the embedder's code must show, but not where some other exchange is in the middle of its work.
+ * A defect of the embedder's code must show, but not where some other exchange is in the middle of its
+ * work.
  */
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : new Error(String(error)))

@@ -249,7 +249,8 @@ export interface StateFault {
  * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
  * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`:
  * the origin answered 421 to a request over another origin's connection; `status`: the answer had one of
- * `retry.statuses`; `try-timeout`: no answer came within `retry.perTryTimeoutMs`.
+ * `retry.statuses`; `try-timeout`: no answer came within `retry.perTryTimeoutMs`; `hedged`: a second copy
+ * was sent since it was slow (`hedge`), and answered first.
  */
 export type RetryReason =
   | 'stale-connection'
@@ -263,6 +264,7 @@ export type RetryReason =
   | 'misdirected'
   | 'status'
   | 'try-timeout'
+  | 'hedged'
 
 /** A try of an exchange that failed, and was followed by another. Times count from the dispatch. */
 export interface EarlierTry {

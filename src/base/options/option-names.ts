@@ -4,6 +4,7 @@ import { DEFAULT_BREAKER_OPTIONS, DEFAULT_CONCURRENCY_OPTIONS } from './admissio
 import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import type { EgressOptions } from './egress-options.ts'
 import { DEFAULT_HEALTH_OPTIONS, DEFAULT_OUTLIER_OPTIONS } from './health-options.ts'
+import { DEFAULT_HEDGE_OPTIONS } from './hedge-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -85,6 +86,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   balance: DEFAULT_BALANCE_OPTIONS,
   health: DEFAULT_HEALTH_OPTIONS,
   outlier: DEFAULT_OUTLIER_OPTIONS,
+  hedge: DEFAULT_HEDGE_OPTIONS,
   earlyData: undefined,
   trusted: undefined,
   tfo: undefined,

@@ -2,6 +2,7 @@ import type { Protocol } from '../http/protocol.ts'
 import type { BreakerOptions, ConcurrencyOptions } from './admission-options.ts'
 import type { BalanceOptions, EndpointOptions } from './balance-options.ts'
 import type { HealthOptions, OutlierOptions } from './health-options.ts'
+import type { HedgeOptions } from './hedge-options.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
 import type { ProtectionOptions } from './protection-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
@@ -23,9 +24,9 @@ export interface PoolOptions {
   maxConnections: number
   /**
    * Further connections to one origin, which come to be only while requests wait: an HTTP/1.1 connection
-   * whose response is paused since its reader stalls (for 100 ms) gives its place in `maxConnections` to one
-   * of them, and counts here until its exchange has ended. 0: none, for origins that do not bear more than
-   * `maxConnections`; a service has 1024. Default 0.
+   * whose response is paused since its reader stalls (for 100 ms) gives its place in `maxConnections` to
+   * one of them, and counts here until its exchange has ended. 0: none, for origins that do not bear more
+   * than `maxConnections`; a service has 1024. Default 0.
    */
   maxStalledConnections: number
   /** Our own cap on concurrent streams of one connection; the peer's applies as well. Default 100. */
@@ -41,10 +42,10 @@ export interface PoolOptions {
    */
   queueTimeoutMs: number
   /**
-   * Where requests have to wait for longer than this for `queueIntervalMs`, and no further connection may be
-   * made, the pool is overloaded until nobody waits: the newest goes first, and each newcomer ends the wait
-   * of up to two that have waited for longer (MM_QUEUE_OVERLOADED). 0: never, since the requests of a program
-   * are its own to pace; those of a service are strangers', and it has 500. Default 0 ms.
+   * Where requests have to wait for longer than this for `queueIntervalMs`, and no further connection may
+   * be made, the pool is overloaded until nobody waits: the newest goes first, and each newcomer ends the
+   * wait of up to two that have waited for longer (MM_QUEUE_OVERLOADED). 0: never, since the requests of a
+   * program are its own to pace; those of a service are strangers', and it has 500. Default 0 ms.
    */
   queueTargetMs: number
   /** See `queueTargetMs`. 0: at once. Default 100 ms. */
@@ -52,11 +53,11 @@ export interface PoolOptions {
   /** Connections that are kept ready: made at once, checked, and replaced when lost. Default 0. */
   warm: number
   /**
-   * The level of warm connections follows the demand between `warm` and `maxConnections`: so many times what
-   * is under way at once on average (requests per second x seconds that each takes, Little's law), over the
-   * streams of a connection; over HTTP/2 and HTTP/3 one more. Connections are made before they are needed,
-   * and those that age are used in turns, so that few have to be made again. 1.5 leaves room for bursts. 0:
-   * connections are made when a request needs one. Default 0.
+   * The level of warm connections follows the demand between `warm` and `maxConnections`: so many times
+   * what is under way at once on average (requests per second x seconds that each takes, Little's law),
+   * over the streams of a connection; over HTTP/2 and HTTP/3 one more. Connections are made before they are
+   * needed, and those that age are used in turns, so that few have to be made again. 1.5 leaves room for
+   * bursts. 0: connections are made when a request needs one. Default 0.
    */
   headroom: number
   /** How often warm connections are checked. Default 30,000 ms. */
@@ -66,8 +67,8 @@ export interface PoolOptions {
   /** A connection takes no new requests when older than this. Default 3,600,000 ms. */
   maxAgeMs: number
   /**
-   * Each connection's maximum age is shortened by a random share up to this (0 to 1), so that they do not all
-   * end at once. Default 0.2.
+   * Each connection's maximum age is shortened by a random share up to this (0 to 1), so that they do not
+   * all end at once. Default 0.2.
    */
   maxAgeJitter: number
   /** A connection takes no new requests after this many. Default 0. */
@@ -86,8 +87,9 @@ export interface PoolOptions {
   keepAliveMarginMs: number
   /**
    * After failed connects: the first delay; it doubles for each failure in a row, and the real one is drawn
-   * from its upper half. A request that finds no connection waits for the first one only and tries then, one
-   * connect at a time, so that an origin is back with the first request after its outage. Default 100 ms.
+   * from its upper half. A request that finds no connection waits for the first one only and tries then,
+   * one connect at a time, so that an origin is back with the first request after its outage. Default 100
+   * ms.
    */
   backoffBaseMs: number
   /** The longest such delay. Default 10,000 ms. */
@@ -134,13 +136,13 @@ export interface TimeoutOptions {
   /** TLS handshake, one attempt. Default 5,000 ms. */
   tlsMs: number
   /**
-   * A connect with TCP Fast Open whose TLS handshake is not complete after this is made once more without it:
-   * a middlebox may have eaten its SYN, and 'connected' means nothing there. Default 1,500 ms.
+   * A connect with TCP Fast Open whose TLS handshake is not complete after this is made once more without
+   * it: a middlebox may have eaten its SYN, and 'connected' means nothing there. Default 1,500 ms.
    */
   fastOpenMs: number
   /**
-   * The delay before the next address is tried while the last attempt is still under way (RFC 8305 section 5:
-   * 250). Default 250 ms.
+   * The delay before the next address is tried while the last attempt is still under way (RFC 8305 section
+   * 5: 250). Default 250 ms.
    */
   attemptDelayMs: number
   /** From the last byte of the request to the head of the final response. Default 60,000 ms. */
@@ -262,8 +264,8 @@ export interface TlsOptions {
   /**
    * Groups for the key exchange, best first, as OpenSSL writes them: `X25519:P-256`. Default: those of the
    * TLS library. With OpenSSL 3.5 (Node 22.20 and later) they begin with a post-quantum one, whose
-   * ClientHello does not fit into a SYN, so that TCP Fast Open saves nothing: to gain from it, an origin has
-   * to give up post-quantum key exchange, and to say so here (native-notes/tcp-fast-open.md).
+   * ClientHello does not fit into a SYN, so that TCP Fast Open saves nothing: to gain from it, an origin
+   * has to give up post-quantum key exchange, and to say so here (native-notes/tcp-fast-open.md).
    */
   groups?: string | undefined
   /** TLS session resumption. Default true. */
@@ -309,10 +311,10 @@ export interface OriginOptions {
   /**
    * Which requests may go over a connection that has carried others (HAProxy's `http-reuse`). `never`: each
    * has its own, which ends with it. `safe`: one that must not be sent twice (by its method, or a body that
-   * cannot be repeated) gets a new connection, since one that the origin ends just then would cost its caller
-   * an error. `aggressive`: such a request may also go over a connection that was reused before. `always`:
-   * all may. HAProxy looks at the first request of a client's connection only; here each counts as the first.
-   * Default `always`.
+   * cannot be repeated) gets a new connection, since one that the origin ends just then would cost its
+   * caller an error. `aggressive`: such a request may also go over a connection that was reused before.
+   * `always`: all may. HAProxy looks at the first request of a client's connection only; here each counts
+   * as the first. Default `always`.
    */
   reuse?: ReuseMode | undefined
   /** What is aimed at with the connections. Default: `DEFAULT_OBJECTIVE_OPTIONS`. */
@@ -352,10 +354,10 @@ export interface OriginOptions {
    */
   certificateNames?: readonly string[] | undefined
   /**
-   * Whether a response of this origin that names another one of `origins` in `Link: rel=preconnect`, as Early
-   * Hints (103) or in its head, opens a connection there, and responses of others open one here (RFC 8297,
-   * RFC 8288). `auto`: where there is none, limits leave a place, and the last one was used; one in 10 s at
-   * the most, and one in an hour where nobody uses them. `never`: none. Default `auto`.
+   * Whether a response of this origin that names another one of `origins` in `Link: rel=preconnect`, as
+   * Early Hints (103) or in its head, opens a connection there, and responses of others open one here (RFC
+   * 8297, RFC 8288). `auto`: where there is none, limits leave a place, and the last one was used; one in
+   * 10 s at the most, and one in an hour where nobody uses them. `never`: none. Default `auto`.
    */
   preconnectHints?: 'auto' | 'never' | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
@@ -368,6 +370,8 @@ export interface OriginOptions {
   health?: Given<HealthOptions> | undefined
   /** When one of `endpoints` takes no requests for a while. Default: `DEFAULT_OUTLIER_OPTIONS`. */
   outlier?: Given<OutlierOptions> | undefined
+  /** When a second copy of a slow request is sent. Default: `DEFAULT_HEDGE_OPTIONS`. */
+  hedge?: Given<HedgeOptions> | undefined
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470).
    * `off`: those whose caller asks for it; `safe`: every one with a safe method and without a body. Default
@@ -381,15 +385,15 @@ export interface OriginOptions {
    */
   trusted?: boolean | undefined
   /**
-   * TCP Fast Open (RFC 7413): the ClientHello leaves with the SYN, which spares a round trip. `on`: wherever
-   * the kernel has a cookie; `auto`: only where a probe saw the origin take such data. https only. Default
-   * `off`. Needs native calls on Linux; without them connects are as always.
+   * TCP Fast Open (RFC 7413): the ClientHello leaves with the SYN, which spares a round trip. `on`:
+   * wherever the kernel has a cookie; `auto`: only where a probe saw the origin take such data. https only.
+   * Default `off`. Needs native calls on Linux; without them connects are as always.
    */
   tfo?: 'off' | 'auto' | 'on' | undefined
   /**
-   * Experimental: requests that may travel in early data do so over TCP as well, by HTTP/1.1 and HTTP/2. The
-   * TLS of such a connection is OpenSSL's, called through native calls (native-notes/early-data-over-tcp.md).
-   * Default false.
+   * Experimental: requests that may travel in early data do so over TCP as well, by HTTP/1.1 and HTTP/2.
+   * The TLS of such a connection is OpenSSL's, called through native calls
+   * (native-notes/early-data-over-tcp.md). Default false.
    */
   earlyDataOverTcp?: boolean | undefined
   /**

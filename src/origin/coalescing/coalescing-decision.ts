@@ -60,12 +60,12 @@ const UNRELATED: CoalescingVerdict = { kind: 'unrelated' }
  * Whether a connection may carry another origin's requests (RFC 9113 9.1.1, RFC 9114 3.3, RFC 8336 2.4). In
  * this order:
  * 1. It is another origin's, over the protocol that is needed, and TLS: cleartext vouches for nobody.
- * 2. It goes where the origin's own connection would go; or an ORIGIN frame names the origin, which then need
- *    not resolve to that address. A certificate that covers the name, at another address, is reported.
+ * 2. It goes where the origin's own connection would go; or an ORIGIN frame names the origin, which then
+ *    need not resolve to that address. A certificate that covers the name, at another address, is reported.
  * 3. Both allow it, and the origin has not answered 421 to such a connection lately.
- * 4. Trust is the same: certificates are verified, by the same authorities, with the same client certificate
- *    and the same rules of TLS; the name in SNI is nobody's choice, or the same choice; and so are the other
- *    settings of connections (sockets, limits, liveness).
+ * 4. Trust is the same: certificates are verified, by the same authorities, with the same client
+ *    certificate and the same rules of TLS; the name in SNI is nobody's choice, or the same choice; and so
+ *    are the other settings of connections (sockets, limits, liveness).
  * 5. Where there was an ORIGIN frame, it names the origin.
  * 6. The certificate covers the name, or the operator of its owner says so.
  */
@@ -124,7 +124,8 @@ function differenceOf(
 ): string | undefined {
   if (!a.isVerified || !b.isVerified) return 'certificates are not verified (tls.rejectUnauthorized)'
   if (a.trust !== b.trust) return `the tls options of ${origin.key} and ${owner.key} differ`
-  // Without a choice of the operator's each one's SNI is its own host, which the certificate is asked about.
+  // Without a choice of the operator's each one's SNI is its own host, which the certificate is asked
+  // about.
   const isChosen = a.serverName !== undefined || b.serverName !== undefined
   if (isChosen && (a.serverName ?? origin.host) !== (b.serverName ?? owner.host))
     return `tls.serverName of ${origin.key} and ${owner.key} differ`
@@ -174,13 +175,14 @@ const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
   'balance',
   'health',
   'outlier',
+  'hedge',
   'resolve',
   'fingerprint',
 ])
 
 /**
- * What the settings of an origin make of its connections. What is added to the settings stands in it without
- * further ado: who differs in it does not share. `trust`: from trustOf().
+ * What the settings of an origin make of its connections. What is added to the settings stands in it
+ * without further ado: who differs in it does not share. `trust`: from trustOf().
  */
 export function connectionPolicy(settings: OriginSettings, trust: string): ConnectionPolicy {
   const { tls } = settings

@@ -36,8 +36,8 @@ const MOVING = 'a request that changes its endpoint'
 
 /**
  * The connections of one lane to an origin with several endpoints: a pool for each of them, under the
- * origin's limits. A request is given an endpoint by the Balancer and waits in its pool; where that cannot be
- * connected to, it goes to another.
+ * origin's limits. A request is given an endpoint by the Balancer and waits in its pool; where that cannot
+ * be connected to, it goes to another.
  */
 export class BalancedPool implements RequestPool {
   readonly #clock: Clock
@@ -89,7 +89,8 @@ export class BalancedPool implements RequestPool {
   acquire(waiter: Waiter, fresh = false, isReplay = fresh, now: number = this.#clock.now()): void {
     this.#probe(now)
     const key = this.#hashBy === undefined ? undefined : waiter.balanceKey?.(this.#hashBy)
-    this.#begin(new Ticket(this, waiter, key, fresh, isReplay), now)
+    const avoided = waiter.avoids === undefined ? undefined : this.#homes.get(waiter.avoids)
+    this.#begin(new Ticket(this, waiter, key, fresh, isReplay, avoided), now)
   }
 
   cancel(waiter: Waiter): void {
@@ -155,6 +156,18 @@ export class BalancedPool implements RequestPool {
       this.#lost.add(connection)
     }
     this.#health.onOutcome(index, outcome, undefined, now)
+  }
+
+  /** A copy of a request on the connection was answered first, though it left later. */
+  onOvertaken(connection: Connection, now: number): void {
+    const index = this.#homes.get(connection)
+    if (index !== undefined) this.#health.onOutcome(index, 'overtaken', undefined, now)
+  }
+
+  /** Requests go to another endpoint as well as to that of the connection. */
+  hasBeside(connection: Connection, now: number): boolean {
+    const home = this.#homes.get(connection)
+    return this.#balancer.used(now).some(index => index !== home)
   }
 
   /** The pool of one endpoint. */
@@ -278,20 +291,22 @@ export class BalancedPool implements RequestPool {
 
   /** Answers whether there is an endpoint left. */
   #begin(ticket: Ticket, now: number): boolean {
-    const choice = this.#balancer.choose(ticket.key, ticket.tried, now)
+    const choice = this.#balancer.choose(ticket.key, ticket.tried, now, ticket.avoided)
     const pool = choice && this.#pools[choice.index]
     if (choice === undefined || pool === undefined) return false
     this.#chosenBecause[choice.index] = choice.because
     ticket.goTo(choice.index)
     this.#tickets.set(ticket.waiter, ticket)
     if (pool.live === 0) this.#arm(ticket)
-    pool.acquire(ticket, ticket.fresh, ticket.isReplay, now)
+    // A new connection is for those whose old ones may all be dead: they are another endpoint's.
+    const fresh = ticket.fresh && (ticket.avoided === undefined || ticket.avoided === choice.index)
+    pool.acquire(ticket, fresh, ticket.isReplay, now)
     return true
   }
 
   /**
-   * No answer to a connect is news as well, which else comes when `connectMs` is over: the request goes where
-   * a connection is open, and so do others until this one is made after all.
+   * No answer to a connect is news as well, which else comes when `connectMs` is over: the request goes
+   * where a connection is open, and so do others until this one is made after all.
    */
   #arm(ticket: Ticket): void {
     if (this.#attemptDelayMs === 0) return
@@ -354,6 +369,8 @@ class Ticket implements Waiter {
   readonly key: string | undefined
   readonly fresh: boolean
   readonly isReplay: boolean
+  /** See Waiter.avoids. */
+  readonly avoided: number | undefined
   timer: Timer | undefined
   readonly #owner: BalancedPool
   #tried: Set<number> | undefined
@@ -365,12 +382,14 @@ class Ticket implements Waiter {
     key: string | undefined,
     fresh: boolean,
     isReplay: boolean,
+    avoided: number | undefined,
   ) {
     this.#owner = owner
     this.waiter = waiter
     this.key = key
     this.fresh = fresh
     this.isReplay = isReplay
+    this.avoided = avoided
     this.timer = undefined
     this.#tried = undefined
   }

@@ -154,6 +154,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.balance !== undefined) options.balance = parsed.balance
   if (parsed.health !== undefined) options.health = parsed.health
   if (parsed.outlier !== undefined) options.outlier = parsed.outlier
+  if (parsed.hedge !== undefined) options.hedge = parsed.hedge
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
@@ -181,8 +182,8 @@ function adminSettings({
 }
 
 /**
- * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to send
- * it.
+ * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to
+ * send it.
  */
 function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
   const routes: RouteSettings[] = []

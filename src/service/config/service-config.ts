@@ -5,6 +5,7 @@ import type {
   EndpointOptions,
   GlobalLimits,
   HealthOptions,
+  HedgeOptions,
   Http2Options,
   Http3Options,
   LivenessOptions,
@@ -32,16 +33,17 @@ import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
 /**
- * The configuration as it is written, in a file or by a program. A duration is a number of milliseconds or a
- * string such as `30s`, a size a number of bytes or a string such as `64KiB`. Whatever names a PEM file may
- * hold the PEM itself.
+ * The configuration as it is written, in a file or by a program. A duration is a number of milliseconds or
+ * a string such as `30s`, a size a number of bytes or a string such as `64KiB`. Whatever names a PEM file
+ * may hold the PEM itself.
  */
 export interface ServiceConfig {
   /**
-   * The processes that do the work, under a supervisor that replaces those that end, hang or grow too large:
-   * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. Holds
-   * for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a service has it in
-   * its own process. Needs Linux and koffi; without them there is one process, and a warning says so.
+   * The processes that do the work, under a supervisor that replaces those that end, hang or grow too
+   * large: `auto`, one for each processor; a number; or `off`, everything in one process without a
+   * supervisor. Holds for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a
+   * service has it in its own process. Needs Linux and koffi; without them there is one process, and a
+   * warning says so.
    */
   workers?: 'auto' | 'off' | number | WorkersConfig | undefined
   /** Where clients connect, one entry for each address. */
@@ -49,8 +51,8 @@ export interface ServiceConfig {
   /** Limits of the listening side, for all listeners. */
   ingress?: OptionGroupInput<IngressLimits> | undefined
   /**
-   * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that
-   * is taken.
+   * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when
+   * that is taken.
    */
   admin?: 'off' | AdminConfig | undefined
   /** What is logged, to standard output. */
@@ -82,8 +84,8 @@ export interface ServiceConfig {
   /** Fixed addresses: `HOST:PORT` to IP. */
   resolve?: Record<string, string> | undefined
   /**
-   * Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of
-   * the system.
+   * Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those
+   * of the system.
    */
   dnsServers?: string[] | undefined
   /**
@@ -97,8 +99,8 @@ export interface ServiceConfig {
    */
   origins: Record<string, OriginConfig>
   /**
-   * Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes every
-   * request.
+   * Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes
+   * every request.
    */
   routes?: RouteConfig[] | undefined
 }
@@ -110,14 +112,15 @@ interface LogConfig {
   /** Default `text`. */
   format?: 'text' | 'json' | undefined
   /**
-   * What waits for a slow reader of the log at the most; what is more is dropped and counted. Default 1MiB.
+   * What waits for a slow reader of the log at the most; what is more is dropped and counted. Default
+   * 1MiB.
    */
   maxQueuedBytes?: number | string | undefined
   /** The same in lines. Default 10000. */
   maxQueuedLines?: number | undefined
   /**
-   * Requests that took this long or longer have a line of their own, with their tries and waits. Default 0:
-   * none has.
+   * Requests that took this long or longer have a line of their own, with their tries and waits. Default
+   * 0: none has.
    */
   slowRequest?: number | string | undefined
 }
@@ -130,11 +133,13 @@ interface AccessLogConfig {
    */
   format?: string | undefined
   /**
-   * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was renamed.
-   * Default `stdout`.
+   * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was
+   * renamed. Default `stdout`.
    */
   to?: string | undefined
-  /** The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1. */
+  /**
+   * The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1.
+   */
   sample?: number | undefined
   /**
    * The field that names a request, towards the origin as well: the client's own where it is well-formed,
@@ -193,8 +198,8 @@ interface StateConfig {
    */
   directory: string
   /**
-   * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a file
-   * that only its owner can read. Default: one that is made in the directory on first use.
+   * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a
+   * file that only its owner can read. Default: one that is made in the directory on first use.
    */
   keyFile?: string | undefined
 }
@@ -210,8 +215,8 @@ interface RouteConfig {
   /** A name, `*.suffix`, or `*`. Default: every host. */
   host?: string | undefined
   /**
-   * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came. Default:
-   * every path.
+   * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came.
+   * Default: every path.
    */
   path?: string | undefined
   /** The name of the origin. */
@@ -225,8 +230,8 @@ interface WorkersConfig {
   /** Without a sign from it for so long a worker is ended and replaced. At least 1s. Default 3s. */
   hangTimeout?: number | string | undefined
   /**
-   * Resident memory with which a worker is replaced. Default: 0.8 of the memory of the machine or container,
-   * divided by the number of workers.
+   * Resident memory with which a worker is replaced. Default: 0.8 of the memory of the machine or
+   * container, divided by the number of workers.
    */
   maxMemoryBytes?: number | string | undefined
 }
@@ -269,8 +274,9 @@ interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
   address?: string | undefined
   /**
-   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization: Bearer`):
-   * `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for everybody.
+   * Files that hold a token of 16 characters or more, which requests have to show (`Authorization:
+   * Bearer`): `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for
+   * everybody.
    */
   tokens?: { read?: string | undefined; change?: string | undefined } | undefined
   /**
@@ -289,8 +295,8 @@ export interface ListenConfig {
   tls?: { cert: string; key: string } | undefined
   /**
    * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge.
-   * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it needs
-   * `tls` and `@matrixai/quic`.
+   * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it
+   * needs `tls` and `@matrixai/quic`.
    */
   protocols?: Protocol[] | undefined
   /** HTTP/3 with clients, where `protocols` names it. */
@@ -303,9 +309,9 @@ export interface ListenConfig {
   fastOpen?: number | undefined
   /**
    * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`,
-   * haproxy's `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`. Every
-   * connection must begin with its header then, and the client that it names is the one in logs, limits and
-   * `Forwarded`. Default `false`.
+   * haproxy's `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`.
+   * Every connection must begin with its header then, and the client that it names is the one in logs,
+   * limits and `Forwarded`. Default `false`.
    */
   proxyProtocol?: boolean | string[] | undefined
 }
@@ -317,17 +323,21 @@ interface EgressConfig {
    * with `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
    */
   proxies: string[]
-  /** How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m. */
+  /**
+   * How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m.
+   */
   sticky?: number | string | undefined
-  /** PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities. */
+  /**
+   * PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities.
+   */
   ca?: string | string[] | undefined
 }
 
 /** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
 export interface OriginOptionsConfig {
   /**
-   * The protocols that may be spoken to the origin, best first. Default: all of them; an origin without TLS:
-   * `http/1.1`.
+   * The protocols that may be spoken to the origin, best first. Default: all of them; an origin without
+   * TLS: `http/1.1`.
    */
   protocols?: Protocol[] | undefined
   /** How the protocol is chosen. */
@@ -374,9 +384,11 @@ export interface OriginOptionsConfig {
   health?: OptionGroupInput<HealthOptions> | undefined
   /** When one of `endpoints` takes no requests for a while, where requests are balanced over them. */
   outlier?: OptionGroupInput<OutlierOptions> | undefined
+  /** When a second copy of a slow request is sent. */
+  hedge?: OptionGroupInput<HedgeOptions> | undefined
   /**
-   * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed
-   * host[:port].
+   * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a
+   * fixed host[:port].
    */
   hostHeader?: string | undefined
   /**
@@ -385,24 +397,24 @@ export interface OriginOptionsConfig {
    */
   earlyData?: 'off' | 'safe' | undefined
   /**
-   * Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and koffi.
-   * Default false.
+   * Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and
+   * koffi. Default false.
    */
   earlyDataOverTcp?: boolean | undefined
   /**
-   * Whether requests may go over an open HTTP/2 or HTTP/3 connection of another origin, where its address and
-   * certificate cover this one, and those of others over this one's: `auto` or `never`. Default `auto`.
+   * Whether requests may go over an open HTTP/2 or HTTP/3 connection of another origin, where its address
+   * and certificate cover this one, and those of others over this one's: `auto` or `never`. Default `auto`.
    */
   coalesce?: 'auto' | 'never' | undefined
   /**
-   * Host names that the certificate of the origin is taken to cover as well, `*` for the left-most label, so
-   * that requests of those origins may go over its connections: for private networks.
+   * Host names that the certificate of the origin is taken to cover as well, `*` for the left-most label,
+   * so that requests of those origins may go over its connections: for private networks.
    */
   certificateNames?: string[] | undefined
   /**
-   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect` opens
-   * a connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`, within
-   * bounds, or `never`. Default `auto`.
+   * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect`
+   * opens a connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`,
+   * within bounds, or `never`. Default `auto`.
    */
   preconnectHints?: 'auto' | 'never' | undefined
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
@@ -410,8 +422,8 @@ export interface OriginOptionsConfig {
   /** The name of the way out in `egress`. Default: none; connections go directly. */
   egress?: string | undefined
   /**
-   * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in
-   * a SYN. Default `off`.
+   * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data
+   * in a SYN. Default `off`.
    */
   tfo?: 'off' | 'auto' | 'on' | undefined
 }

@@ -2,7 +2,9 @@ import type { Registry } from 'prom-client'
 import type { PoolStats, TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
-/** What bounds the requests of each origin, and what was turned away. `configured` names each origin key. */
+/**
+ * What bounds the requests of each origin, and what was turned away. `configured` names each origin key.
+ */
 export function registerAdmissionMetrics(
   registry: Registry,
   configured: () => readonly { key: string; name: string }[],
@@ -63,5 +65,15 @@ export function registerAdmissionMetrics(
     'middlemile_retry_budget_refused_total',
     'Replays that were not made since the retry budget was empty',
     ({ retryBudget }, labels) => [{ labels, value: retryBudget.refused }],
+  )
+  perOrigin(
+    'counter',
+    'middlemile_hedges_total',
+    'By the outcome (won, lost, failed): second copies of slow requests; none while hedge is off',
+    ({ hedging }, labels) =>
+      Object.entries(hedging?.outcomes ?? {}).map(([outcome, value]) => ({
+        labels: { ...labels, outcome },
+        value,
+      })),
   )
 }

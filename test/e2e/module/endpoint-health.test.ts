@@ -210,6 +210,32 @@ describe.each(['http/1.1', 'h2'] as const)('three nginx over %s', protocol => {
   })
 })
 
+describe.each(['http/1.1', 'h2'] as const)('a hedged request over %s', protocol => {
+  it('is answered by another endpoint while one hangs, within the budget', async () => {
+    const servers = [await startSwitched(), await startSwitched(), await startSwitched()] as const
+    const { transport } = transportTo(
+      servers.map(({ tlsPort }) => tlsPort),
+      {
+        protocols: [protocol],
+        hedge: { quantile: 0.99, minDelayMs: 100, budgetRatio: 0.1 },
+        outlier: { consecutiveGatewayErrors: 0, consecutiveFailures: 3, ejectionMs: 60_000 },
+      },
+    )
+    expect(await statusesOf(transport, 150)).toEqual(Array(150).fill(200))
+    signal(servers[0].server, 'SIGSTOP')
+    try {
+      expect(await statusesOf(transport, 30)).toEqual(Array(30).fill(200))
+    } finally {
+      signal(servers[0].server, 'SIGCONT')
+    }
+    const [pool] = transport.stats().pools
+    const { won = 0, lost = 0, failed = 0 } = pool?.hedging?.outcomes ?? {}
+    expect(won).toBeGreaterThanOrEqual(1)
+    expect(won + lost + failed).toBeLessThanOrEqual(1 + 0.1 * 180)
+    expect(endpointsOf(transport)[0]).toMatchObject({ isUsed: false })
+  })
+})
+
 describe('two caddys over HTTP/3', () => {
   const missing = requireBinary('caddy') ?? requireQuic()
 

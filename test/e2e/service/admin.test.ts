@@ -128,6 +128,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_reuse_rate: ['gauge', ['origin', 'window']],
   middlemile_connections_needed: ['gauge', ['origin']],
   middlemile_connections_level: ['gauge', ['origin']],
+  middlemile_hedges_total: ['counter', ['origin', 'outcome']],
   middlemile_endpoint_checks_total: ['counter', ['endpoint', 'origin', 'outcome']],
   middlemile_endpoint_ejections_total: ['counter', ['endpoint', 'origin', 'reason']],
   middlemile_endpoint_healthy: ['gauge', ['endpoint', 'origin']],

@@ -110,6 +110,19 @@ describe('which endpoints are chosen from', () => {
     expect(balancer.choose(undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
   })
 
+  it.each(['round-robin', 'least-requests', 'hash'] as const)(
+    'leaves an avoided one out with %s, unless there is no other',
+    policy => {
+      const { balancer } = world(policy, [{}, {}])
+      for (let i = 0; i < 20; i += 1) {
+        expect(balancer.choose(`/${i}`, NOBODY, 0, 0)?.index).toBe(1)
+        expect(balancer.choose(`/${i}`, new Set([1]), 0, 0)?.index).toBe(0)
+      }
+      balancer.onConnectFailed(1, 'refused', 0)
+      expect(balancer.choose('/', NOBODY, 0, 0)?.index).toBe(0)
+    },
+  )
+
   it('tries an endpoint that is down again beside the requests, one connect at a time', () => {
     const { balancer } = world('round-robin', [{}, {}])
     balancer.onConnectFailed(0, 'refused', 0)

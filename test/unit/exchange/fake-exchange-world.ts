@@ -10,6 +10,7 @@ import { DispatchedExchange } from '../../../src/exchange/dispatched-exchange.ts
 import type { Admission } from '../../../src/origin/admission/admission.ts'
 import type { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
 import type { ExchangeOrigin } from '../../../src/origin/exchange-origin.ts'
+import type { Hedging } from '../../../src/origin/hedging/hedging.ts'
 import { AnswerWatch } from '../../../src/origin/lanes/answer-watch.ts'
 import { Lane } from '../../../src/origin/lanes/lane.ts'
 import type { LaneRace } from '../../../src/origin/lanes/lane-race.ts'
@@ -51,6 +52,11 @@ export class FakeExchangeWorld {
   readonly ended: ExchangeEnded[] = []
   readonly samples: ExchangeSample[] = []
   readonly answers = new AnswerWatch(this.clock)
+  hedging: Hedging | undefined
+  /** Of all exchanges together. Undefined: each has its own. */
+  retryBudget: RetryBudget | undefined
+  /** Others who wait in every pool. */
+  waiters = 0
   /** New connections that ended without an answer. */
   readonly unanswered: number[] = []
   reuses = 0
@@ -115,8 +121,9 @@ export class FakeExchangeWorld {
     const origin = {
       origin: this.#origin,
       settings,
-      retryBudget: new RetryBudget(settings.retry, this.clock.now()),
+      retryBudget: this.retryBudget ?? new RetryBudget(settings.retry, this.clock.now()),
       answers: this.answers,
+      hedging: this.hedging,
       hints: {
         isReading: this.readsHints,
         onHead: (source: string) => void this.hinted.push(source),
@@ -256,8 +263,12 @@ export class FakeExchangeWorld {
   }
 
   #pool(label: string): Pool {
+    const load = (): Pick<Pool['load'], 'waiters'> => ({ waiters: this.waiters })
     return {
       live: 1,
+      get load() {
+        return load()
+      },
       acquire: (waiter: Waiter, fresh = false, isReplay = fresh) => {
         if (!(waiter instanceof DispatchedExchange)) this.second = waiter
         this.waiting.set(waiter, label)

@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import {
   DEFAULT_HEALTH_OPTIONS,
+  DEFAULT_HEDGE_OPTIONS,
   DEFAULT_OUTLIER_OPTIONS,
   HEALTH_RANGES,
   HEALTH_TEXTS,
   HEALTH_WORDS,
+  HEDGE_RANGES,
   type HealthOptions,
+  type HedgeOptions,
   isHealthStatus,
   type NumberRange,
   OUTLIER_RANGES,
@@ -32,6 +35,11 @@ export function outlierGroup(): z.ZodType<GivenOptions<OutlierOptions>> {
   return optionGroup(DEFAULT_OUTLIER_OPTIONS, OUTLIER_RANGES, {
     latencyFactor: zeroOr(OUTLIER_RANGES.latencyFactor),
   })
+}
+
+/** The `hedge` group. */
+export function hedgeGroup(): z.ZodType<GivenOptions<HedgeOptions>> {
+  return optionGroup(DEFAULT_HEDGE_OPTIONS, HEDGE_RANGES, { quantile: zeroOr(HEDGE_RANGES.quantile) })
 }
 
 /** A number that may be a fraction. */

@@ -41,7 +41,7 @@ import {
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
-import { healthGroup, outlierGroup } from './health-fields.ts'
+import { healthGroup, hedgeGroup, outlierGroup } from './health-fields.ts'
 import { asWord, type GivenOptions, http2Group, http3Group, optionGroup, quicGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
@@ -58,7 +58,8 @@ function socketGroup(): z.ZodType<GivenOptions<SocketOptions>> {
 }
 
 /**
- * The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts.
+ * The `select` group. That a least does not exceed its most is checked over all groups: see
+ * select-faults.ts.
  */
 function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
   return optionGroup(DEFAULT_SELECT_OPTIONS, SELECT_RANGES, {
@@ -118,6 +119,7 @@ export function originOptionFields(directory: string) {
     balance: balanceGroup().optional(),
     health: healthGroup().optional(),
     outlier: outlierGroup().optional(),
+    hedge: hedgeGroup().optional(),
     hostHeader: hostHeaderField.optional(),
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),

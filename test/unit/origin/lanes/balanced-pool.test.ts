@@ -6,6 +6,7 @@ import { type BalanceOptions, DEFAULT_BALANCE_OPTIONS } from '../../../../src/ba
 import { DEFAULT_POOL_OPTIONS } from '../../../../src/base/options/options.ts'
 import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-pool.ts'
 import { Pool } from '../../../../src/pool/pool.ts'
+import type { Waiter } from '../../../../src/pool/pool-driver.ts'
 import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { healthOf } from '../../../support/endpoint-health.ts'
@@ -130,6 +131,26 @@ describe('a pool per endpoint', () => {
     expect(health.isHealthy(0)).toBe(true)
     pool.onFailed(connections[0]!, new TransportError('MM_CONNECTION_RESET', 'gone'), 0)
     expect(health.changes).toMatchObject([{ index: 0, standing: 'ejected' }])
+  })
+
+  it('sends a request away from the endpoint of the connection that it avoids, over any connection there', async () => {
+    const { connectors, pool, acquire } = setUp(2)
+    const connections: Connection[] = []
+    acquire('a', connection => connections.push(connection))
+    acquire('b', connection => connections.push(connection))
+    for (const connector of connectors) await connector.succeed(10)
+    const again: Waiter = {
+      avoids: connections[0]!,
+      onLease: connection => void connections.push(connection),
+      onLeaseFailed: () => {},
+    }
+    pool.acquire(again, true, true)
+    pool.acquire({ ...again }, true, true)
+    expect(connections.slice(2)).toEqual([connections[1], connections[1]])
+    expect([pool.hasBeside(connections[0]!, 0), connectors.map(({ started }) => started)]).toEqual([
+      true,
+      [1, 1],
+    ])
   })
 
   it('counts the end of a connection once, however many requests it carried', async () => {

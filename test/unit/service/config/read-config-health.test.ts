@@ -42,6 +42,8 @@ describe('a configuration of the health of endpoints', () => {
     ['health: { interval: 1ms }', 'origins.a.health.interval: must be at least 10 ms'],
     ['outlier: { maxEjectedShare: 2 }', 'origins.a.outlier.maxEjectedShare: '],
     ['outlier: { latencyFactor: 0.5 }', 'origins.a.outlier.latencyFactor: must be 0, or from 1 to 1000'],
+    ['hedge: { quantile: 0.5 }', 'origins.a.hedge.quantile: must be 0, or from 0.9 to 0.9999'],
+    ['hedge: { budgetRatio: 2 }', 'origins.a.hedge.budgetRatio: '],
     ['balance: { panicShare: 50 }', 'origins.a.balance.panicShare: '],
   ])('%s is refused where it stands', (options, fault) => {
     expect(faults(options)).toEqual([expect.stringContaining(fault)])

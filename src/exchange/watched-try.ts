@@ -3,35 +3,40 @@ import { isRepeatable } from '../base/http/exchange.ts'
 import type { PathUser } from '../origin/paths/http3-paths.ts'
 import { type HedgedExchange, HedgedRequest, type HedgedRequestParts } from './hedged-request.ts'
 
-interface Http3TryParts extends HedgedRequestParts {
+interface WatchedTryParts extends HedgedRequestParts {
   readonly exchange: HedgedExchange & PathUser
 }
 
 /**
- * What a try over HTTP/3 has beside its connection: a path, which may become unresponsive while the request
- * is out, and the hedged request of one that may be sent twice.
+ * What a try has beside its connection while its answer is waited for: over HTTP/3 a path, which may become
+ * unresponsive meanwhile, and the hedged request of one that may be sent twice.
  */
-export class Http3Try {
-  readonly #parts: Http3TryParts
+export class WatchedTry {
+  readonly #parts: WatchedTryParts
   #hedge: HedgedRequest | undefined
 
-  constructor(parts: Http3TryParts) {
+  constructor(parts: WatchedTryParts) {
     this.#parts = parts
+    this.#hedge = undefined
   }
 
   /** The request leaves: the path reports to the exchange until `leave`. */
   join(): void {
-    this.#parts.path.join(this.#parts.exchange)
+    this.#parts.path?.join(this.#parts.exchange)
   }
 
   leave(): void {
-    this.#parts.path.leave(this.#parts.exchange)
+    this.#parts.path?.leave(this.#parts.exchange)
   }
 
-  /** A second copy may follow when no answer comes. */
-  hedge(): void {
-    this.#hedge = new HedgedRequest(this.#parts)
-    this.#hedge.start()
+  /** A second copy may follow when the path seems to be to blame that no answer comes. */
+  hedgePath(): void {
+    this.#hedgeOf().watchPath()
+  }
+
+  /** A second copy may follow when no answer comes for longer than most take. */
+  hedgeTail(): void {
+    this.#hedgeOf().watchTail()
   }
 
   /** What can be sent twice is, over another connection; the rest waits for what becomes of this one. */
@@ -40,13 +45,12 @@ export class Http3Try {
     const { body, upgrade } = request
     if (upgrade !== undefined || !isRepeatable(request)) return
     if (body !== null && !(body instanceof Uint8Array)) return
-    this.#hedge ??= new HedgedRequest(this.#parts)
-    this.#hedge.onPathUnresponsive()
+    this.#hedgeOf().onPathUnresponsive()
   }
 
   onAnswered(): void {
     this.leave()
-    this.#parts.path.onAnswered()
+    this.#parts.path?.onAnswered()
     this.endHedge()
   }
 
@@ -64,5 +68,10 @@ export class Http3Try {
   endHedge(): void {
     this.#hedge?.end()
     this.#hedge = undefined
+  }
+
+  #hedgeOf(): HedgedRequest {
+    this.#hedge ??= new HedgedRequest(this.#parts)
+    return this.#hedge
   }
 }
