@@ -129,17 +129,23 @@ function keysTable(fields) {
   return ['| key | values | meaning |', '|---|---|---|', ...rows].join('\n')
 }
 
+/** What stands at the top of a configuration and is shown with it. */
+const SECTION = /^((?:Log|AccessLog|Forwarding|Shutdown|State|Qlog|Http3Listen)Config) \| undefined$/
+
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
   return fields.flatMap(({ name, type, doc, fields: inner }) => {
     const key = prefix + name
-    if (inner === undefined) return [{ key, type, doc }]
-    return [{ key, type: 'mapping', doc }, ...flat(inner, `${key}.`)]
+    const section = SECTION.exec(type ?? '')?.[1]
+    const parts = inner ?? (section === undefined ? undefined : readInterface(section).fields)
+    if (parts === undefined) return [{ key, type, doc }]
+    return [{ key, type: 'mapping', doc }, ...flat(parts, `${key}.`)]
   })
 }
 
 /** A type as an operator writes a value. */
 function values(type, key) {
+  if (type.endsWith(' | undefined')) return values(type.slice(0, -' | undefined'.length), key)
   const group = /^OptionGroupInput<(\w+)>$/.exec(type)?.[1]
   if (group !== undefined) {
     // Two groups are called `limits` in a configuration.
@@ -160,13 +166,13 @@ function values(type, key) {
     'Record<string, EgressConfig>': 'mapping',
     'string | string[]': 'text or list',
     OriginOptionsConfig: 'mapping',
-    "Omit<TlsOptions, 'ca'> & { ca?: string | string[] }": 'mapping',
+    "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | AdminConfig": '`off`, mapping',
-    '{ read?: string; change?: string }': '`{ read, change }`',
-    '{ cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }':
-      '`{ cert, key, clientCa, changeNames }`',
-    "'off' | { port?: number; maxAge?: number | string }": '`off`, or `{ port, maxAge }`',
+    '{ read?: string | undefined; change?: string | undefined }': '`{ read, change }`',
+    AdminTlsConfig: '`{ cert, key, clientCa, changeNames }`',
+    "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
+      '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',
@@ -176,7 +182,6 @@ function values(type, key) {
     mapping: 'mapping',
   }[type]
   if (known !== undefined) return known
-  if (type.endsWith(' | undefined')) return values(type.slice(0, -' | undefined'.length), key)
   const words = namedWords(type) ?? type
   if (words.endsWith('[]')) return `list of ${values(words.slice(0, -2), key)}`
   const [, all, without] = /^Exclude<(\w+), ('[^']*')>$/.exec(words) ?? []

@@ -9,6 +9,7 @@ import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
+import { layered } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import {
   DEFAULT_GLOBAL_LIMITS,
@@ -125,7 +126,7 @@ class PooledTransport implements Transport {
       entryOf: key => this.#entries.get(key),
       shareOf: key => originShares?.figuresOf(key),
     })
-    const { networkCheckMs } = { ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver }
+    const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
     this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))
     const originShares = shares && new OriginShares({ port: shares, clock, member: randomUUID() })
     this.#pools = new Pools(
@@ -431,12 +432,12 @@ function globalLimits(options: TransportOptions): GlobalLimits {
   const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS
   const share = descriptors === undefined ? Infinity : shareDescriptors(descriptors).origins
   const total = options.limits?.maxTotalConnections ?? maxTotalConnections
-  const limits = checkNumbers('limits', {
+  const defaults: GlobalLimits = {
     ...DEFAULT_GLOBAL_LIMITS,
     maxTotalConnections: Math.min(maxTotalConnections, share),
     maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
-    ...options.limits,
-  })
+  }
+  const limits = checkNumbers('limits', layered(defaults, options.limits))
   if (limits.dialShare <= 1) return limits
   throw new TransportError(
     'MM_INVALID_ARGUMENT',

@@ -14,12 +14,18 @@ export function defaultRoots(): Buffer {
 }
 
 function fromRuntime(): readonly string[] {
-  // Node 22.15 and later.
-  if ('getCACertificates' in tls && typeof tls.getCACertificates === 'function') {
-    const known: unknown = tls.getCACertificates('default')
-    if (Array.isArray(known)) return known.map(String)
-  }
-  return [...tls.rootCertificates, ...extraRoots()]
+  return runtimeRoots() ?? [...tls.rootCertificates, ...extraRoots()]
+}
+
+/**
+ * What the runtime trusts now, by its own word. Undefined: it cannot be asked, before Node 22.15.
+ * `Reflect` keeps the name from bundlers: an import of it, which webpack makes of
+ * `tls.getCACertificates`, fails to link there.
+ */
+export function runtimeRoots(): readonly string[] | undefined {
+  const ask: unknown = Reflect.get(tls, 'getCACertificates')
+  const known: unknown = typeof ask === 'function' ? ask('default') : undefined
+  return Array.isArray(known) ? known.map(String) : undefined
 }
 
 /** Like Node, which warns about a file that it cannot read and goes on. */

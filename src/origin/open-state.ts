@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import tls from 'node:tls'
 import type { Clock } from '../base/clock.ts'
+import { runtimeRoots } from '../base/default-roots.ts'
 import { TransportError } from '../base/errors.ts'
 import { checkNumbers } from '../base/options/check-options.ts'
-import { DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../base/options/options.ts'
+import { DEFAULT_TICKET_STORE_OPTIONS, layered, type TicketStoreOptions } from '../base/options/options.ts'
 import { DEFAULT_GLOBAL_LIMITS, type TransportOptions } from '../base/options/transport-options.ts'
 import { OriginRecordStore, type OriginShelfConfig } from '../state/origin-record-store.ts'
 import { SealedTicketStore } from '../state/sealed-ticket-store.ts'
@@ -38,8 +38,9 @@ export function openState(
   { tickets, state, limits }: Pick<TransportOptions, 'tickets' | 'state' | 'limits'>,
   { clock, origins, onFault }: OpenStateHooks,
 ): OpenState {
-  checkTickets({ ...DEFAULT_TICKET_STORE_OPTIONS, ...tickets })
-  const forgetful: OpenState = { tickets: new TicketStore(tickets), shelf: undefined, flush: () => {} }
+  const ticketOptions = layered(DEFAULT_TICKET_STORE_OPTIONS, tickets)
+  checkTickets(ticketOptions)
+  const forgetful: OpenState = { tickets: new TicketStore(ticketOptions), shelf: undefined, flush: () => {} }
   if (state === undefined) return forgetful
   const { directory, keyFile } = state
   if (typeof directory !== 'string' || directory === '') {
@@ -69,7 +70,7 @@ export function openState(
   const shelf =
     origins && records && new OriginRecordStore({ store: records, clock, maxOrigins, ...origins, onFault })
   return {
-    tickets: hasKey ? new TicketStore(tickets, keeping) : forgetful.tickets,
+    tickets: hasKey ? new TicketStore(ticketOptions, keeping) : forgetful.tickets,
     shelf,
     flush: () => {
       vault.flush()
@@ -111,7 +112,7 @@ const FLAGS = /--use-(?:openssl|bundled|system)-ca/g
 export function runtimeTrust(
   environment: NodeJS.ProcessEnv = process.env,
   flags: readonly string[] = process.execArgv,
-  authorities: readonly string[] | undefined = defaultAuthorities(),
+  authorities: readonly string[] | undefined = runtimeRoots(),
 ): string {
   const extra = environment['NODE_EXTRA_CA_CERTS']
   const chosen = [...flags, environment['NODE_OPTIONS'] ?? ''].join(' ').match(FLAGS)
@@ -119,20 +120,10 @@ export function runtimeTrust(
     process.version, // the built-in list of authorities comes with Node
     extra === undefined || extra === '' ? null : contents(extra),
     chosen,
-    authorities ?? null,
+    authorities ?? null, // a program may replace it, from Node 22.19 and 24.5 on; after this is not seen
     ...PLACES.map(name => environment[name] ?? null),
   ]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
-}
-
-/**
- * The list that a program may replace while it runs: tls.setDefaultCACertificates, from Node 22.19 and 24.5
- * on. Undefined: it cannot. What it does after the transport was made is not seen.
- */
-function defaultAuthorities(): readonly string[] | undefined {
-  // What the types of Node 20 do not know yet.
-  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
-  return getCACertificates?.('default')
 }
 
 /** Node warns of a file that it cannot read, and goes on without it; so do we. */

@@ -4,6 +4,7 @@ import { guarded } from '../base/guard.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { layered } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { FastOpen } from '../connect/fast-open/fast-open.ts'
@@ -88,7 +89,7 @@ export class OriginMaker {
     this.clock = clock
     this.preconnectHints = new PreconnectHints(options, origin => parts.hintTarget(origin)?.hints)
     const { dnsServers } = options
-    const resolverOptions = checkResolverOptions({ ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver })
+    const resolverOptions = checkResolverOptions(layered(DEFAULT_RESOLVER_OPTIONS, options.resolver))
     const find =
       lookup === undefined
         ? new AddressLookup({ clock, options: resolverOptions, servers: dnsServers }).find

@@ -38,8 +38,8 @@ import {
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TIMEOUTS,
-  type Given,
   isRetryableStatus,
+  layered,
   type OriginOptions,
   type PoolOptions,
   REUSE_MODES,
@@ -159,18 +159,6 @@ export class SettingsBook {
     const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
     return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve, this.#egress)
   }
-}
-
-/**
- * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in
- * JavaScript; a spread would let it win.
- */
-function layered<T extends object>(defaults: T, ...layers: (Given<T> | undefined)[]): T {
-  const merged = { ...defaults }
-  for (const layer of layers)
-    for (const [name, value] of Object.entries(layer ?? {}))
-      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // of that name
-  return merged
 }
 
 function mergeSettings(

@@ -53,11 +53,11 @@ export interface QlogOptions {
   /** Once, when the file cannot be made or written, or is full. Requests go on, without a trace. */
   readonly onFault: (message: string) => void
   /** Every request has an event, too. Default false: connections, races and decisions only. */
-  readonly exchanges?: boolean
+  readonly exchanges?: boolean | undefined
   /** The file takes no more when it has come to this. Default 256 MiB. */
-  readonly maxFileBytes?: number
+  readonly maxFileBytes?: number | undefined
   /** Default: that of the system, which is that of a transport. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /** An observer that writes a trace, and its file. */

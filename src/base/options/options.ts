@@ -276,6 +276,18 @@ export interface TlsOptions {
 export type Given<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 /**
+ * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in
+ * JavaScript; a spread would let it win.
+ */
+export function layered<T extends object>(defaults: T, ...layers: (Given<T> | undefined)[]): T {
+  const merged = { ...defaults }
+  for (const layer of layers)
+    for (const [name, value] of Object.entries(layer ?? {}))
+      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // of that name
+  return merged
+}
+
+/**
  * What may differ from origin to origin.
  *
  * @example

@@ -1,6 +1,6 @@
 import type { Observer } from '../events/observer.ts'
 import type { EgressOptions } from './egress-options.ts'
-import type { OriginOptions, TicketStoreOptions } from './options.ts'
+import type { Given, OriginOptions, TicketStoreOptions } from './options.ts'
 import type { ResolverOptions } from './resolver-options.ts'
 
 /**
@@ -18,43 +18,43 @@ import type { ResolverOptions } from './resolver-options.ts'
  */
 export interface TransportOptions {
   /** Of every origin. Default: the defaults of each group (`middlemile/options`). */
-  defaults?: OriginOptions
+  defaults?: OriginOptions | undefined
   /**
    * Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. Default: none; an
    * origin that is not named has `defaults`.
    */
-  origins?: Readonly<Record<string, OriginOptions>>
+  origins?: Readonly<Record<string, OriginOptions>> | undefined
   /** Ways out by name, which `egress` of an origin takes. Default: none; everything goes directly. */
   egress?: Readonly<Record<string, EgressOptions>> | undefined
   /** Over all origins. Default: at most 1,024 connections, fewer where descriptors are few. */
-  limits?: Partial<GlobalLimits>
+  limits?: Given<GlobalLimits> | undefined
   /**
    * TLS session tickets. Read when the transport is made, not by configure(). Default:
    * `DEFAULT_TICKET_STORE_OPTIONS`.
    */
-  tickets?: Partial<TicketStoreOptions>
+  tickets?: Given<TicketStoreOptions> | undefined
   /** What is kept between runs. Default: nothing. Read when the transport is made, not by configure(). */
-  state?: StateOptions
+  state?: StateOptions | undefined
   /**
    * Name resolution. Read when the transport is made, not by configure(). Default:
    * `DEFAULT_RESOLVER_OPTIONS`.
    */
-  resolver?: Partial<ResolverOptions>
+  resolver?: Given<ResolverOptions> | undefined
   /**
    * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records, and for
    * addresses unless `resolver.addresses` is `system`. Default: those of the system. Read when the transport
    * is made, not by configure().
    */
-  dnsServers?: readonly string[]
+  dnsServers?: readonly string[] | undefined
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */
-  resolve?: Readonly<Record<string, string>>
+  resolve?: Readonly<Record<string, string>> | undefined
   /**
    * Hosts under which clients know an origin, where that is not the host of its URL: a name, or `*.` and a
    * suffix, to the URL of the origin. Hints to preconnect name those (`preconnectHints`). Default: none.
    */
-  publicHosts?: Readonly<Record<string, string>>
+  publicHosts?: Readonly<Record<string, string>> | undefined
   /** Called with every event, synchronously. Default: none. */
-  observer?: Observer
+  observer?: Observer | undefined
   /**
    * Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the
    * traffic. Default: none.

@@ -18,11 +18,11 @@ export interface SizingInput {
   readonly latencyMs: number
   readonly protocol: Protocol
   /** Room for bursts: 1.5 is half as much again. */
-  readonly headroom?: number
+  readonly headroom?: number | undefined
   /** Default: 100 (HTTP/2, HTTP/3), 1 (HTTP/1.1, which has no other value). */
-  readonly streamsPerConnection?: number
+  readonly streamsPerConnection?: number | undefined
   /** How many edges send as much to the same origin. */
-  readonly edges?: number
+  readonly edges?: number | undefined
 }
 
 /**

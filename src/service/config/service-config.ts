@@ -46,141 +46,54 @@ export interface ServiceConfig {
    * service has it in its own process. Needs Linux and koffi; without them there is one process, and a
    * warning says so.
    */
-  workers?: 'auto' | 'off' | number | WorkersConfig
+  workers?: 'auto' | 'off' | number | WorkersConfig | undefined
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
   /** Limits of the listening side, for all listeners. */
-  ingress?: OptionGroupInput<IngressLimits>
+  ingress?: OptionGroupInput<IngressLimits> | undefined
   /**
    * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when
    * that is taken.
    */
-  admin?: 'off' | AdminConfig
+  admin?: 'off' | AdminConfig | undefined
   /** What is logged, to standard output. */
-  log?: {
-    /** Connection events are at `info`, requests at `debug`. Default `info`. */
-    level?: LogLevel
-    /** Default `text`. */
-    format?: 'text' | 'json'
-    /**
-     * What waits for a slow reader of the log at the most; what is more is dropped and counted. Default
-     * 1MiB.
-     */
-    maxQueuedBytes?: number | string
-    /** The same in lines. Default 10000. */
-    maxQueuedLines?: number
-    /**
-     * Requests that took this long or longer have a line of their own, with their tries and waits. Default
-     * 0: none has.
-     */
-    slowRequest?: number | string
-  }
+  log?: LogConfig | undefined
   /** A line for each request, when it has ended. Default: there is none. */
-  accessLog?: {
-    /**
-     * `json`, `common`, `combined`, or a template of text and variables such as `$client $status $totalMs
-     * "${header.user-agent}"`. Default `json`.
-     */
-    format?: string
-    /**
-     * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was
-     * renamed. Default `stdout`.
-     */
-    to?: string
-    /**
-     * The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1.
-     */
-    sample?: number
-    /**
-     * The field that names a request, towards the origin as well: the client's own where it is well-formed,
-     * else a new one. It ends in `-id`. `off`: it is neither read nor made. Default `x-request-id`.
-     */
-    requestId?: string
-    /** What waits to be written at the most; what is more is dropped and counted. Default 4MiB. */
-    maxQueuedBytes?: number | string
-  }
+  accessLog?: AccessLogConfig | undefined
   /** How requests are passed on. */
-  forwarding?: {
-    /** Our name in Via and Proxy-Status. Default `middlemile`. */
-    via?: string
-    /** Which fields tell an origin about the client. Default `both`. */
-    forwarded?: ForwardedMode
-    /**
-     * Whose Forwarded and X-Forwarded-* are believed and extended, instead of dropped: addresses and
-     * networks of the proxies in front, such as `[10.0.0.0/8, "2001:db8::/32"]`; true: everybody's. Both
-     * families then say the same; where they disagree X-Forwarded-For counts. Default false: nobody's.
-     */
-    trustForwarded?: boolean | string[]
-    /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
-    by?: string
-    /** How much of responses is buffered for slow clients, and when such a client is ended. */
-    buffering?: OptionGroupInput<BufferOptions>
-  }
+  forwarding?: ForwardingConfig | undefined
   /**
    * How much of an error clients receive, in bodies and `Proxy-Status`. `brief`: the code and its name.
    * `detail`: the message too, which may name addresses and limits behind the connector; the log has it
    * always. Default `brief`.
    */
-  errors?: ErrorDetail
+  errors?: ErrorDetail | undefined
   /** What becomes of memory that is needed no more. */
-  memory?: OptionGroupInput<MemoryOptions>
+  memory?: OptionGroupInput<MemoryOptions> | undefined
   /** How a drain goes, and what ends the process. */
-  shutdown?: {
-    /**
-     * How long the listeners go on after `/readyz` has turned 503, so that a load balancer finds out first.
-     * Default 0.
-     */
-    delay?: number | string
-    /** How long a drain waits before it closes what is left. Default 30s. */
-    drainTimeout?: number | string
-    /**
-     * Keeps the admin port while a drain lasts, to watch it; a successor on the same port then has to wait.
-     * Default false.
-     */
-    keepAdmin?: boolean
-    /**
-     * Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never
-     * does. Default 10.
-     */
-    maxFaults?: number
-    /** The time within which `maxFaults` are counted. Default 60s. */
-    faultWindow?: number | string
-  }
+  shutdown?: ShutdownConfig | undefined
   /** What is kept from one run to the next. Several processes may share it. */
-  state?: {
-    /**
-     * Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere.
-     */
-    directory: string
-    /**
-     * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a
-     * file that only its owner can read. Default: one that is made in the directory on first use.
-     */
-    keyFile?: string
-  }
+  state?: StateConfig | undefined
   /** A trace of connections and choices in the format of qlog. */
-  qlog?: {
-    /** Where it is written, relative to the file; one file per run. Default: nowhere. */
-    directory: string
-  }
+  qlog?: QlogConfig | undefined
   /** Ways out by name: the proxies that carry the connections of the origins whose `egress` names it. */
-  egress?: Record<string, EgressConfig>
+  egress?: Record<string, EgressConfig> | undefined
   /** Limits over all origins together. */
-  limits?: OptionGroupInput<GlobalLimits>
+  limits?: OptionGroupInput<GlobalLimits> | undefined
   /** How names are looked up, and how often the addresses of this machine are looked at. */
-  resolver?: OptionGroupInput<ResolverOptions>
+  resolver?: OptionGroupInput<ResolverOptions> | undefined
   /** Fixed addresses: `HOST:PORT` to IP. */
-  resolve?: Record<string, string>
+  resolve?: Record<string, string> | undefined
   /**
    * Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those
    * of the system.
    */
-  dnsServers?: string[]
+  dnsServers?: string[] | undefined
   /**
    * What holds for every origin that does not say otherwise: the same keys as an origin's, from `protocols`
    * on.
    */
-  defaults?: OriginOptionsConfig
+  defaults?: OriginOptionsConfig | undefined
   /**
    * By name; the name is the metric label. No origin can be called `none` or `removed`: metrics count under
    * these what belongs to no origin.
@@ -190,18 +103,123 @@ export interface ServiceConfig {
    * Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes
    * every request.
    */
-  routes?: RouteConfig[]
+  routes?: RouteConfig[] | undefined
+}
+
+/** `log` of a configuration. */
+interface LogConfig {
+  /** Connection events are at `info`, requests at `debug`. Default `info`. */
+  level?: LogLevel | undefined
+  /** Default `text`. */
+  format?: 'text' | 'json' | undefined
+  /**
+   * What waits for a slow reader of the log at the most; what is more is dropped and counted. Default
+   * 1MiB.
+   */
+  maxQueuedBytes?: number | string | undefined
+  /** The same in lines. Default 10000. */
+  maxQueuedLines?: number | undefined
+  /**
+   * Requests that took this long or longer have a line of their own, with their tries and waits. Default
+   * 0: none has.
+   */
+  slowRequest?: number | string | undefined
+}
+
+/** `accessLog` of a configuration. */
+interface AccessLogConfig {
+  /**
+   * `json`, `common`, `combined`, or a template of text and variables such as `$client $status $totalMs
+   * "${header.user-agent}"`. Default `json`.
+   */
+  format?: string | undefined
+  /**
+   * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was
+   * renamed. Default `stdout`.
+   */
+  to?: string | undefined
+  /**
+   * The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1.
+   */
+  sample?: number | undefined
+  /**
+   * The field that names a request, towards the origin as well: the client's own where it is well-formed,
+   * else a new one. It ends in `-id`. `off`: it is neither read nor made. Default `x-request-id`.
+   */
+  requestId?: string | undefined
+  /** What waits to be written at the most; what is more is dropped and counted. Default 4MiB. */
+  maxQueuedBytes?: number | string | undefined
+}
+
+/** `forwarding` of a configuration. */
+interface ForwardingConfig {
+  /** Our name in Via and Proxy-Status. Default `middlemile`. */
+  via?: string | undefined
+  /** Which fields tell an origin about the client. Default `both`. */
+  forwarded?: ForwardedMode | undefined
+  /**
+   * Whose Forwarded and X-Forwarded-* are believed and extended, instead of dropped: addresses and
+   * networks of the proxies in front, such as `[10.0.0.0/8, "2001:db8::/32"]`; true: everybody's. Both
+   * families then say the same; where they disagree X-Forwarded-For counts. Default false: nobody's.
+   */
+  trustForwarded?: boolean | string[] | undefined
+  /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
+  by?: string | undefined
+  /** How much of responses is buffered for slow clients, and when such a client is ended. */
+  buffering?: OptionGroupInput<BufferOptions> | undefined
+}
+
+/** `shutdown` of a configuration. */
+interface ShutdownConfig {
+  /**
+   * How long the listeners go on after `/readyz` has turned 503, so that a load balancer finds out first.
+   * Default 0.
+   */
+  delay?: number | string | undefined
+  /** How long a drain waits before it closes what is left. Default 30s. */
+  drainTimeout?: number | string | undefined
+  /**
+   * Keeps the admin port while a drain lasts, to watch it; a successor on the same port then has to wait.
+   * Default false.
+   */
+  keepAdmin?: boolean | undefined
+  /**
+   * Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never
+   * does. Default 10.
+   */
+  maxFaults?: number | undefined
+  /** The time within which `maxFaults` are counted. Default 60s. */
+  faultWindow?: number | string | undefined
+}
+
+/** `state` of a configuration. */
+interface StateConfig {
+  /**
+   * Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere.
+   */
+  directory: string
+  /**
+   * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a
+   * file that only its owner can read. Default: one that is made in the directory on first use.
+   */
+  keyFile?: string | undefined
+}
+
+/** `qlog` of a configuration. */
+interface QlogConfig {
+  /** Where it is written, relative to the file; one file per run. Default: nowhere. */
+  directory: string
 }
 
 /** The most specific route wins: a full host before `*.suffix` before `*`, then the longest path. */
 interface RouteConfig {
   /** A name, `*.suffix`, or `*`. Default: every host. */
-  host?: string
+  host?: string | undefined
   /**
    * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came.
    * Default: every path.
    */
-  path?: string
+  path?: string | undefined
   /** The name of the origin. */
   origin: string
 }
@@ -209,32 +227,65 @@ interface RouteConfig {
 /** The processes of a service, where their number is not all that there is to say. */
 interface WorkersConfig {
   /** How many. Default `auto`. */
-  count?: 'auto' | 'off' | number
+  count?: 'auto' | 'off' | number | undefined
   /** Without a sign from it for so long a worker is ended and replaced. At least 1s. Default 3s. */
-  hangTimeout?: number | string
+  hangTimeout?: number | string | undefined
   /**
    * Resident memory with which a worker is replaced. Default: 0.8 of the memory of the machine or
    * container, divided by the number of workers.
    */
-  maxMemoryBytes?: number | string
+  maxMemoryBytes?: number | string | undefined
+}
+
+/** `http3` of a listener. */
+interface Http3ListenConfig {
+  /**
+   * Whether clients have to prove their address first (Retry, RFC 9000 8.1.2), which costs them a round trip:
+   * `under-load`, when 500 handshakes are under way; `always`; `never`. Default `under-load`.
+   */
+  retry?: RetryRule | undefined
+  /**
+   * `safe`: requests with a safe method and no body are served before the handshake is complete (0-RTT),
+   * with `Early-Data: 1`, and the origin's 425 goes to the client (RFC 8470); others wait for the
+   * handshake. Default `off`.
+   */
+  earlyData?: 'off' | 'safe' | undefined
+  /**
+   * Clients may move to another address in mid-connection. Only where all clients are yours: see
+   * docs/http3-clients.md. Default `off`.
+   */
+  clientMigration?: 'off' | 'on' | undefined
+  /**
+   * What responses announce: the `port` that clients reach (default: that of the listener), for `maxAge`
+   * (default 1d); `off`: nothing.
+   */
+  altSvc?: 'off' | { port?: number | undefined; maxAge?: number | string | undefined } | undefined
+}
+
+/** `admin.tls` of a configuration. */
+interface AdminTlsConfig {
+  cert: string
+  key: string
+  clientCa?: string | string[] | undefined
+  changeNames?: string[] | undefined
 }
 
 /** The admin server. Beyond loopback it asks for a token or a client certificate. */
 interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
-  address?: string
+  address?: string | undefined
   /**
    * Files that hold a token of 16 characters or more, which requests have to show (`Authorization:
    * Bearer`): `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for
    * everybody.
    */
-  tokens?: { read?: string; change?: string }
+  tokens?: { read?: string | undefined; change?: string | undefined } | undefined
   /**
    * HTTPS, with certificate and key, PEM or files of it. With `clientCa`, certificates of that authority
    * count as a token: for everything, or, where `changeNames` lists names of certificates, for reading but
    * with those.
    */
-  tls?: { cert: string; key: string; clientCa?: string | string[]; changeNames?: string[] }
+  tls?: AdminTlsConfig | undefined
 }
 
 /** One address that clients connect to. */
@@ -252,56 +303,34 @@ export interface ListenConfig {
      * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3. Default:
      * nobody is asked.
      */
-    clientCa?: string | string[]
+    clientCa?: string | string[] | undefined
     /**
      * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on as a
      * client without. Default `require`, where `clientCa` is given.
      */
-    clientCertificates?: ClientCertificates
-  }
+    clientCertificates?: ClientCertificates | undefined
+  } | undefined
   /**
    * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge.
    * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it
    * needs `tls` and `@matrixai/quic`.
    */
-  protocols?: Protocol[]
+  protocols?: Protocol[] | undefined
   /** HTTP/3 with clients, where `protocols` names it. */
-  http3?: {
-    /**
-     * Whether clients have to prove their address first (Retry, RFC 9000 8.1.2), which costs them a round
-     * trip: `under-load`, when 500 handshakes are under way; `always`; `never`. Default `under-load`.
-     */
-    retry?: RetryRule
-    /**
-     * `safe`: requests with a safe method and no body are served before the handshake is complete (0-RTT),
-     * with `Early-Data: 1`, and the origin's 425 goes to the client (RFC 8470); others wait for the
-     * handshake. Default `off`.
-     */
-    earlyData?: 'off' | 'safe'
-    /**
-     * Clients may move to another address in mid-connection. Only where all clients are yours: see
-     * docs/http3-clients.md. Default `off`.
-     */
-    clientMigration?: 'off' | 'on'
-    /**
-     * What responses announce: the `port` that clients reach (default: that of the listener), for `maxAge`
-     * (default 1d); `off`: nothing.
-     */
-    altSvc?: 'off' | { port?: number; maxAge?: number | string }
-  }
+  http3?: Http3ListenConfig | undefined
   /**
    * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0:
    * off. Only with `tls`. Where the kernel does not allow it (net.ipv4.tcp_fastopen without 0x2) or native
    * calls are missing, a warning says so, and the listener works without.
    */
-  fastOpen?: number
+  fastOpen?: number | undefined
   /**
    * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`,
    * haproxy's `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`.
    * Every connection must begin with its header then, and the client that it names is the one in logs,
    * limits and `Forwarded`. Default `false`.
    */
-  proxyProtocol?: boolean | string[]
+  proxyProtocol?: boolean | string[] | undefined
 }
 
 /** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
@@ -314,11 +343,11 @@ interface EgressConfig {
   /**
    * How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m.
    */
-  sticky?: number | string
+  sticky?: number | string | undefined
   /**
    * PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities.
    */
-  ca?: string | string[]
+  ca?: string | string[] | undefined
 }
 
 /** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
@@ -327,93 +356,93 @@ export interface OriginOptionsConfig {
    * The protocols that may be spoken to the origin, best first. Default: all of them; an origin without
    * TLS: `http/1.1`.
    */
-  protocols?: Protocol[]
+  protocols?: Protocol[] | undefined
   /** How the protocol is chosen. */
-  select?: OptionGroupInput<SelectOptions>
+  select?: OptionGroupInput<SelectOptions> | undefined
   /** The connections to the origin. */
-  pool?: OptionGroupInput<PoolOptions>
+  pool?: OptionGroupInput<PoolOptions> | undefined
   /**
    * Which requests may go over a connection that has carried others, as HAProxy's `http-reuse`: `never`,
    * `safe`, `aggressive` or `always`. Default `always`.
    */
-  reuse?: ReuseMode
+  reuse?: ReuseMode | undefined
   /** What is aimed at with the connections to the origin. */
-  objective?: OptionGroupInput<ObjectiveOptions>
+  objective?: OptionGroupInput<ObjectiveOptions> | undefined
   /** What the origin is spared: a ceiling for its connections, and turns for those who wait. */
-  protection?: OptionGroupInput<ProtectionOptions>
+  protection?: OptionGroupInput<ProtectionOptions> | undefined
   /** Deadlines of connects and exchanges. */
-  timeouts?: OptionGroupInput<TimeoutOptions>
+  timeouts?: OptionGroupInput<TimeoutOptions> | undefined
   /** Replays. */
-  retry?: OptionGroupInput<RetryOptions>
+  retry?: OptionGroupInput<RetryOptions> | undefined
   /** Bounds above which requests to the origin fail at once. */
-  breakers?: OptionGroupInput<BreakerOptions>
+  breakers?: OptionGroupInput<BreakerOptions> | undefined
   /** A limit of concurrency that follows what the origin bears. */
-  concurrency?: OptionGroupInput<ConcurrencyOptions>
+  concurrency?: OptionGroupInput<ConcurrencyOptions> | undefined
   /** What the responses of the origin may cost. */
-  limits?: OptionGroupInput<ResponseLimits>
+  limits?: OptionGroupInput<ResponseLimits> | undefined
   /** HTTP/2 towards the origin. */
-  http2?: OptionGroupInput<Http2Options>
+  http2?: OptionGroupInput<Http2Options> | undefined
   /** QUIC towards the origin. */
-  quic?: OptionGroupInput<QuicOptions>
+  quic?: OptionGroupInput<QuicOptions> | undefined
   /** HTTP/3 towards the origin. */
-  http3?: OptionGroupInput<Http3Options>
+  http3?: OptionGroupInput<Http3Options> | undefined
   /** How an unresponsive peer is found. */
-  liveness?: OptionGroupInput<LivenessOptions>
+  liveness?: OptionGroupInput<LivenessOptions> | undefined
   /**
    * Trust and identity towards the origin. Default: Node's own list of authorities, and certificates are
    * verified.
    */
-  tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
+  tls?: (Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined }) | undefined
   /** Options of the kernel for TCP connections. */
-  socket?: OptionGroupInput<SocketOptions>
+  socket?: OptionGroupInput<SocketOptions> | undefined
   /** How requests are spread over `endpoints`. */
-  balance?: OptionGroupInput<BalanceOptions>
+  balance?: OptionGroupInput<BalanceOptions> | undefined
   /** Checks of `endpoints`, where requests are balanced over them. */
-  health?: OptionGroupInput<HealthOptions>
+  health?: OptionGroupInput<HealthOptions> | undefined
   /** When one of `endpoints` takes no requests for a while, where requests are balanced over them. */
-  outlier?: OptionGroupInput<OutlierOptions>
+  outlier?: OptionGroupInput<OutlierOptions> | undefined
   /** When a second copy of a slow request is sent. */
-  hedge?: OptionGroupInput<HedgeOptions>
+  hedge?: OptionGroupInput<HedgeOptions> | undefined
   /**
    * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a
    * fixed host[:port].
    */
-  hostHeader?: string
+  hostHeader?: string | undefined
   /**
    * Which requests may travel in early data (0-RTT): none, or those with a safe method and no body. Default
    * `off`.
    */
-  earlyData?: 'off' | 'safe'
+  earlyData?: 'off' | 'safe' | undefined
   /**
    * Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and
    * koffi. Default false.
    */
-  earlyDataOverTcp?: boolean
+  earlyDataOverTcp?: boolean | undefined
   /**
    * Whether requests may go over an open HTTP/2 or HTTP/3 connection of another origin, where its address
    * and certificate cover this one, and those of others over this one's: `auto` or `never`. Default `auto`.
    */
-  coalesce?: 'auto' | 'never'
+  coalesce?: 'auto' | 'never' | undefined
   /**
    * Host names that the certificate of the origin is taken to cover as well, `*` for the left-most label,
    * so that requests of those origins may go over its connections: for private networks.
    */
-  certificateNames?: string[]
+  certificateNames?: string[] | undefined
   /**
    * Whether a response that names another origin, by its URL or its `hosts`, in `Link: rel=preconnect`
    * opens a connection there ahead, as Early Hints (103) or in its head, and those of others here: `auto`,
    * within bounds, or `never`. Default `auto`.
    */
-  preconnectHints?: 'auto' | 'never'
+  preconnectHints?: 'auto' | 'never' | undefined
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
-  trusted?: boolean
+  trusted?: boolean | undefined
   /** The name of the way out in `egress`. Default: none; connections go directly. */
-  egress?: string
+  egress?: string | undefined
   /**
    * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data
    * in a SYN. Default `off`.
    */
-  tfo?: 'off' | 'auto' | 'on'
+  tfo?: 'off' | 'auto' | 'on' | undefined
 }
 
 /** One origin: its URL, which hosts are routed to it, and its options. */
@@ -423,7 +452,7 @@ export interface OriginConfig extends OriginOptionsConfig {
   /**
    * Connect to these addresses instead of resolving the host. What `balance` goes by may stand with each.
    */
-  endpoints?: (string | EndpointOptions)[]
+  endpoints?: (string | EndpointOptions)[] | undefined
   /** Hosts that are routed here: a name, `*.suffix`, or `*`. */
-  hosts?: string[]
+  hosts?: string[] | undefined
 }

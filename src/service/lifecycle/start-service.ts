@@ -13,25 +13,25 @@ export interface StartOptions {
    * Where relative file names of the configuration start. Default: the working directory, or that of the
    * file.
    */
-  directory?: string
+  directory?: string | undefined
   /** Where log lines go. Default: standard output, which is never waited for. */
-  logTo?: DestinationStream
+  logTo?: DestinationStream | undefined
   /**
    * Makes the service the last resort of the process: what nobody caught (`uncaughtException`, and rejections
    * that nobody handled) is logged and counted, and the process goes on. Called once, when defects have come
    * too often (`shutdown.maxFaults`): drain, close and exit then.
    */
-  onTooManyFaults?: () => void
+  onTooManyFaults?: (() => void) | undefined
   /**
    * The service has the process to itself, and may return memory for it (`memory.maxUnusedBytes`). Default
    * false.
    */
-  returnsMemory?: boolean
+  returnsMemory?: boolean | undefined
   /**
    * Fields that each response of an origin gains on its way to the client, by what carried it. Called for
    * every response. Default: none.
    */
-  responseFields?: ResponseFields
+  responseFields?: ResponseFields | undefined
 }
 
 /**

@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { isBuiltin } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { rolldown } from 'rolldown'
+import { rollup } from 'rollup'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import webpack from 'webpack'
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -166,4 +170,71 @@ it('a program that does not use undici itself needs no banner as an ES module', 
   const { stdout } = await promisify(execFile)(process.execPath, [file, plain.url])
   await plain.close()
   expect(stdout.trim()).toBe('200 MM_DNS_FAILED')
+})
+
+/** Finds packages as Node does with `import`; users have @rollup/plugin-node-resolve for it. */
+const nodeResolution = {
+  name: 'node-resolution',
+  resolveId: (id: string, importer: string | undefined) =>
+    importer === undefined || isBuiltin(id) || /^[./]/.test(id)
+      ? null
+      : fileURLToPath(import.meta.resolve(id, pathToFileURL(importer).href)),
+}
+
+async function withRollup(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const warnings: unknown[] = []
+  const bundle = await rollup({
+    input: entry,
+    external: isBuiltin,
+    plugins: [nodeResolution],
+    onwarn: warning => void warnings.push(warning.message),
+  })
+  await bundle.write({ file, format, inlineDynamicImports: true })
+  await bundle.close()
+  return warnings
+}
+
+async function withWebpack(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const compiler = webpack({
+    mode: 'production',
+    target: 'node20',
+    entry,
+    output: { path: dirname(file), filename: basename(file), ...(format === 'esm' && { module: true }) },
+    experiments: { outputModule: format === 'esm' },
+    optimization: { minimize: false },
+    infrastructureLogging: { level: 'none' },
+  })
+  const stats = await promisify(compiler.run.bind(compiler))()
+  await promisify(compiler.close.bind(compiler))()
+  const { errors = [], warnings = [] } = stats?.toJson({ all: false, errors: true, warnings: true }) ?? {}
+  return [...errors, ...warnings].map(({ message }) => message)
+}
+
+describe('a program that fetches over TLS', () => {
+  it.each([
+    ['Rollup', withRollup, 'esm', 'mjs'],
+    ['Rollup', withRollup, 'cjs', 'cjs'],
+    ['webpack', withWebpack, 'esm', 'mjs'],
+    ['webpack', withWebpack, 'cjs', 'cjs'],
+  ] as const)('works in a bundle of %s as well (%#)', async (_bundler, bundled, format, extension) => {
+    const entry = join(installed.directory, 'fetching.mjs')
+    const folder = makeTemporaryDirectory('bundle') // no package lies beside the one file
+    const file = join(folder.path, `fetching.${extension}`)
+    writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
+    writeFileSync(
+      entry,
+      `import { readFileSync } from 'node:fs'
+       import { createTransport } from 'middlemile'
+       const transport = createTransport({ defaults: { tls: { ca: readFileSync('ca.pem', 'utf8') }, tfo: 'on' } })
+       transport.fetch(process.argv[2] + '/bytes/10').then(async response => {
+         console.log(response.status, (await response.text()).length)
+         await transport.close()
+       })`,
+    )
+    expect(await bundled(entry, file, format)).toEqual([])
+    const url = origin.url.replace('127.0.0.1', 'localhost')
+    const { stdout } = await promisify(execFile)(process.execPath, [file, url], { cwd: folder.path })
+    expect(stdout.trim()).toBe('200 10')
+    folder.remove()
+  })
 })

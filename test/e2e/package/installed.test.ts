@@ -58,6 +58,26 @@ describe('the installed package', () => {
     expect(await run('cjs.cjs', program)).toBe('200 200 10\ntrue')
   })
 
+  it('takes undefined for every option that is not given, of a transport and of a service', async () => {
+    const program = `
+      import { createTransport } from 'middlemile'
+      import { startService } from 'middlemile/service'
+      const none = undefined
+      const transport = createTransport({
+        defaults: none, origins: none, limits: { maxTotalConnections: none, dialShare: none }, egress: none, state: none,
+        tickets: { maxPeers: none }, resolver: { networkCheckMs: none, dnsRefreshMs: none }, dnsServers: none,
+        resolve: none, observer: none, keylog: none,
+      })
+      const service = await startService({
+        listen: [{ address: '127.0.0.1:0', tls: none, protocols: none, fastOpen: none }], admin: 'off', workers: none,
+        log: { level: 'silent', format: none }, ingress: { maxConnections: none }, limits: none, defaults: none,
+        origins: { one: { url: process.argv[2], hosts: none, pool: { warm: none }, tls: { ca: none } } }, routes: none,
+      }, { directory: none, logTo: none })
+      console.log(service.addresses.length, transport.stats().pools.length)
+      await Promise.all([transport.close(), service.close()])`
+    expect(await run('undefined.mjs', program)).toBe('1 0')
+  })
+
   it('has every entry point for import and for require', async () => {
     const program = `
       const manifest = require('middlemile/package.json')
@@ -119,6 +139,30 @@ describe('the installed package', () => {
       return stdout
     }
 
+    /** `undefined` stands for what is not given wherever an option may be left out, however deep. */
+    const LOOSE = `
+        import type * as api from 'middlemile'
+        import type * as events from 'middlemile/events'
+        import type * as service from 'middlemile/service'
+        type Whole = Function | Uint8Array | AbortSignal | readonly unknown[]
+        type Loose<T> = T extends Whole ? T : T extends object ? {
+          [K in keyof T]: string extends K ? Loose<T[K]> : {} extends Pick<T, K> ? Loose<T[K]> | undefined : Loose<T[K]>
+        } : T
+        export const loose = <T,>(given: Loose<T>): Loose<T> => given
+        export const transportOptions: api.TransportOptions = loose<api.TransportOptions>({})
+        export const requestOptions: Omit<api.RequestOptions, 'body' | 'headers'> =
+          loose<Omit<api.RequestOptions, 'body' | 'headers'>>({})
+        export const bodies: Pick<api.RequestOptions, 'body' | 'headers'> = { body: undefined, headers: undefined }
+        export const fetchInit: Pick<api.FetchInit, 'earlyData'> = { earlyData: undefined }
+        export const dispatcherOptions: api.DispatcherOptions = loose<api.DispatcherOptions>({})
+        export const migrateOptions: api.MigrateOptions = loose<api.MigrateOptions>({})
+        export const sizing = (input: Loose<api.SizingInput>): api.SizingInput => input
+        export const qlog = (options: Loose<Omit<events.QlogOptions, 'clock'>>): Omit<events.QlogOptions, 'clock'> => options
+        export const config = (given: Loose<service.ServiceConfig>): service.ServiceConfig => given
+        export const start = (options: Loose<Omit<service.StartOptions, 'logTo'>>): service.StartOptions => options
+        export const noLog: service.StartOptions = { logTo: undefined }
+        `
+
     it('compiles what README and module-api.md show, under strict settings', async () => {
       const program = `
         import { createTransport, type RequestOptions, type TransportDispatcher } from 'middlemile'
@@ -140,7 +184,7 @@ describe('the installed package', () => {
         await transport.probe(url, { signal: given.signal })
         const response: Response = await transport.fetch(new Request(url), { signal: given.signal ?? null })
         console.log(response.status, DEFAULT_POOL_OPTIONS.maxConnections, startService)`
-      expect(await complaints('nodenext', { 'program.mts': program })).toBe('')
+      expect(await complaints('nodenext', { 'program.mts': program, 'loose.mts': LOOSE })).toBe('')
     })
 
     it('compiles a CommonJS file under node16', async () => {
@@ -151,7 +195,7 @@ describe('the installed package', () => {
         void fetch('https://origin.example/', { dispatcher: transport.dispatcher() })
         transport.request('https://origin.example/').catch(error => error instanceof TransportError && error.code)
         console.log(new FakeClock())`
-      expect(await complaints('node16', { 'program.cts': program })).toBe('')
+      expect(await complaints('node16', { 'program.cts': program, 'loose.cts': LOOSE })).toBe('')
     })
 
     it('refuses what there is not', async () => {

@@ -67,13 +67,15 @@ type ConfigName<Name extends string> = Name extends `${infer Base}Ms` ? Base : N
 
 /** A group of options as a configuration spells it; a group may hold groups. */
 export type OptionGroupInput<Options> = {
-  [Name in keyof Options & string as ConfigName<Name>]?: Name extends `${string}Ms` | `${string}Bytes`
-    ? number | string
-    : Options[Name] extends readonly unknown[]
-      ? Options[Name]
-      : Options[Name] extends object
-        ? OptionGroupInput<Options[Name]>
-        : Options[Name]
+  [Name in keyof Options & string as ConfigName<Name>]?:
+    | (Name extends `${string}Ms` | `${string}Bytes`
+        ? number | string
+        : Options[Name] extends readonly unknown[]
+          ? Options[Name]
+          : Options[Name] extends object
+            ? OptionGroupInput<Options[Name]>
+            : Options[Name])
+    | undefined
 }
 
 /** What comes out of it: what was given, and no more. */

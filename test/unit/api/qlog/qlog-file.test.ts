@@ -28,7 +28,7 @@ afterEach(() => temporary.remove())
 
 const EVENT: QlogEvent = { time: 1, name: 'middlemile:evidence', data: { fact: 'x'.repeat(200) } }
 
-function setUp(changes: Partial<QlogOptions> = {}) {
+function setUp(changes: Omit<Partial<QlogOptions>, 'clock'> = {}) {
   const clock = new FakeClock(5_000)
   const faults: string[] = []
   const options = { directory, clock, onFault: (message: string) => void faults.push(message), ...changes }
