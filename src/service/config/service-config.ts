@@ -301,13 +301,13 @@ export interface ListenConfig {
         key: string
         /**
          * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
-         * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3. Default:
-         * nobody is asked.
+         * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3.
+         * Default: nobody is asked.
          */
         clientCa?: string | string[] | undefined
         /**
-         * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on as a
-         * client without. Default `require`, where `clientCa` is given.
+         * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on
+         * as a client without. Default `require`, where `clientCa` is given.
          */
         clientCertificates?: ClientCertificates | undefined
       }
