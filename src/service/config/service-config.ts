@@ -288,30 +288,31 @@ interface AdminConfig {
   tls?: AdminTlsConfig | undefined
 }
 
+/** `tls` of a listener. */
+interface ListenTlsConfig {
+  /** The certificate, with its chain, PEM or a file of it. */
+  cert: string
+  /** Its key, PEM or a file of it. */
+  key: string
+  /**
+   * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
+   * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3.
+   * Default: nobody is asked.
+   */
+  clientCa?: string | string[] | undefined
+  /**
+   * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on
+   * as a client without. Default `require`, where `clientCa` is given.
+   */
+  clientCertificates?: ClientCertificates | undefined
+}
+
 /** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
   address: string
   /** Certificate and key. Default: plain HTTP. */
-  tls?:
-    | {
-        /** The certificate, with its chain, PEM or a file of it. */
-        cert: string
-        /** Its key, PEM or a file of it. */
-        key: string
-        /**
-         * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
-         * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3.
-         * Default: nobody is asked.
-         */
-        clientCa?: string | string[] | undefined
-        /**
-         * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on
-         * as a client without. Default `require`, where `clientCa` is given.
-         */
-        clientCertificates?: ClientCertificates | undefined
-      }
-    | undefined
+  tls?: ListenTlsConfig | undefined
   /**
    * What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge.
    * With h3 the UDP port of the same number is opened as well, and responses announce it (Alt-Svc); it
