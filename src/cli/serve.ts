@@ -39,7 +39,7 @@ With -c FILE the work is done by worker processes, which are replaced when they
 end or hang (workers: auto, N or off).
 
 Signals:
-  SIGTERM, SIGINT       drain, and exit with 0; a second one exits at once with 1
+  SIGTERM, SIGINT       drain, and exit with 0; a second one exits at once: 1
   SIGHUP                reads the file again, and keeps the old configuration
                         when the new one is bad
   SIGUSR1               opens the access log anew
