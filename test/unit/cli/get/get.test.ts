@@ -330,6 +330,12 @@ describe('the options of get', () => {
     expect(rehearsals).toEqual([{ kind: 'request', isSecure: true, defaults: { protocols: ['h3'] } }])
   })
 
+  it('prepare each origin before the first request, and leave to it what is wrong', async () => {
+    const { io, prepared } = fakeIo({ preconnectFault: new Error('the tls options cannot be used') })
+    expect(await main(['get', '-n', '2', URL_A, 'https://b.example/'], io)).toBe(0)
+    expect(prepared).toEqual([`0 to ${URL_A} before request 1`, `0 to https://b.example/ before request 1`])
+  })
+
   it.each([
     [['get'], 'get needs a URL'],
     [['get', 'a.example'], 'not an absolute URL: "a.example"'],
