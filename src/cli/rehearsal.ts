@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -61,7 +62,7 @@ export async function rehearse(rehearsal: Rehearsal): Promise<number> {
 
 /** The rehearsal's own garbage and its closing sockets are no part of what is measured. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < QUIET_TURNS; turn++) await new Promise(resolve => setImmediate(resolve))
+  for (let turn = 0; turn < QUIET_TURNS; turn++) await nextTurn()
   collectGarbage()
 }
 

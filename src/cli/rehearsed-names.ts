@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo } from 'node:dgram'
 import { once } from 'node:events'
 
 /** Known to nobody but the name server of the rehearsal. */
@@ -40,10 +40,15 @@ export async function startRehearsedNames(): Promise<{
 }> {
   const socket = createSocket('udp4')
   socket.on('error', () => {}) // a rehearsal that fails is no fault
-  socket.on('message', (query, { port, address }) => {
-    const answer = rehearsedAnswer(query)
-    if (answer !== undefined) socket.send(answer, port, address, () => {})
-  })
+  const onQuery = (query: Buffer, { port, address }: RemoteInfo): void => {
+    try {
+      const answer = rehearsedAnswer(query)
+      if (answer !== undefined) socket.send(answer, port, address, () => {})
+    } catch {
+      // As above.
+    }
+  }
+  socket.on('message', onQuery)
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
   return {

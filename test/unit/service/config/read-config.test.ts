@@ -17,7 +17,8 @@ import {
 } from '../../../../src/entry/options.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../../../src/ingress/ingress-limits.ts'
 import { formatFault } from '../../../../src/service/config/config-fault.ts'
-import { readConfigFile, readConfigText } from '../../../../src/service/config/read-config.ts'
+import { readConfigFile } from '../../../../src/service/config/read-config-file.ts'
+import { readConfigText } from '../../../../src/service/config/read-config.ts'
 import { DEFAULT_LOG } from '../../../../src/service/config/service-settings.ts'
 import { createCertificateAuthority } from '../../../../src/testing/certificates.ts'
 
