@@ -9,6 +9,7 @@ import {
   parseProxyUrl,
   type ResolverOptions,
 } from '../../entry/options.ts'
+import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,
   DEFAULT_INGRESS_LIMITS,
@@ -16,7 +17,6 @@ import {
   DEFAULT_INGRESS_QUIC_OPTIONS,
   UNDERSCORE_RULES,
 } from '../../ingress/ingress-limits.ts'
-import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import { RETRY_RULES } from '../../ingress/quic-listener.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { parseNetwork } from '../forwarding/forwarded-chain.ts'
