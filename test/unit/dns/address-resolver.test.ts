@@ -275,7 +275,7 @@ describe('times to live', () => {
   it.each([
     ['of the answer, when that is shorter than dnsCacheMs', 2_000, 2_000],
     ['of dnsCacheMs, when the answer may be kept for longer', 86_400_000, 30_000],
-  ])('are kept %s', async (_, ttlMs, keptMs) => {
+  ])('are those %s', async (_, ttlMs, keptMs) => {
     const { clock, resolver, lookups } = setUpTtl(ttlMs)
     expect(await resolver.resolve('origin.test', never)).toMatchObject({ source: 'dns' })
     clock.advance(keptMs - 1)
@@ -285,7 +285,7 @@ describe('times to live', () => {
     expect(lookups()).toBe(2)
   })
 
-  it('reports a failure of the lookup itself as MM_DNS_FAILED', async () => {
+  it('turn a failure of the lookup itself into MM_DNS_FAILED', async () => {
     const find = () => Promise.reject(new Error('out of order'))
     const resolver = new AddressResolver({ clock: new FakeClock(), find })
     await expect(resolver.resolve('origin.test', never)).rejects.toMatchObject({

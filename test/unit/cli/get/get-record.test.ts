@@ -4,7 +4,7 @@ import { PHASES, phasesOf, roundedPhases } from '../../../../src/cli/get/get-rec
 const timings = { queueMs: 60, dnsMs: 10, connectMs: 20, tlsMs: 30, ttfbMs: 25, totalMs: 100 }
 
 describe('the phases of an exchange', () => {
-  it('follow each other, since the time of connecting is no part of the queue', () => {
+  it('follow each other, and the time of connecting is no part of the queue', () => {
     expect(phasesOf(timings, 100, 15)).toEqual({
       queue: 0,
       dns: 10,

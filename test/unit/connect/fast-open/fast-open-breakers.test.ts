@@ -35,7 +35,7 @@ describe('the breaker of Fast Open', () => {
     expect(book.take(A, MINUTE - 1).use).toBe(false)
   })
 
-  it('counts only refusals in a row', () => {
+  it('counts only times in a row at which its data was not taken', () => {
     const book = bookAfter('not-taken', 'not-taken')
     expect(book.take(A, 0)).toEqual({ use: true, because: 'its data was not taken 2 of 3 times' })
     book.onOutcome(A, 'used', 0)

@@ -380,7 +380,7 @@ describe('the race of a dial: Fast Open', () => {
     expect(run.failed(1, 260, certificate)).toEqual(['cancel 2', 'no timer', 'fail'])
   })
 
-  it('clears what can carry early data at its end', () => {
+  it('ends with a connection that can carry early data', () => {
     const run = new Recorder()
     run.start()
     run.timer(250)

@@ -283,7 +283,7 @@ describe('readServiceRecords', () => {
     }
   })
 
-  it('says why none is of use', () => {
+  it('says why none is usable', () => {
     const set = readServiceRecords([answer(serviceRdata(1, '.', [port(0)]))], () => 0)
     expect(set).toEqual({ kind: 'incompatible', because: 'its port is 0', ttlSeconds: 300 })
   })
