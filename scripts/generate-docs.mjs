@@ -162,6 +162,7 @@ function values(type, key) {
     'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',
     'RouteConfig[]': 'list',
+    'Record<string, ValueRuleConfig>': 'mapping',
     'Record<string, string>': 'mapping',
     'Record<string, OriginConfig>': 'mapping',
     'Record<string, EgressConfig>': 'mapping',

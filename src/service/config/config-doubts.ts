@@ -12,7 +12,8 @@ import {
   DEFAULT_TIMEOUTS,
 } from '../../entry/options.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
-import type { UnplacedFault } from './config-fault.ts'
+import { shadowedRoutes } from '../routes/route-table.ts'
+import { formatPath, type UnplacedFault } from './config-fault.ts'
 import { list, type Mapping, mapping } from './cross-faults.ts'
 import { DEFAULT_SHUTDOWN, type ServiceSettings } from './service-settings.ts'
 
@@ -27,6 +28,7 @@ type Path = UnplacedFault['path']
  * 3. certificates that are not valid now
  * 4. numbers of milliseconds that look like seconds
  * 5. health of endpoints that nothing follows from, and checks that no protocol of the origin can make
+ * 6. routes that no request comes to
  */
 export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
   const whole = mapping(config) ?? {}
@@ -44,6 +46,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
       ),
     ),
     ...places.flatMap(({ path, group }) => healthDoubts(path, group, mapping(whole['defaults']))), // 5
+    ...routeDoubts(settings), // 6
   ]
 }
 
@@ -125,6 +128,15 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
     doubts.push({ path: [...path, 'health', 'check'], message })
   }
   return doubts
+}
+
+function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
+  const definitions = routes.map(route => ({ ...route, target: route }))
+  return shadowedRoutes(definitions).flatMap(({ route, by }) => {
+    if (route.target.origin === by.target.origin) return []
+    const message = `no request of host ${route.host} comes here: ${formatPath(by.target.at)} takes them all`
+    return [{ path: route.target.at, message }]
+  })
 }
 
 function certificateDoubts(

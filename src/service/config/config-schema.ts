@@ -40,7 +40,8 @@ import {
   optionGroup,
   quicGroup,
 } from './fields/option-group.ts'
-import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
+import { endpointField, originFields, originOptionFields } from './fields/origin-fields.ts'
+import { routeField } from './fields/route-fields.ts'
 import { adminTlsField, authoritiesField, listenTlsField, tokenField } from './fields/tls-fields.ts'
 
 /** Node's timers overflow above it. */
@@ -154,6 +155,8 @@ export function configSchema(directory: string) {
           .string()
           .regex(/^(?:_[A-Za-z0-9._-]+|off)$/, 'must be _name (RFC 7239 6.3) or off')
           .optional(),
+        normalizePaths: z.boolean().optional(),
+        ambiguousPaths: z.enum(['refuse', 'pass']).optional(),
         buffering: optionGroup<BufferOptions>(DEFAULT_BUFFER_OPTIONS, {
           maxStalledShare: { max: 1 },
         }).optional(),
@@ -187,18 +190,7 @@ export function configSchema(directory: string) {
     origins: z
       .record(originNameField, z.strictObject(originFields(directory)))
       .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
-    routes: z
-      .array(
-        z.strictObject({
-          host: hostPatternField.optional(),
-          path: z
-            .string()
-            .regex(/^\/[^?#\s]*$/, 'must begin with / and have no query')
-            .optional(),
-          origin: z.string(),
-        }),
-      )
-      .optional(),
+    routes: z.array(routeField()).optional(),
   })
 }
 

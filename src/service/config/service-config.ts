@@ -165,6 +165,17 @@ interface ForwardingConfig {
   trustForwarded?: boolean | string[] | undefined
   /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
   by?: string | undefined
+  /**
+   * Paths are matched, and go on, with needless escapes undone and dot segments resolved (RFC 3986 6.2.2).
+   * False: as they came. Default true.
+   */
+  normalizePaths?: boolean | undefined
+  /**
+   * What becomes of a path with an escaped slash, a backslash, an empty segment or parameters of segments,
+   * where a server that reads it otherwise would see one of another route: `refuse` it (400), or `pass` it
+   * on. Default `refuse`.
+   */
+  ambiguousPaths?: 'refuse' | 'pass' | undefined
   /** How much of responses is buffered for slow clients, and when such a client is ended. */
   buffering?: OptionGroupInput<BufferOptions> | undefined
 }
@@ -211,18 +222,38 @@ interface QlogConfig {
   directory: string
 }
 
-/** The most specific route wins: a full host before `*.suffix` before `*`, then the longest path. */
+/**
+ * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
+ * `*.suffix` before `*`; then the path, segment by segment; then methods, more headers, more of the query;
+ * then the first in the file.
+ */
 interface RouteConfig {
-  /** A name, `*.suffix`, or `*`. Default: every host. */
-  host?: string | undefined
-  /**
-   * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came.
-   * Default: every path.
-   */
+  /** What the access log calls it. Default: its place, `routes[0]`. */
+  name?: string | undefined
+  /** A name, `*.suffix`, or `*`; or a list of them. Default: every host. */
+  host?: string | string[] | undefined
+  /** The beginning of the path, by whole segments. Default: every path. */
   path?: string | undefined
+  /**
+   * The whole path, instead of `path`: `{name}` is a segment or a part of one, `{name...}` at the end all
+   * that follows, as in `/users/{id}/files/{rest...}`.
+   */
+  pathPattern?: string | undefined
+  /** Any of these. Default: every method. */
+  methods?: string[] | undefined
+  /**
+   * Fields of the request that all have to fit, by name: a text is the value, or `{ exact }`, `{ prefix }`,
+   * `{ present }`.
+   */
+  headers?: Record<string, ValueRuleConfig> | undefined
+  /** The same of parameters of the query; of several of one name the first counts. */
+  query?: Record<string, ValueRuleConfig> | undefined
   /** The name of the origin. */
   origin: string
 }
+
+/** What a field or a parameter has to be. */
+type ValueRuleConfig = string | { exact: string } | { prefix: string } | { present: boolean }
 
 /** The processes of a service, where their number is not all that there is to say. */
 interface WorkersConfig {

@@ -9,6 +9,9 @@ import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
+import type { RouteMatcher } from '../routes/route-table.ts'
+import type { PathRules } from '../routes/router.ts'
+import type { ConfigPath } from './config-fault.ts'
 import type { ListenAddress } from './fields/listen-address.ts'
 import type { ListenTls } from './fields/tls-fields.ts'
 
@@ -139,6 +142,7 @@ interface ForwardingSettings {
   readonly by: string | undefined
   /** What slow clients may hold. */
   readonly buffering: BufferOptions
+  readonly paths: PathRules
 }
 
 interface OriginSettings {
@@ -150,11 +154,11 @@ interface OriginSettings {
   readonly fairBy: FairBy
 }
 
-export interface RouteSettings {
-  /** A host, `*.suffix`, or `*`. */
-  readonly host: string
-  /** A prefix that ends at a segment boundary; `/` is everything. */
-  readonly path: string
+export interface RouteSettings extends RouteMatcher {
+  /** What the access log calls it. */
+  readonly name: string
+  /** Where it is written. */
+  readonly at: ConfigPath
   /** The origin's name. */
   readonly origin: string
 }
@@ -197,6 +201,7 @@ export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   forwarded: 'both',
   trustForwarded: false,
   by: undefined,
+  paths: { normalize: true, ambiguous: 'refuse' },
 }
 
 /** Parts of a configuration that open sockets and files, and so take effect at a restart only. */
