@@ -10,8 +10,8 @@ const QUESTION_TAIL_BYTES = 4
 const TYPE_A = 1
 
 /**
- * The answer to a query (RFC 1035 4.1), whatever name it asks for: 127.0.0.1 for an address of IPv4, and that there
- * is nothing else. Undefined: that is no query.
+ * The answer to a query (RFC 1035 4.1), whatever name it asks for: 127.0.0.1 for an address of IPv4, and that
+ * there is nothing else. Undefined: that is no query.
  */
 export function rehearsedAnswer(query: Uint8Array): Buffer | undefined {
   let at = HEADER_BYTES

@@ -210,7 +210,7 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
   return report.failed === 0 ? EXIT.ok : EXIT.failed
 }
 
-/** Puts together what needs no network before the clock starts. What is wrong with it the request will say. */
+/** Puts together what needs no network before the clock starts. What is wrong, the request will say. */
 async function prepare(transport: Transport, urls: readonly string[]): Promise<void> {
   for (const url of new Set(urls)) await transport.preconnect(url, { connections: 0 }).catch(() => undefined)
 }
