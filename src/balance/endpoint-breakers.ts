@@ -39,8 +39,8 @@ export class EndpointBreakers {
 
   private constructor(parts: EndpointBreakersParts) {
     this.#parts = parts
-    this.#retries = new Array<number>(parts.count).fill(0)
-    this.#passedOver = new Array<number>(parts.count).fill(0)
+    this.#retries = Array.from({ length: parts.count }, () => 0)
+    this.#passedOver = Array.from({ length: parts.count }, () => 0)
   }
 
   /** Another lane leads to the endpoints. */

@@ -250,10 +250,8 @@ export class DispatchedExchange
     if (state.tried !== undefined && this.#status === 0) this.#route.onAnswered(state.tried, status, now)
     if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
-      if (
-        dismissed !== undefined &&
-        (dismissed.reason !== 'status' || this.#route.payRetry(this.#admitted))
-      ) {
+      const isPaid = dismissed?.reason !== 'status' || this.#route.payRetry(this.#admitted)
+      if (dismissed !== undefined && isPaid) {
         this.#enter({ kind: 'dismissed', tried: state.tried, ...dismissed })
         if (isDrained(controller, this.#request.method, headers))
           this.#limitTry(MAX_DRAIN_MS, dismissed.error)
