@@ -137,7 +137,7 @@ describe('errors are those that undici gives', () => {
     expect({ theirs, ours }).toEqual({ theirs: expected, ours: expected })
   })
 
-  it('garbage: the class is the same, the code is the parser’s own', async () => {
+  it('for garbage have the same class, and the code of the parser', async () => {
     const { theirs, ours } = await compare(onScript(({ socket }) => socket.write('garbage\r\n\r\n')))
     expect([theirs.name, ours.name]).toEqual(['HTTPParserError', 'HTTPParserError'])
   })

@@ -133,7 +133,7 @@ describe('cancellation', () => {
     expect(pool()?.closed).toEqual({ 'exchange-aborted': 1 })
   })
 
-  it('while it uploads: the source is told to stop', async () => {
+  it('while it uploads, stops the source', async () => {
     await using scripted = await startScriptedOrigin(() => {})
     make()
     let isStopped = false
@@ -159,7 +159,7 @@ describe('cancellation', () => {
     await until(() => isStopped && scripted.open() === 0, 'the source and the connection end')
   })
 
-  it('in the queue with a body: the source is told to stop, though nobody began to read it', async () => {
+  it('in the queue with a body, stops the source, though nobody began to read it', async () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
     const running = transport.request(`${origin.url}/slow?ms=60`)
     const web = new ReadableStream({ pull: controller => controller.enqueue(Buffer.alloc(10)) })
@@ -192,7 +192,7 @@ describe('cancellation', () => {
     expect(nothingIsHeld()).toBe(true)
   })
 
-  it('by the transport before anything: the source is told to stop', async () => {
+  it('by the transport before anything, stops the source', async () => {
     const refused = async (url: string): Promise<[unknown, boolean]> => {
       const body = new PassThrough()
       const error = await promptly(transport.request(url, { method: 'POST', body }))

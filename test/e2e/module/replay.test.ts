@@ -36,7 +36,7 @@ describe('replays', () => {
       },
     )
 
-    it.each(['POST', 'PATCH'])('after the request was written: %s is NOT sent again', async method => {
+    it.each(['POST', 'PATCH'])('after the request was written: %s is not sent again', async method => {
       const origin = await fragile()
       const transport = transportWith()
       await textOf(transport, origin.url)
