@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { TransportError } from '../base/errors.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { ClientTls } from './session-context.ts'
 
 /**
  * One request that a client sent us, and the means to answer it: the same for every protocol on the listening
@@ -30,6 +31,8 @@ export interface IngressExchange {
   readonly localPort: number
   /** What the client proved to have (TLS), DER. Undefined: it was not asked, or showed none that counts. */
   readonly clientCertificate: Buffer | undefined
+  /** Undefined: cleartext. */
+  readonly tls: ClientTls | undefined
   /** The client said that it takes trailers (`TE: trailers`), or its protocol always does. */
   readonly acceptsTrailers: boolean
 

@@ -18,6 +18,9 @@ export interface SessionSocket extends Duplex {
   /** Of a tls.TLSSocket: the certificate of the client was verified. */
   readonly authorized?: boolean
   getPeerX509Certificate?(): X509Certificate | undefined
+  /** Of a tls.TLSSocket. */
+  getProtocol?(): string | null
+  readonly servername?: string | false | null | undefined
   readonly bytesWritten: number
   resetAndDestroy(): unknown
 }
@@ -25,6 +28,21 @@ export interface SessionSocket extends Duplex {
 /** DER; undefined: the client showed none that was verified. */
 export function clientCertificateOf(socket: SessionSocket): Buffer | undefined {
   return socket.authorized === true ? socket.getPeerX509Certificate?.()?.raw : undefined
+}
+
+/** What a client agreed on with us under its requests. */
+export interface ClientTls {
+  /** `TLSv1.3`. */
+  readonly version: string
+  /** The host that it asked for (SNI); undefined: it named none, or nobody noted it. */
+  readonly serverName: string | undefined
+}
+
+/** Undefined: the connection is in cleartext. */
+export function clientTlsOf(socket: SessionSocket): ClientTls | undefined {
+  const version = socket.getProtocol?.() ?? undefined
+  if (version === undefined) return undefined
+  return { version, serverName: typeof socket.servername === 'string' ? socket.servername : undefined }
 }
 
 /** What all sessions of a listener share, whatever carries them. */

@@ -14,6 +14,7 @@ import {
   underscoreRefused,
   withoutUnderscored,
 } from '../ingress-limits.ts'
+import type { ClientTls } from '../session-context.ts'
 import { type StreamExchangeHost, streamResetError } from './stream-exchange-host.ts'
 import { StreamResponse } from './stream-response.ts'
 import { StreamUpload, type StreamUploadOwner } from './stream-upload.ts'
@@ -102,6 +103,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   }
   get clientCertificate(): Buffer | undefined {
     return this.#host.ends.clientCertificate
+  }
+  get tls(): ClientTls | undefined {
+    return this.#host.ends.tls
   }
   get localPort(): number {
     return this.#host.ends.localPort
