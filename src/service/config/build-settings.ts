@@ -3,6 +3,7 @@ import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from 
 import type { OriginOptions, Protocol } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
+import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { isUnconditional } from '../routes/route-conditions.ts'
 import { collectRoutes } from './build-routes.ts'
@@ -38,6 +39,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(listenSettings),
+    certificates: { ...DEFAULT_CERTIFICATE_OPTIONS, ...config.certificates },
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin),
     log: {

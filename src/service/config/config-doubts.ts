@@ -37,7 +37,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
   return [
     ...places.flatMap(({ path, group }) => http3Doubts(path, group, mapping(whole['defaults']))), // 1
     ...places.flatMap(({ path, group }) => warmDoubts(path, group, mapping(whole['defaults']))), // 2
-    ...certificateDoubts(settings, wallNow), // 3
+    ...certificateDoubts(whole, settings, wallNow), // 3
     ...secondsDoubts(['ingress'], mapping(whole['ingress']), DEFAULT_INGRESS_LIMITS), // 4
     ...secondsDoubts(['resolver'], mapping(whole['resolver']), DEFAULT_RESOLVER_OPTIONS),
     ...secondsDoubts(['shutdown'], mapping(whole['shutdown']), DEFAULT_SHUTDOWN),
@@ -141,12 +141,14 @@ function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
 }
 
 function certificateDoubts(
+  config: Mapping,
   { listen, transport, origins }: ServiceSettings,
   wallNow: number,
 ): UnplacedFault[] {
   const doubts: UnplacedFault[] = []
   for (const [index, { tls }] of listen.entries())
-    doubts.push(...validityDoubts(['listen', index, 'tls', 'cert'], tls?.cert, wallNow))
+    for (const [at, { cert }] of (tls?.certificates ?? []).entries())
+      doubts.push(...validityDoubts(certificatePath(config, index, at), cert, wallNow))
   const places: [Path, { cert?: unknown; ca?: unknown } | undefined][] = [
     [['defaults', 'tls'], transport.defaults?.tls],
     ...origins.map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
@@ -160,6 +162,14 @@ function certificateDoubts(
       doubts.push(...validityDoubts([...path, 'ca'], ca, wallNow, 'authority'))
   }
   return doubts
+}
+
+function certificatePath(config: Mapping, listener: number, certificate: number): Path {
+  const written = mapping(mapping(list(config['listen'])[listener])?.['tls'])
+  const path = ['listen', listener, 'tls']
+  return written?.['certificates'] === undefined
+    ? [...path, 'cert']
+    : [...path, 'certificates', certificate, 'cert']
 }
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
@@ -187,7 +197,8 @@ function parsed(pem: string): X509Certificate | undefined {
   }
 }
 
-function validityFault(
+/** Why a certificate is not valid now. */
+export function validityFault(
   { validFrom, validTo, subject }: X509Certificate,
   wallNow: number,
 ): string | undefined {

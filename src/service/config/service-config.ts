@@ -27,8 +27,10 @@ import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { ClientCertificates } from '../../ingress/listener.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
+import type { UnknownNames } from '../../ingress/tls/tls-clients.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
+import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
@@ -49,6 +51,8 @@ export interface ServiceConfig {
   workers?: 'auto' | 'off' | number | WorkersConfig | undefined
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
+  /** The files of certificates that listeners show. */
+  certificates?: OptionGroupInput<CertificateOptions> | undefined
   /** Limits of the listening side, for all listeners. */
   ingress?: OptionGroupInput<IngressLimits> | undefined
   /**
@@ -373,18 +377,31 @@ interface AdminConfig {
 /** `tls` of a listener. */
 interface ListenTlsConfig {
   /** The certificate, with its chain, PEM or a file of it. */
-  cert: string
+  cert?: string | undefined
   /** Its key, PEM or a file of it. */
-  key: string
+  key?: string | undefined
+  /**
+   * Several, in place of `cert` and `key`, each `{ cert, key }`: a client is shown the one that has the name
+   * that it asks for (SNI), exactly or by a wildcard, and of those the one that it can verify, where one is
+   * RSA and another ECDSA. The first one is for everybody else. Files are looked at every
+   * `certificates.checkInterval`.
+   */
+  certificates?: { cert: string; key: string }[] | undefined
+  /**
+   * Clients that ask for a name that no certificate has: `first`, they are shown the first one; `refuse`,
+   * their handshake ends with `unrecognized_name`. Who asks for no name is shown the first one. Default
+   * `first`.
+   */
+  unknownNames?: UnknownNames | undefined
   /**
    * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
-   * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3.
-   * Default: nobody is asked.
+   * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. With h3 it goes without
+   * `http3.earlyData`. Default: nobody is asked.
    */
   clientCa?: string | string[] | undefined
   /**
    * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on
-   * as a client without. Default `require`, where `clientCa` is given.
+   * as a client without; not with h3. Default `require`, where `clientCa` is given.
    */
   clientCertificates?: ClientCertificates | undefined
 }

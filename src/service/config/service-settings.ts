@@ -4,10 +4,12 @@ import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
+import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
+import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { FieldEdits } from '../routes/field-edits.ts'
 import type { RewriteSettings } from '../routes/rewrite.ts'
@@ -22,6 +24,7 @@ import type { ListenTls } from './fields/tls-fields.ts'
 export interface ServiceSettings {
   readonly workers: WorkersSettings
   readonly listen: readonly ListenSettings[]
+  readonly certificates: CertificateOptions
   readonly ingress: IngressLimitsInput
   readonly admin: AdminSettings
   readonly log: LogSettings
@@ -83,8 +86,8 @@ export interface Http3ListenSettings {
 export interface AdminSettings {
   /** Undefined: no admin server. */
   readonly address: ListenAddress | undefined
-  /** PEM. Undefined: plain HTTP. */
-  readonly tls: ListenTls | undefined
+  /** Undefined: plain HTTP. */
+  readonly tls: CertificatePair | undefined
   readonly access: AdminAccess
   /**
    * It was written down. A default address that is taken is replaced by a free one, a written one is an
@@ -247,6 +250,10 @@ export function restartWarnings(started: ServiceSettings, after: ServiceSettings
 export function isSameListener(a: ListenSettings | undefined, b: ListenSettings | undefined): boolean {
   if (a === undefined || b === undefined || (a.tls === undefined) !== (b.tls === undefined)) return false
   // Tickets prove what a client has shown: other rules for that have other tickets.
-  const compared = ({ tls, ...rest }: ListenSettings) => [rest, tls?.clientCa, tls?.clientCertificates]
+  const compared = ({ tls, ...rest }: ListenSettings) => [
+    rest,
+    // With several who is asked for is read before TLS begins.
+    tls && { ...tls, certificates: tls.certificates.length > 1 },
+  ]
   return isDeepStrictEqual(compared(a), compared(b))
 }

@@ -59,6 +59,7 @@ export class ServiceMetrics {
     takenAtSeconds: Date.now() / 1000,
     isCurrent: true,
   }
+  readonly certificateChanges = new CounterSet<'loaded' | 'refused'>()
   readonly #unrouted = new OriginMetrics(NO_ORIGIN)
   readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
@@ -90,6 +91,7 @@ export class ServiceMetrics {
       version: sources.version,
       reloads: this.reloads,
       certificates: () => sources.certificates(),
+      certificateChanges: this.certificateChanges,
     })
     collectDefaultMetrics({ register: this.registry })
     for (const name of MISNAMED_DEFAULTS) this.registry.removeSingleMetric(name)

@@ -57,8 +57,8 @@ function spread({ balancer, underWay }: World, requests: number, now = 0): numbe
   return counts
 }
 
-describe('which endpoints are chosen from', () => {
-  it('takes the lowest tier that can be connected to, and goes back when it is back', () => {
+describe('a balancer that chooses an endpoint', () => {
+  it('takes the lowest tier that can be connected to, and returns to a lower one that is back', () => {
     const one = world('round-robin', [{}, {}, { tier: 1 }])
     expect(spread(one, 10)).toEqual([5, 5, 0])
     one.balancer.onConnectFailed(0, 'refused', 0)
@@ -78,7 +78,7 @@ describe('which endpoints are chosen from', () => {
     expect(spread(one, 4)).toEqual([4, 0, 0])
   })
 
-  it('takes a subset that another endpoint joins when one of it is down', () => {
+  it('fills a subset with another endpoint when one of it is down', () => {
     const one = world(
       'round-robin',
       Array.from({ length: 10 }, () => ({})),
@@ -102,7 +102,7 @@ describe('which endpoints are chosen from', () => {
     expect(one.balancer.choose(undefined, NOBODY, 0)?.because).toBe('none can be connected to: all are tried')
   })
 
-  it('does not choose where a request was, goes to the next tier then, and ends when it was everywhere', () => {
+  it('does not repeat an endpoint for a request, goes to the next tier then, and ends when all were tried', () => {
     const { balancer } = world('least-requests', [{}, {}, { tier: 1 }])
     const first = balancer.choose(undefined, new Set([0]), 0)
     expect(first?.index).toBe(1)
@@ -111,7 +111,7 @@ describe('which endpoints are chosen from', () => {
   })
 
   it.each(['round-robin', 'least-requests', 'hash'] as const)(
-    'leaves an avoided one out with %s, unless there is no other',
+    'avoids an endpoint with %s, unless there is no other',
     policy => {
       const { balancer } = world(policy, [{}, {}])
       for (let i = 0; i < 20; i += 1) {
@@ -136,7 +136,7 @@ describe('which endpoints are chosen from', () => {
     expect(balancer.figures(302).map(({ state }) => state)).toEqual(['up', 'up'])
   })
 
-  it('gives an endpoint that is back its share bit by bit', () => {
+  it('gives an endpoint that is back its share gradually', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     one.balancer.onConnectFailed(0, 'refused', 0)
     one.balancer.onConnected(0, 1_000)
@@ -155,8 +155,8 @@ function check({ health }: World, index: number, isGood: boolean, now = 0): void
   for (let i = 0; i < 3; i += 1) health.onChecked(index, { isGood, because: 'so it is' }, now)
 }
 
-describe('which endpoints are healthy', () => {
-  it('sends none to one that is ejected or found unhealthy, and says why', () => {
+describe('a balancer that knows which endpoints are healthy', () => {
+  it('sends no request to an endpoint that is ejected or unhealthy, and says why', () => {
     const one = world('round-robin', [{}, {}, {}, {}])
     fail(one, 0)
     check(one, 1, false)
@@ -169,7 +169,7 @@ describe('which endpoints are healthy', () => {
     ])
   })
 
-  it('sends an ejected one a single request when its time is over, and takes it back when that succeeds', () => {
+  it('sends an ejected endpoint a single request when its time is over, and takes it back when that succeeds', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0)
     expect(spread(one, 4, 29_999)).toEqual([0, 4])
@@ -182,7 +182,7 @@ describe('which endpoints are healthy', () => {
     expect(spread(one, 4, 30_003)).toEqual([2, 2])
   })
 
-  it('sends an ejected one a request at once when it could not be connected to, and can again', () => {
+  it('sends an ejected endpoint a request at once when it could not be connected to, and can again', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0, 0, 'unreachable')
     one.balancer.onConnectFailed(0, 'refused', 1)
@@ -191,7 +191,7 @@ describe('which endpoints are healthy', () => {
     expect(one.balancer.choose('', NOBODY, 1_000)?.index).toBe(0)
   })
 
-  it('gives it its share bit by bit then', () => {
+  it('gives an endpoint its share gradually when its ejection is over', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     fail(one, 0)
     one.balancer.choose('', NOBODY, 30_000)
@@ -239,7 +239,7 @@ describe('which endpoints are healthy', () => {
     expect(spread(one, 4)).toEqual([1, 1, 1, 1])
   })
 
-  it('sends no probe request to one that its checks find unhealthy', () => {
+  it('sends no trial request to an endpoint that its health checks find unhealthy', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0)
     check(one, 0, false)
@@ -249,14 +249,14 @@ describe('which endpoints are healthy', () => {
   })
 })
 
-describe('the policies', () => {
-  it('spreads in turn by weight exactly, without runs', () => {
+describe('a balancing policy', () => {
+  it('of turns spreads requests exactly by weight, without runs', () => {
     const one = world('round-robin', [{ weight: 5 }, { weight: 1 }, { weight: 1 }])
     const order = Array.from({ length: 7 }, () => one.balancer.choose(undefined, NOBODY, 0)?.index)
     expect(order).toEqual([0, 0, 1, 0, 2, 0, 0])
   })
 
-  it('picks of two the one with fewer requests under way for its weight', () => {
+  it('of two random choices picks the endpoint with fewer requests under way for its weight', () => {
     const one = world('least-requests', [{}, {}])
     one.underWay[0] = 3
     expect(spread(one, 50)).toEqual([0, 50])
@@ -266,7 +266,7 @@ describe('the policies', () => {
     expect(spread(weighted, 50)).toEqual([50, 0])
   })
 
-  it('leaves a slow endpoint almost alone by its latency, and tries it again after silence', () => {
+  it('of latency leaves a slow endpoint almost alone, and tries it again after silence', () => {
     const one = world('peak-ewma', [{}, {}])
     one.balancer.onAnswered(0, 500, 0)
     one.balancer.onAnswered(1, 5, 0)
@@ -277,7 +277,7 @@ describe('the policies', () => {
     expect(spread(one, 50, 100_000)).toEqual([50, 0])
   })
 
-  it('sends a key to the same endpoint, and without a key to the one with fewer under way', () => {
+  it('of hashing sends a key to the same endpoint, and a request without a key to one with fewer under way', () => {
     const { balancer, underWay } = world('hash', [{}, {}, {}])
     const at = balancer.choose('/a', NOBODY, 0)?.index
     for (let i = 0; i < 20; i += 1) expect(balancer.choose('/a', NOBODY, 0)?.index).toBe(at)
@@ -289,7 +289,7 @@ describe('the policies', () => {
   })
 
   it.each(['random', 'least-requests', 'round-robin', 'hash', 'peak-ewma'] as const)(
-    '%s spreads idle endpoints of any weights within its bounds',
+    'of %s spreads requests over idle endpoints of any weights within its bounds',
     policy => {
       fc.assert(
         fc.property(

@@ -237,7 +237,7 @@ origins: { a: { url: http://a } }
 listen: [{ address: :443, tls: { cert: cert.pem, key: key.pem } }]
 origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
 `)
-    expect(read.listen[0]?.tls?.cert).toContain('BEGIN CERTIFICATE')
+    expect(read.listen[0]?.tls?.certificates[0]?.cert).toContain('BEGIN CERTIFICATE')
     const tls = read.transport.origins?.['https://a']?.tls
     expect(tls?.serverName).toBe('b')
     expect(String(tls?.ca)).toContain('BEGIN CERTIFICATE')
