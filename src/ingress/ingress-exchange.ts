@@ -2,7 +2,14 @@ import type { Duplex } from 'node:stream'
 import type { TransportError } from '../base/errors.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
-import type { ClientTls } from './session-context.ts'
+
+/** What a client agreed on with us under its requests. */
+export interface ClientTls {
+  /** `TLSv1.3`. */
+  readonly version: string
+  /** The host that it asked for (SNI); undefined: it named none, or nobody noted it. */
+  readonly serverName: string | undefined
+}
 
 /**
  * One request that a client sent us, and the means to answer it: the same for every protocol on the listening

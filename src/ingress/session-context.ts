@@ -5,7 +5,7 @@ import type { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import type { CodecLimits } from '../http/http1/codec/codec-failure.ts'
 import type { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
-import type { IngressHandler } from './ingress-exchange.ts'
+import type { ClientTls, IngressHandler } from './ingress-exchange.ts'
 import type { IngressLimits } from './ingress-limits.ts'
 import type { IngressStats } from './ingress-stats.ts'
 
@@ -28,14 +28,6 @@ export interface SessionSocket extends Duplex {
 /** DER; undefined: the client showed none that was verified. */
 export function clientCertificateOf(socket: SessionSocket): Buffer | undefined {
   return socket.authorized === true ? socket.getPeerX509Certificate?.()?.raw : undefined
-}
-
-/** What a client agreed on with us under its requests. */
-export interface ClientTls {
-  /** `TLSv1.3`. */
-  readonly version: string
-  /** The host that it asked for (SNI); undefined: it named none, or nobody noted it. */
-  readonly serverName: string | undefined
 }
 
 /** Undefined: the connection is in cleartext. */

@@ -6,8 +6,7 @@ import { encodeLastChunk } from '../../http/http1/codec/field-encoder.ts'
 import { encodeResponseHead } from '../../http/http1/codec/head-encoder.ts'
 import type { Http1RequestHead } from '../../http/http1/codec/message-events.ts'
 import type { BodyFraming } from '../../http/http1/codec/message-framing.ts'
-import type { IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
-import type { ClientTls } from '../session-context.ts'
+import type { ClientTls, IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
 import type { SocketOutput } from './socket-output.ts'
 
 interface Head {

@@ -2,10 +2,10 @@ import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import { countBadRequest } from '../ingress-stats.ts'
 import { encodeRefusal } from '../refusal.ts'
 import {
-  type ClientTls,
   clientCertificateOf,
   clientTlsOf,
   type IngressSession,

@@ -1,8 +1,8 @@
 import { NEVER } from '../../base/clock.ts'
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
-import type { ClientTls } from '../session-context.ts'
 
 /** The two ends of a connection, as its exchanges name them. */
 export interface ConnectionEnds {

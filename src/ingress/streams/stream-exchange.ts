@@ -7,14 +7,13 @@ import { type HeaderList, hasHeader } from '../../base/http/headers.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../http/multiplex/stream.ts'
 import { StreamTunnel } from '../../http/multiplex/stream-tunnel.ts'
-import type { IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
+import type { ClientTls, IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
 import {
   hasUnderscore,
   type IngressLimits,
   underscoreRefused,
   withoutUnderscored,
 } from '../ingress-limits.ts'
-import type { ClientTls } from '../session-context.ts'
 import { type StreamExchangeHost, streamResetError } from './stream-exchange-host.ts'
 import { StreamResponse } from './stream-response.ts'
 import { StreamUpload, type StreamUploadOwner } from './stream-upload.ts'

@@ -42,7 +42,7 @@ export class Rewriter {
     if (this.#path === undefined || context.path === '*') return context.path
     const made = renderUri(this.#path, context)
     if (made === undefined) return REFUSED
-    const [own = '', query] = splitQuery(context.path)
+    const [own, query] = splitQuery(context.path)
     const rest = this.#prefixSegments === undefined ? '' : own.slice(offsetAfter(own, this.#prefixSegments))
     const [madePath, madeQuery = query] = splitQuery(made)
     const joined = rest.startsWith('/') ? madePath.replace(/\/$/, '') + rest : madePath + rest
