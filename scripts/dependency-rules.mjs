@@ -101,7 +101,7 @@ const MAY_IMPORT = {
     'src/quic/routed-ids.ts', // how datagrams find their worker
     'src/state/shares', // what a supervisor shares out among its workers
   ],
-  'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
+  'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts', 'src/base/package-require.ts'],
   'src/bench/impair': ['src/base'],
   'src/cli.ts': ['src/cli'],
   'src/cli': [
