@@ -12,7 +12,7 @@ import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.t
 /** What a pool needs beside what they all share. */
 export interface OwnPoolConfig extends Omit<PoolConfig, 'origin' | 'budget'> {
   /** `maxConnections` of 0, or left out: none. That of the first pool holds for all of the origin. */
-  readonly protection?: Pick<ProtectionOptions, 'maxConnections'>
+  readonly protection?: Pick<ProtectionOptions, 'maxConnections' | 'floor'>
 }
 
 /** The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes. */

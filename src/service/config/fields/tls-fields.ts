@@ -69,6 +69,11 @@ export function listenTlsField(directory: string): z.ZodType<ListenTls> {
     })
 }
 
+/** A certificate of ours, or its key. */
+export function clientCertificateField(directory: string): z.ZodType<string> {
+  return pemField(directory)
+}
+
 /** The `tls` group of the admin server. */
 export function adminTlsField(directory: string) {
   return z

@@ -6,7 +6,12 @@ const SHOP = 'https://shop.example'
 
 function host() {
   const told: string[] = []
-  const shares = new HostShares((worker, of) => told.push(`${worker}: ${of.join(' ')}`))
+  const clock = { at: 0, now: () => clock.at }
+  const shares = new HostShares({
+    tell: (worker, of) => told.push(`${worker}: ${of.join(' ')}`),
+    clock,
+    fleet: undefined,
+  })
   let number = 0
   const ask = (
     worker: number,
@@ -17,9 +22,10 @@ function host() {
   ): number => {
     number += 1
     const request = { of: SHOP, member: 'itself', number, ceiling: 4, keeps, wants, ...more }
-    return shares.answer(worker, [request], now)[0]?.share ?? Number.NaN
+    clock.at = now
+    return shares.answer(worker, [request])[0]?.share ?? Number.NaN
   }
-  return { shares, told, ask }
+  return { shares, clock, told, ask }
 }
 
 describe('what workers share of a ceiling', () => {
@@ -45,35 +51,33 @@ describe('what workers share of a ceiling', () => {
     const { shares, told, ask } = host()
     ask(1, 4)
     expect(ask(2, 4, 0, {}, 1e9)).toBe(0)
-    shares.onEnded(1, 1e9)
+    shares.onEnded(1)
     expect(told.at(-1)).toBe(`2: ${SHOP}`)
     expect(ask(2, 4, 0, {}, 1e9)).toBe(4)
     expect(shares.shown()).toEqual([{ of: SHOP, limit: 4, members: 1, wanted: 4, granted: 4 }])
   })
 
   it('moves on with time where there are fewer than workers that wait', () => {
-    const { shares, told, ask } = host()
+    const { shares, clock, told, ask } = host()
     ask(1, 1, 0, { ceiling: 1 })
     ask(2, 1, 0, { ceiling: 1 })
-    shares.announce(499)
+    clock.at = 499
+    shares.announce()
     expect(told).toEqual([])
-    shares.announce(500)
+    clock.at = 500
+    shares.announce()
     expect(told).toEqual([`1: ${SHOP}`])
   })
 
   it('is answered in the order of the questions, and forgotten when nobody has a part in it', () => {
     const { shares } = host()
     const request = { member: '', number: 1, keeps: 0, wants: 1 }
-    const answers = shares.answer(
-      1,
-      [
-        { ...request, of: 'https://a.example', ceiling: 3 },
-        { ...request, of: 'https://b.example', ceiling: 5 },
-      ],
-      0,
-    )
+    const answers = shares.answer(1, [
+      { ...request, of: 'https://a.example', ceiling: 3 },
+      { ...request, of: 'https://b.example', ceiling: 5 },
+    ])
     expect(answers.map(({ share }) => share)).toEqual([3, 5])
-    shares.onEnded(1, 0)
+    shares.onEnded(1)
     expect(shares.shown()).toEqual([])
   })
 })
