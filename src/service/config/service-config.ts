@@ -218,8 +218,9 @@ interface RedisConfig {
   prefix?: string | undefined
   /** With `rediss://`: whom to trust instead of the authorities that Node brings; PEM or files of it. */
   ca?: string | string[] | undefined
-  /** With `rediss://`: our own certificate, with `key`. */
+  /** With `rediss://`: our own certificate, PEM or a file of it, with `key`. */
   cert?: string | undefined
+  /** Its key. */
   key?: string | undefined
   /** How long a connection may take, with TLS and password. Default 2s. */
   connectTimeout?: number | string | undefined

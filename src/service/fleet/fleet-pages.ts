@@ -50,8 +50,8 @@ function evidence(
       : `Redis at ${redis} does not answer: ${standing.because ?? 'it has not been asked yet'}`
   if (state === 'cut-off')
     return `this host may have ${share}, its protection.floor of ${floor}, instead of a share of ${ceiling}; ${answers}`
-  const others =
-    all === undefined ? '' : `; ${all.members} hosts want ${all.wanted}, and ${all.granted} are granted`
+  const hosts = all?.members === 1 ? '1 host wants' : `${all?.members} hosts want`
+  const others = all === undefined ? '' : `; ${hosts} ${all.wanted}, ${all.granted} granted`
   return `this host may have ${share} of ${ceiling} now${others}; ${answers}`
 }
 
@@ -77,50 +77,54 @@ export function fleetMetrics(
       return origin === undefined || value === undefined ? [] : [{ labels: { origin }, value }]
     })
   return [
-    {
-      name: 'middlemile_fleet_redis_up',
-      help: '1 while the Redis of state.redis answers, 0 while it does not',
-      type: 'gauge',
-      values: whole(state === 'answering' ? 1 : 0),
-    },
-    {
-      name: 'middlemile_fleet_last_answer_timestamp_seconds',
-      help: 'When Redis answered last; none while it has not',
-      type: 'gauge',
-      values: whole(answeredAt === undefined ? undefined : (wall - (now - answeredAt)) / 1000),
-    },
-    {
-      name: 'middlemile_fleet_asks_total',
-      help: 'Steps that Redis was asked for, by the outcome (answered, failed)',
-      type: 'counter',
-      values: [
+    metric(
+      'gauge',
+      'middlemile_fleet_redis_up',
+      '1 while the Redis of state.redis answers, 0 while it does not',
+      whole(state === 'answering' ? 1 : 0),
+    ),
+    metric(
+      'gauge',
+      'middlemile_fleet_last_answer_timestamp_seconds',
+      'When Redis answered last; none while it has not',
+      whole(answeredAt === undefined ? undefined : (wall - (now - answeredAt)) / 1000),
+    ),
+    metric(
+      'counter',
+      'middlemile_fleet_asks_total',
+      'Steps that Redis was asked for, by the outcome (answered, failed)',
+      [
         ...whole(answered).map(({ value }) => ({ labels: { outcome: 'answered' }, value })),
         ...whole(failed).map(({ value }) => ({ labels: { outcome: 'failed' }, value })),
       ],
-    },
-    {
-      name: 'middlemile_fleet_share',
-      help: 'Connections of protection.maxConnections that this host may have now',
-      type: 'gauge',
-      values: perOrigin(({ share }) => share),
-    },
-    {
-      name: 'middlemile_fleet_cut_off',
-      help: '1 while this host has protection.floor, since nobody says what its share is',
-      type: 'gauge',
-      values: perOrigin(({ state: hostState }) => (hostState === 'cut-off' ? 1 : 0)),
-    },
-    {
-      name: 'middlemile_fleet_hosts',
-      help: 'Hosts that have a part in the ceiling of an origin, as Redis said last',
-      type: 'gauge',
-      values: perOrigin(({ all }) => all?.members),
-    },
-    {
-      name: 'middlemile_fleet_wanted',
-      help: 'Connections that all hosts have a use for, as Redis said last',
-      type: 'gauge',
-      values: perOrigin(({ all }) => all?.wanted),
-    },
+    ),
+    metric(
+      'gauge',
+      'middlemile_fleet_share',
+      'Connections of protection.maxConnections that this host may have now',
+      perOrigin(({ share }) => share),
+    ),
+    metric(
+      'gauge',
+      'middlemile_fleet_cut_off',
+      '1 while this host has protection.floor, since nobody says what its share is',
+      perOrigin(({ state: hostState }) => (hostState === 'cut-off' ? 1 : 0)),
+    ),
+    metric(
+      'gauge',
+      'middlemile_fleet_hosts',
+      'Hosts that have a part in the ceiling of an origin, as Redis said last',
+      perOrigin(({ all }) => all?.members),
+    ),
+    metric(
+      'gauge',
+      'middlemile_fleet_wanted',
+      'Connections that all hosts have a use for, as Redis said last',
+      perOrigin(({ all }) => all?.wanted),
+    ),
   ]
+}
+
+function metric(type: FleetMetric['type'], name: string, help: string, values: Sample[]): FleetMetric {
+  return { type, name, help, values }
 }

@@ -50,7 +50,7 @@ const SURE_SHARE = 2 / 3
 /** Where there is less than one for each host that wants one: a handshake each time. */
 const MAX_TURN_MS = 5_000
 /** For what a host gives back at its end. */
-const FAREWELL_MS = 500
+const LINGER_MS = 500
 /** Reasons in one outage that have a line each. */
 const MAX_REASONS = 5
 
@@ -93,7 +93,7 @@ export class FleetShares {
     this.#link.start()
   }
 
-  /** The host has a part in it from now on, which `holder` is told. */
+  /** The host has a part in it from now on, and `holder` what it may have. */
   configure(of: string, ceiling: number, floor: number, holder: ShareHolder): void {
     const member = this.#members.get(of) ?? this.#join(of, holder)
     if (member.ceiling === ceiling && member.floor === floor) return
@@ -128,7 +128,7 @@ export class FleetShares {
     const left = [...this.#members.values()].map(({ keeper }) => keeper.leave())
     this.#members.clear()
     await new Promise<void>(resolve => {
-      const timer = this.#parts.clock.setTimer(FAREWELL_MS, resolve)
+      const timer = this.#parts.clock.setTimer(LINGER_MS, resolve)
       Promise.all(left).then(() => {
         timer.cancel()
         resolve()

@@ -1,3 +1,4 @@
+import { guardedListener } from '../../base/guard.ts'
 import { packageRequire } from '../../base/package-require.ts'
 import { TransportError } from '../../index.ts'
 import type { RedisSettings } from '../config/service-settings.ts'
@@ -14,7 +15,7 @@ export interface RedisClient {
 
 /** As much of @redis/client as we use. */
 interface RedisPackage {
-  createClient(options: object): PackageClient
+  readonly createClient: (options: object) => PackageClient
 }
 
 interface PackageClient {
@@ -59,7 +60,10 @@ export function openRedis(
     socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false, ...tls },
   })
   // Among them what the reply parser throws: what comes after that has lost its place.
-  client.on('error', onEnded)
+  client.on(
+    'error',
+    guardedListener('the client of Redis', onEnded, () => client.destroy()),
+  )
   return {
     opened: client.connect(),
     send: words => client.sendCommand(words),

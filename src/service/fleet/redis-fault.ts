@@ -15,6 +15,13 @@ export function redisFault(error: unknown): string {
   return CLIENT_ERRORS[constructor.name] ?? CLIENT_ERRORS[name] ?? 'it answers in another way than Redis does'
 }
 
+/** The connection has ended. Else it was refused, or not understood, what was asked. */
+export function isEnd(error: unknown): boolean {
+  return error instanceof Error && (codeOf(error) !== undefined || redisFault(error) === CLOSED)
+}
+
+const CLOSED = 'it closed the connection'
+
 const REPLIES: Readonly<Record<string, string>> = {
   WRONGPASS: 'the user or the password is wrong (WRONGPASS)',
   NOAUTH: 'it asks for a password (NOAUTH)',
@@ -34,10 +41,10 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   RedisTimeout: 'it does not answer in time',
   ConnectionTimeoutError: 'it does not answer in time',
   SocketTimeoutError: 'it does not answer in time',
-  SocketClosedUnexpectedlyError: 'it closed the connection',
-  DisconnectsClientError: 'it closed the connection',
-  ClientClosedError: 'it closed the connection',
-  ClientOfflineError: 'it closed the connection',
+  SocketClosedUnexpectedlyError: CLOSED,
+  DisconnectsClientError: CLOSED,
+  ClientClosedError: CLOSED,
+  ClientOfflineError: CLOSED,
 }
 
 /** Of the system, of Node, or of OpenSSL. */

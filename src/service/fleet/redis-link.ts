@@ -1,7 +1,7 @@
 import { guardedPromise } from '../../base/guard.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
 import type { RedisClient } from './redis-client.ts'
-import { RedisTimeout, redisFault } from './redis-fault.ts'
+import { isEnd, RedisTimeout, redisFault } from './redis-fault.ts'
 import { SHARE_SCRIPT, SHARE_SCRIPT_SHA } from './share-script.ts'
 
 export interface RedisLinkParts {
@@ -38,7 +38,7 @@ export interface RedisStanding {
   readonly failed: number
 }
 
-/** How long until the next connect: doubled with each failure, and spread, so that hosts do not come at once. */
+/** Until the next connect: doubled with each failure, and spread, so that hosts do not come at once. */
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5_000
 
@@ -56,6 +56,8 @@ export class RedisLink {
   #isClosed = false
   /** It connects but fails questions: only an answer to one proves that it works again. */
   #isMistrusted = false
+  /** This connection has answered a question. */
+  #hasAnswered = false
   #standing: RedisStanding
 
   constructor(parts: RedisLinkParts) {
@@ -104,6 +106,7 @@ export class RedisLink {
     const { clock } = this.#parts
     this.#backoffMs = FIRST_BACKOFF_MS
     this.#isMistrusted = false
+    this.#hasAnswered = true
     const { state, answered } = this.#standing
     this.#standing = { ...this.#standing, answeredAt: clock.now(), answered: answered + 1 }
     if (state !== 'answering') this.#become('answering', undefined)
@@ -124,7 +127,9 @@ export class RedisLink {
   #onFailed(client: RedisClient | undefined, error: unknown): void {
     this.#isMistrusted = true
     this.#standing = { ...this.#standing, failed: this.#standing.failed + 1 }
-    if (client !== undefined) this.#lose(client, error)
+    if (client !== this.#client) return // it ended by itself, and its questions with it
+    if (!isEnd(error)) this.#hasAnswered = false
+    this.#lose(client, error)
   }
 
   #connect(): void {
@@ -176,6 +181,7 @@ export class RedisLink {
       const timer = this.#parts.clock.setTimer(timeoutMs, () => {
         const error = new RedisTimeout()
         reject(error)
+        if (client === this.#client) this.#hasAnswered = false
         this.#lose(client, error)
       })
       answer.then(resolve, reject).finally(() => timer.cancel())
@@ -188,8 +194,10 @@ export class RedisLink {
     this.#opening = undefined
     this.#end(client)
     const because = redisFault(error)
-    if (this.#standing.state !== 'unreachable' || this.#standing.because !== because)
-      this.#become('unreachable', because)
+    // One that ends after it has answered may be made again at once: the next failure says what is wrong.
+    const isNews = this.#standing.state !== 'unreachable' || this.#standing.because !== because
+    if (isNews && !this.#hasAnswered) this.#become('unreachable', because)
+    this.#hasAnswered = false
     const { clock, random } = this.#parts
     const delayMs = this.#backoffMs * (0.5 + random() / 2)
     this.#backoffMs = Math.min(2 * this.#backoffMs, MAX_BACKOFF_MS)

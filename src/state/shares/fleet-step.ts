@@ -42,7 +42,7 @@ export interface FleetTiming {
   readonly turnMs: number
 }
 
-/** Half of what nobody wants stays in the store: who has it would have to be asked, and answers when it renews. */
+/** The other half stays in the store: who has it is asked for it only when it renews. */
 const SPREADS = 0.5
 
 /** The first step of a question: says what it keeps and wants, and takes nothing. */

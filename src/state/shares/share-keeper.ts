@@ -96,7 +96,7 @@ export class ShareKeeper {
 
   /**
    * The holder has nothing any more, and will not: others may have the share. Resolves when the ledger knows,
-   * or cannot be told; its lease ends by itself then.
+   * or does not answer; its lease ends by itself then.
    */
   async leave(): Promise<void> {
     if (this.#isOver) return

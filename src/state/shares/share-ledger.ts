@@ -32,8 +32,8 @@ export interface ShareLedgerOptions {
    */
   readonly recoversUntil?: number
   /**
-   * How much of what nobody wants is spread ahead of need; the rest is there for newcomers at once. Default 1:
-   * all.
+   * How much of what nobody wants is spread ahead of need; the rest is there for newcomers at once.
+   * Default 1: all.
    */
   readonly spreads?: number
 }
@@ -93,8 +93,8 @@ export class ShareLedger {
   }
 
   /**
-   * Where somebody lacks something, or there is less to share than is granted: members that would have another answer, if they asked now, than they had
-   * last.
+   * Where somebody lacks something, or there is less to share than is granted: members that would have
+   * another answer, if they asked now, than they had last.
    */
   due(ceiling: number, now: number): string[] {
     this.#expire(now)

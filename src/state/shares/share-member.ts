@@ -10,7 +10,7 @@ export interface ShareMemberParts {
   readonly leaseMs: number
   /** Greater than any number of an earlier member of this name. */
   readonly firstNumber: number
-  /** It has the floor while the ledger does not answer. Else it has nothing, and only says what the floor is. */
+  /** It has the floor while the ledger does not answer; else nothing, and it only says what the floor is. */
   readonly takesFloor: boolean
 }
 
