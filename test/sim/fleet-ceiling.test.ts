@@ -15,6 +15,7 @@ class Host implements ShareHolder {
   readonly fleet: FleetShares
   waiting: number
   served = 0
+  readonly log: string[] = []
   #share = 0
   #busyUntil: number[] = []
   isDead = false
@@ -34,7 +35,7 @@ class Host implements ShareHolder {
         answerTimeoutMs: 200,
         leaseMs: LEASE_MS,
       },
-      logger: { info: () => {}, warn: () => {} },
+      logger: { info: (line: string) => this.log.push(line), warn: (line: string) => this.log.push(line) },
       clock: world.clock,
       random: world.random,
       open: onEnded => {
@@ -194,5 +195,11 @@ describe('hosts that share a ceiling over a network', () => {
     await world.run(LEASE_MS + 8_000)
     expect(hosts.map(host => host.holds)).toEqual([3, 3, 3])
     expect(world.mostHeld).toBe(9)
+    for (const { log } of hosts)
+      expect(log).toEqual([
+        'fleet: Redis at redis.example:6379 answers: ceilings of protected origins are shared there',
+        'fleet: Redis at redis.example:6379 does not answer: ECONNREFUSED. This host goes on with what it may have for 2.0s, and with protection.floor then',
+        'fleet: Redis at redis.example:6379 answers: ceilings of protected origins are shared there',
+      ])
   })
 })

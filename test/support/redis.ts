@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { type RealServer, startRealServer } from './real-server.ts'
 import { freePort } from './tcp-port.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
@@ -17,6 +19,8 @@ export interface Redis extends AsyncDisposable {
   readonly pid: number
   /** SIGKILL, and waits for its end. */
   kill(): Promise<void>
+  /** One command by redis-cli, with its answer as text. */
+  command(...words: readonly string[]): Promise<string>
   /** At the same port. */
   start(): Promise<void>
 }
@@ -51,6 +55,11 @@ export async function startRedis({ password, tls, more = [] }: RedisOptions = {}
     },
     get pid() {
       return server.pid
+    },
+    async command(...words) {
+      const login = password === undefined ? [] : ['-a', password, '--no-auth-warning']
+      const { stdout } = await promisify(execFile)('redis-cli', ['-p', String(port), ...login, ...words])
+      return stdout
     },
     async kill() {
       await server.stop('SIGKILL')
