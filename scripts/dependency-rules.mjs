@@ -76,7 +76,13 @@ const MAY_IMPORT = {
     'src/state/shares',
   ],
 
-  'src/ingress': ['src/base', 'src/http', 'src/quic', 'src/connect/native'],
+  'src/ingress': [
+    'src/base',
+    'src/http',
+    'src/quic',
+    'src/connect/native',
+    'src/connect/tls/certificate-names.ts',
+  ],
 
   // Who embeds us, the service among them: public entries only.
   'src/service': [

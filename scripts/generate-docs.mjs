@@ -40,6 +40,7 @@ const OPTION_GROUPS = [
   ['tickets', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS'],
   ['resolver', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS'],
   ['ingress', 'IngressLimits', 'DEFAULT_INGRESS_LIMITS'],
+  ['certificates', 'CertificateOptions', 'DEFAULT_CERTIFICATE_OPTIONS'],
   ['forwarding.buffering', 'BufferOptions', 'DEFAULT_BUFFER_OPTIONS'],
   ['memory', 'MemoryOptions', 'DEFAULT_MEMORY_OPTIONS'],
 ]
@@ -162,6 +163,7 @@ function values(type, key) {
     'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',
     'RouteConfig[]': 'list',
+    'Record<string, ValueRuleConfig>': 'mapping',
     'Record<string, string>': 'mapping',
     'Record<string, OriginConfig>': 'mapping',
     'Record<string, EgressConfig>': 'mapping',
@@ -175,6 +177,7 @@ function values(type, key) {
     "'off' | { port?: number | undefined; maxAge?: number | string | undefined }":
       '`off`, or `{ port, maxAge }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
+    '{ cert: string; key: string }[]': 'list of `{ cert, key }`',
     "'auto' | 'off' | number": '`auto`, `off`, number',
     "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',
     string: 'text',

@@ -12,6 +12,7 @@ const MAX_FILES_PER_FOLDER = 25
 const MAX_README_WORDS = 1_000
 const COMMENT_COLUMNS = 110
 const SHORT_LINES = 40
+const LONG_LINES = 500
 
 const files = ['src', 'bench'].flatMap(sourcesIn)
 const folders = countBy(files, ([path]) => path.slice(0, path.lastIndexOf('/')))
@@ -41,7 +42,7 @@ console.log(
 for (const [folder, count] of [...folders].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)))
   console.log(`${String(count).padStart(5)}  ${folder}`)
 console.log(
-  `lines of a file: median ${median(lines)}; ${lines.filter(count => count < SHORT_LINES).length} files below ${SHORT_LINES}`,
+  `lines of a file: median ${median(lines)}; ${lines.filter(count => count < SHORT_LINES).length} files below ${SHORT_LINES}, ${lines.filter(count => count > LONG_LINES).length} above ${LONG_LINES}`,
 )
 console.log(`import cycles, of types too: ${cycles.length}`)
 for (const { subpath, names } of entryPoints(root)) {

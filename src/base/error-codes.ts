@@ -453,6 +453,15 @@ export const ERROR_CODES = {
   ),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
+  /**
+   * The path of the request leads above its root, holds an escaped NUL or hidden dot segments, or servers may
+   * read it as one of another route: see docs/routing.md.
+   */
+  MM_PATH_REFUSED: local(
+    400,
+    'http_request_error',
+    'if the origin reads such paths as they are written, set forwarding.ambiguousPaths to pass',
+  ),
   /** The request carries our own name in `Via`: it has passed through this connector before. */
   MM_LOOP_DETECTED: local(
     502,

@@ -28,6 +28,7 @@ import {
   currentTry,
   type ExchangeState,
   isCommitted,
+  isWaiting,
   Try,
   transition,
 } from './exchange-state.ts'
@@ -48,7 +49,6 @@ import {
   withoutUpgrade,
 } from './replay-rules.ts'
 import { type AnsweredCopy, withAltUsed } from './second-copy.ts'
-import { WatchedTry } from './watched-try.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
@@ -56,8 +56,8 @@ import { WatchedTry } from './watched-try.ts'
  * where the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a
  * request costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
  *
- * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
- * the first of the two that answers becomes the exchange, and whatever the other one still says is ignored.
+ * While nothing comes back, its HedgedRequest may send a second copy; the first of the two that answers
+ * becomes the exchange, and whatever the other one still says is ignored.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser
@@ -125,8 +125,7 @@ export class DispatchedExchange
     const tried = currentTry(this.#state)
     if (tried === undefined) {
       this.#route.cancel()
-      this.#fail(error)
-      return
+      return this.#fail(error)
     }
     if (kind !== 'aborted') this.#enter({ kind: 'aborted', tried, error })
     this.#abortTry(tried, error)
@@ -154,8 +153,7 @@ export class DispatchedExchange
 
   get queueMs(): number {
     const state = this.#state
-    const isWaiting = state.kind === 'starting' || state.kind === 'waiting'
-    return isWaiting ? this.#waitedMs + this.#clock.now() - state.since : this.#waitedMs
+    return isWaiting(state) ? this.#waitedMs + this.#clock.now() - state.since : this.#waitedMs
   }
 
   get ttfbMs(): number {
@@ -176,17 +174,21 @@ export class DispatchedExchange
     return this.#avoids
   }
 
+  get isRetry(): boolean {
+    return this.#route.isRetry
+  }
+
   onLease(connection: Connection, reused: boolean): void {
     const state = this.#state
-    const isStarting = state.kind === 'starting'
-    const leasedAt = isStarting ? this.#startedAt : this.#clock.now()
-    if (isStarting || state.kind === 'waiting') this.#waitedMs += leasedAt - state.since
+    const leasedAt = state.kind === 'starting' ? this.#startedAt : this.#clock.now()
+    if (isWaiting(state)) this.#waitedMs += leasedAt - state.since
     const tried = new Try(connection, reused, leasedAt)
     this.#enter({ kind: 'sent', tried })
     this.#route.noteEarlyWaiter(false)
     if (reused) this.#origin.onReuse(connection)
     this.#route.onLease(connection, reused)
-    if (this.#route.lane.name === 'h3' || this.#origin.hedging !== undefined) this.#watch(tried)
+    tried.watched = this.#route.watchedTry(this, this.#request, tried)
+    tried.watched?.start(this.#route, this.#retries === 0)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
     const { perTryTimeoutMs } = this.#origin.settings.retry
@@ -196,8 +198,7 @@ export class DispatchedExchange
   }
 
   onLeaseFailed(error: TransportError): void {
-    const { kind } = this.#state
-    if (kind !== 'starting' && kind !== 'waiting') return
+    if (!isWaiting(this.#state)) return
     this.#route.onLeaseFailed(error)
     if (this.#route.goWithoutHttp3() || this.#tryReplay(error, true)) return
     const { upgrade } = this.#request
@@ -249,7 +250,8 @@ export class DispatchedExchange
     if (state.tried !== undefined && this.#status === 0) this.#route.onAnswered(state.tried, status, now)
     if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
-      if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
+      const isPaid = dismissed?.reason !== 'status' || this.#route.payRetry(this.#admitted)
+      if (dismissed !== undefined && isPaid) {
         this.#enter({ kind: 'dismissed', tried: state.tried, ...dismissed })
         if (isDrained(controller, this.#request.method, headers))
           this.#limitTry(MAX_DRAIN_MS, dismissed.error)
@@ -260,11 +262,7 @@ export class DispatchedExchange
     this.#commit()
     this.#status = status
     this.#headAt = now
-    const { lanes, hints, hedging } = this.#origin
-    if (state.tried !== undefined && this.#route.isHarmless)
-      hedging?.onAnswered(now - state.tried.sentAt, now)
-    if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
-    if (hints.isReading) hints.onHead('response', headers, this.#headAt)
+    this.#route.onHead(state.tried, status, headers, now)
     if (this.#state.kind === 'done') return
     this.#handler.onResponseStart(controller, status, headers, statusText)
   }
@@ -320,18 +318,15 @@ export class DispatchedExchange
     const first = currentTry(this.#state)
     this.#route.noteTry(reason, error, first, this.#startedAt)
     const now = this.#clock.now()
-    if (reason === 'hedged') {
-      if (isFirstOut && first !== undefined) lane.balanced?.onOvertaken(first.connection, now)
-    } else if (this.#route.isSample(now)) {
-      // HTTP/3 would have taken longer than this: without it, only those of its requests would count that
-      // were answered in time.
+    if (reason !== 'hedged' && this.#route.isSample(now)) {
+      // HTTP/3 would have taken longer than this. Without it, only its quick answers would count.
       this.#headAt = now
       this.#sample(0, false, now)
     }
     this.#route.onMoved(lane, connection, reused)
     first?.watched?.leave()
     const second = new Try(connection, reused, leasedAt, first?.sentAt)
-    second.watched = this.#watchedTry(second)
+    second.watched = this.#route.watchedTry(this, this.#request, second)
     second.controller = controller
     this.#enter({ kind: 'sent', tried: second })
     this.#waitedMs += queueMs
@@ -343,8 +338,7 @@ export class DispatchedExchange
   }
 
   onHedgeFailed(error: TransportError): void {
-    const tried = currentTry(this.#state)
-    tried?.watched?.endHedge()
+    currentTry(this.#state)?.watched?.endHedge()
     this.#onTryFailed(error)
   }
 
@@ -353,34 +347,6 @@ export class DispatchedExchange
   }
 
   // What may be sent twice at a time
-
-  #watch(tried: Try): void {
-    const { lanes, hedging } = this.#origin
-    const { isHarmless, mayHedge } = this.#route
-    tried.watched = this.#watchedTry(tried)
-    tried.watched?.join()
-    if (this.#route.lane.name === 'h3' && isHarmless && lanes.fallback !== undefined)
-      tried.watched?.hedgePath()
-    if (hedging === undefined || !mayHedge) return
-    if (this.#retries === 0) hedging.onRequest()
-    tried.watched?.hedgeTail()
-  }
-
-  /** Undefined: nobody would look at it. */
-  #watchedTry({ connection, leasedAt }: Try): WatchedTry | undefined {
-    const path = this.#origin.lanes.pathOf(connection)
-    if (path === undefined && this.#origin.hedging === undefined) return undefined
-    return new WatchedTry({
-      exchange: this,
-      origin: this.#origin,
-      clock: this.#clock,
-      request: this.#request,
-      connection,
-      path,
-      leasedAt,
-      lane: this.#route.lane,
-    })
-  }
 
   onPathUnresponsive(): void {
     const state = this.#state
@@ -418,18 +384,12 @@ export class DispatchedExchange
     const where = { beforeLease, isCallerCommitted: isCommitted(this.#state), hasOtherLane }
     const verdict = judgeReplay(failedTry(error, this, this.#request, this.#origin, where))
     if (!verdict.replay) return false
-    if (verdict.cost === 'budgeted' && !this.#payRetry()) return false
+    if (verdict.cost === 'budgeted' && !this.#route.payRetry(this.#admitted)) return false
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#origin.onUnanswered(connection, error)
     if (!beforeLease) this.#route.onBroken(verdict.reason === 'http3-failed')
     this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
-  }
-
-  /** False: too many are sent again already, of those under way or of all. */
-  #payRetry(): boolean {
-    const now = this.#clock.now()
-    return this.#admitted?.mayRetry(now) !== false && this.#origin.retryBudget.withdraw(now)
   }
 
   /** The try that is under way ends with the error unless the state changes before. */
@@ -475,9 +435,8 @@ export class DispatchedExchange
 
   #restart(): void {
     this.#route.leaveTry()
-    const { kind, tried } = this.#state
-    if (kind !== 'starting' && kind !== 'waiting')
-      this.#enter({ kind: 'waiting', since: this.#clock.now(), tried })
+    const { tried } = this.#state
+    if (!isWaiting(this.#state)) this.#enter({ kind: 'waiting', since: this.#clock.now(), tried })
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
   }
 
@@ -507,8 +466,7 @@ export class DispatchedExchange
     this.#origin.onFinished()
     this.#admitted?.end(this.#status, this.ttfbMs, error, this.#clock.now())
     const { isObserved } = this.#origin
-    // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the
-    // clock.
+    // Asked as of the head, which spares most requests a reading of the clock.
     const isSample = error === undefined && this.#route.isSample(this.#headAt)
     const now = isSample || isObserved ? this.#clock.now() : 0
     if (isSample) this.#sample(now - this.#headAt, false, now)

@@ -3,15 +3,20 @@ import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
 import type { EarlierTry, RetryReason } from '../base/events/observer.ts'
 import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
+import type { HeaderList } from '../base/http/headers.ts'
+import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
+import type { PathUser } from '../origin/paths/http3-paths.ts'
 import type { RequestPool } from '../pool/pool.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 import type { ExchangeSample } from '../select/choice/choice-action.ts'
 import type { DispatchHandle } from './dispatch.ts'
 import { EarlierTries } from './exchange-ended.ts'
 import type { Try } from './exchange-state.ts'
+import type { HedgedExchange } from './hedged-request.ts'
+import { WatchedTry } from './watched-try.ts'
 
 /** What one exchange needs to find its lane and connection. */
 export interface ExchangeRouteParts {
@@ -48,6 +53,10 @@ export class ExchangeRoute {
   #earlierTries: EarlierTries | undefined
   /** Counted by its lane as under way, with so many. */
   #streams = 0
+  /** Its next try is paid for out of the retry budget. */
+  #isRetry = false
+  /** Ends the count of such a try, where each endpoint has a bound of them. */
+  #endRetry: (() => void) | undefined
   /** Counted by the origin as a waiter that would leave in early data. */
   #isEarlyWaiter = false
 
@@ -160,7 +169,28 @@ export class ExchangeRoute {
     else this.#pool.cancel(this.#parts.waiter)
   }
 
+  /** See Waiter. */
+  get isRetry(): boolean {
+    return this.#isRetry
+  }
+
+  /**
+   * Pays for a replay. False: too many are sent again already, of those under way, to the endpoints, or of
+   * all.
+   */
+  payRetry(admitted: Admitted | undefined): boolean {
+    const { origin, clock } = this.#parts
+    const now = clock.now()
+    if (admitted?.mayRetry(now) === false || this.#lane.balanced?.admitRetry(now) === false) return false
+    this.#isRetry = origin.retryBudget.withdraw(now)
+    return this.#isRetry
+  }
+
   onLease(connection: Connection, reused: boolean): void {
+    if (this.#isRetry) {
+      this.#isRetry = false
+      this.#endRetry = this.#lane.balanced?.beginRetry(connection)
+    }
     if (!reused) this.#newConnection = connection
     if (!this.#parts.isUpgrade) this.#streams = this.#lane.streams += 1
   }
@@ -189,9 +219,31 @@ export class ExchangeRoute {
     this.onLease(connection, reused)
   }
 
+  /** Undefined: nobody would look at it. */
+  watchedTry(
+    exchange: HedgedExchange & PathUser,
+    request: ExchangeRequest,
+    { connection, leasedAt }: Try,
+  ): WatchedTry | undefined {
+    const { origin, clock } = this.#parts
+    if (this.#lane.name !== 'h3' && origin.hedging === undefined) return undefined
+    const path = origin.lanes.pathOf(connection)
+    if (path === undefined && origin.hedging === undefined) return undefined
+    return new WatchedTry({ exchange, origin, clock, request, connection, path, leasedAt, lane: this.#lane })
+  }
+
   /** A try has its answer, or the head of one: what it says of its endpoint. */
   onAnswered({ connection, leasedAt }: Try, status: number, now: number): void {
     this.#lane.balanced?.onAnswered(connection, status, now - leasedAt, now)
+  }
+
+  /** The caller gets the head of its answer: what it says of the origin. */
+  onHead(tried: Try | undefined, status: number, headers: HeaderList, now: number): void {
+    const { origin, isHarmless } = this.#parts
+    const { lanes, hints, hedging } = origin
+    if (tried !== undefined && isHarmless) hedging?.onAnswered(now - tried.sentAt, now)
+    if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
+    if (hints.isReading) hints.onHead('response', headers, now)
   }
 
   /** A try failed before its answer. */
@@ -201,6 +253,8 @@ export class ExchangeRoute {
 
   /** Not under way on its lane any more. */
   leaveLane(): void {
+    this.#endRetry?.()
+    this.#endRetry = undefined
     if (this.#streams === 0) return
     this.#streams = 0
     this.#lane.streams -= 1

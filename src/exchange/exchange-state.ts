@@ -123,10 +123,16 @@ export class Try {
   }
 }
 
+/** It has no connection, and is not over. */
+export function isWaiting(
+  state: ExchangeState,
+): state is Extract<ExchangeState, { kind: 'starting' | 'waiting' }> {
+  return state.kind === 'starting' || state.kind === 'waiting'
+}
+
 /** The lease that is under way; undefined: it waits, or has ended. */
 export function currentTry(state: ExchangeState): Try | undefined {
-  const { kind } = state
-  return kind === 'starting' || kind === 'waiting' || kind === 'done' ? undefined : state.tried
+  return isWaiting(state) || state.kind === 'done' ? undefined : state.tried
 }
 
 /** The caller saw something of an answer, or gave up. */

@@ -180,13 +180,16 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
     if (this.#phase !== 'trying') return false
     this.#phase = 'over'
     this.#second = undefined // it is the exchange now
-    const { exchange, origin, clock, path, leasedAt } = this.#parts
+    const { exchange, origin, clock, path, leasedAt, connection, lane } = this.#parts
     const now = clock.now()
     const reason = this.#reason
     if (reason === 'http3-failed')
       path?.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
-    if (reason === 'hedged') origin.hedging?.onEnded('won')
     const isFirstOut = this.#firstError === undefined
+    if (reason === 'hedged') {
+      origin.hedging?.onEnded('won')
+      if (isFirstOut) lane.balanced?.onOvertaken(connection, now)
+    }
     return exchange.onHedgeAnswered(answered, reason, this.#firstError ?? overtaken(reason), isFirstOut)
   }
 

@@ -7,6 +7,13 @@ interface WatchedTryParts extends HedgedRequestParts {
   readonly exchange: HedgedExchange & PathUser
 }
 
+interface WatchedRoute {
+  /** The request may be sent twice. */
+  readonly isHarmless: boolean
+  /** A second copy may go the way that it goes. */
+  readonly mayHedge: boolean
+}
+
 /**
  * What a try has beside its connection while its answer is waited for: over HTTP/3 a path, which may become
  * unresponsive meanwhile, and the hedged request of one that may be sent twice.
@@ -20,23 +27,21 @@ export class WatchedTry {
     this.#hedge = undefined
   }
 
-  /** The request leaves: the path reports to the exchange until `leave`. */
-  join(): void {
-    this.#parts.path?.join(this.#parts.exchange)
+  /**
+   * The request leaves. The path reports to the exchange until `leave`; a second copy may follow when the
+   * path seems to be to blame that no answer comes, or when none comes for longer than most take.
+   */
+  start({ isHarmless, mayHedge }: WatchedRoute, isFirstTry: boolean): void {
+    const { path, lane, origin, exchange } = this.#parts
+    path?.join(exchange)
+    if (lane.name === 'h3' && isHarmless && origin.lanes.fallback !== undefined) this.#hedgeOf().watchPath()
+    if (origin.hedging === undefined || !mayHedge) return
+    if (isFirstTry) origin.hedging.onRequest()
+    this.#hedgeOf().watchTail()
   }
 
   leave(): void {
     this.#parts.path?.leave(this.#parts.exchange)
-  }
-
-  /** A second copy may follow when the path seems to be to blame that no answer comes. */
-  hedgePath(): void {
-    this.#hedgeOf().watchPath()
-  }
-
-  /** A second copy may follow when no answer comes for longer than most take. */
-  hedgeTail(): void {
-    this.#hedgeOf().watchTail()
   }
 
   /** What can be sent twice is, over another connection; the rest waits for what becomes of this one. */

@@ -1,18 +1,13 @@
-import type { Server } from 'node:net'
 import net from 'node:net'
 import tls from 'node:tls'
-import { getSystemErrorName, isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { TransportError } from '../base/errors.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
-import { descriptorOf } from '../base/socket/stream-socket.ts'
 import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
-import { FAST_OPEN_BITS, fastOpenSetting } from '../connect/native/fast-open-setting.ts'
-import { type LoadedSocketCalls, socketCalls } from '../connect/native/socket-calls.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { ClientLimits } from './client-limits.ts'
 import { clientRefusal, withRequestRates } from './client-refusals.ts'
+import { checkFastOpen, fastOpenListener } from './fast-open-listener.ts'
 import { FlooderTable } from './flooder-table.ts'
 import { ServerHttp1Session } from './http1/server-http1-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
@@ -25,6 +20,8 @@ import { QueuedAccepts } from './queued-accepts.ts'
 import type { IngressSession, SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
 import { ServerHttp2Session } from './streams/server-http2-session.ts'
+import type { CertificatePair } from './tls/server-certificates.ts'
+import { TlsClients, type UnknownNames } from './tls/tls-clients.ts'
 
 export interface ListenOptions {
   /** Port 0: a free one. */
@@ -36,6 +33,13 @@ export interface ListenOptions {
    * HTTP.
    */
   tls?: tls.SecureContextOptions
+  /**
+   * Certificates by the server name that a client asks for (SNI), in place of `cert` and `key` of `tls`: see
+   * CertificateIndex. The first one is for everybody else.
+   */
+  certificates?: readonly CertificatePair[]
+  /** Clients that ask for a name that no certificate has. Default `first`. */
+  unknownNames?: UnknownNames
   /**
    * Client certificates that `tls.ca` vouches for. `require`: without one a handshake fails; `ask`: who shows
    * none, or another one, is a client without. Default: nobody is asked.
@@ -88,13 +92,14 @@ export interface IngressListener {
   readonly address: string
   readonly port: number
   readonly stats: IngressStats
-  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
-  readonly certificate: string | undefined
+  /** What handshakes show now. Empty: plain HTTP. */
+  readonly certificates: readonly CertificatePair[]
   /**
-   * Another certificate for handshakes from now on; connections stay as they are. False: it is what it has
-   * already, or it speaks plain HTTP. Throws MM_INVALID_ARGUMENT when it cannot be used.
+   * Other certificates for handshakes from now on; connections stay as they are. False: they are what it has
+   * already, or it speaks plain HTTP. Throws MM_INVALID_ARGUMENT when one cannot be used, and keeps what it
+   * has.
    */
-  renewTls(tls: { cert: string; key: string }): boolean
+  renewCertificates(certificates: readonly CertificatePair[]): boolean
   /**
    * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`),
    * and resolves when the last connection has ended.
@@ -213,29 +218,49 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     keepAlive: boundMs > 0,
     keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below 1 s Node leaves it at two hours
   }
-  /** Takes clients: the server that listens, unless a header comes before them. */
-  const clients =
-    options.tls === undefined
-      ? net.createServer(socketOptions, startSession)
-      : tls.createServer(
-          {
-            ...options.tls,
-            ...socketOptions,
-            requestCert: options.clientCertificates !== undefined,
-            rejectUnauthorized: options.clientCertificates === 'require',
-            // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0`
-            // offers, and nothing else.
-            ALPNProtocols: [...(takesHttp2 ? ['h2'] : []), ...(takesHttp1 ? ['http/1.1', 'http/1.0'] : [])],
-            // 0 would end every handshake at once.
-            handshakeTimeout:
-              limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,
-          },
-          startSession,
-        )
   const failClient = (error: Error, { remoteAddress = '', remotePort = 0 }: net.Socket): void => {
     stats.connections.failedHandshakes++
     observer({ type: 'handshake-failed', error, remoteAddress, remotePort })
   }
+  const onHandshakeFailed = (socket: tls.TLSSocket, error: Error): void => {
+    if (refusedHandshakes > 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+      // Node says so of a socket that was closed
+      refusedHandshakes--
+      return
+    }
+    proxied?.reveal(socket)
+    failClient(error, socket)
+    // After a timeout Node leaves that to us.
+    socket.destroy()
+  }
+  const overTls =
+    options.tls &&
+    new TlsClients({
+      tls: options.tls,
+      certificates: options.certificates,
+      unknownNames: options.unknownNames ?? 'first',
+      serverOptions: {
+        ...socketOptions,
+        requestCert: options.clientCertificates !== undefined,
+        rejectUnauthorized: options.clientCertificates === 'require',
+        // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0`
+        // offers, and nothing else.
+        ALPNProtocols: [...(takesHttp2 ? ['h2'] : []), ...(takesHttp1 ? ['http/1.1', 'http/1.0'] : [])],
+        // 0 would end every handshake at once.
+        handshakeTimeout: limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,
+      },
+      clock,
+      timeoutMs: limits.tlsHandshakeTimeoutMs,
+      onSecure: startSession,
+      onFailed: guardedPerSocket('a failed handshake', onHandshakeFailed),
+      onRefused: (socket, because) => {
+        proxied?.reveal(socket)
+        failClient(new Error(because), socket)
+      },
+      onUnknownName: () => countDefence(stats, 'unknownNames'),
+    })
+  /** In cleartext or over TLS: the server that listens, unless something comes before what they say. */
+  const clients = overTls?.server ?? net.createServer(socketOptions, startSession)
   const proxied =
     options.proxyProtocol &&
     new ProxiedClients({
@@ -243,20 +268,26 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       clock,
       timeoutMs: limits.headerTimeoutMs,
       onClient: (socket, rest) => {
-        // TLS takes what lies in the socket when it begins; a session takes what comes once it listens.
-        if (options.tls !== undefined) socket.pause().unshift(rest)
+        if (overTls !== undefined) {
+          overTls.accept(socket, rest)
+          return
+        }
         clients.emit('connection', socket)
-        if (options.tls === undefined && rest.length > 0) socket.unshift(rest)
+        // A session takes what comes once it listens.
+        if (rest.length > 0) socket.unshift(rest)
       },
       onRefused: (socket, because) => failClient(new Error(because), socket),
     })
-  const server =
-    proxied === undefined
-      ? clients
-      : net.createServer(
-          socketOptions,
-          guardedPerSocket('a proxy in front', socket => proxied.receive(socket)),
-        )
+  const server = serverInFront()
+  function serverInFront(): net.Server {
+    if (proxied !== undefined) {
+      const receive = (socket: net.Socket): void => proxied.receive(socket)
+      return net.createServer(socketOptions, guardedPerSocket('a proxy in front', receive))
+    }
+    if (overTls?.readsHello !== true) return clients
+    const receive = (socket: net.Socket): void => overTls.accept(socket, NOTHING)
+    return net.createServer(socketOptions, guardedPerSocket('a ClientHello', receive))
+  }
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections
   const gate =
     options.room &&
@@ -293,6 +324,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       stats.accepting.limitedTurns++
     },
   })
+  /** Node begins a handshake with every connection, those among them that are closed at once. */
+  const beginsWithTls = server === overTls?.server
   // With TLS this is the connection before its handshake: it counts, and must be found when all are ended.
   const onAccepted = (socket: net.Socket): void => {
     const isTooMany = !hasRoom()
@@ -307,11 +340,12 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     if (isTooMany || gate?.onAccepted(socket) === false) {
       onRefused(socket)
       socket.destroy()
-      if (options.tls !== undefined) refusedHandshakes++
+      if (beginsWithTls) refusedHandshakes++
       return
     }
     stats.connections.accepted++
-    if (options.tls !== undefined && proxied === undefined && refuseClient(socket)) refusedHandshakes++
+    const isRefused = options.tls !== undefined && proxied === undefined && refuseClient(socket)
+    if (isRefused && beginsWithTls) refusedHandshakes++
   }
   server.on('connection', guardedPerSocket('a new connection', onAccepted))
   server.on('connection', () => guarded('accepting what waits', () => queued.onAccepted()))
@@ -321,20 +355,6 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       queued.onAccepted()
     }),
   )
-  const onHandshakeFailed = (socket: tls.TLSSocket, error: Error): void => {
-    if (refusedHandshakes > 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
-      // Node says so of a socket that was closed
-      refusedHandshakes--
-      return
-    }
-    proxied?.reveal(socket)
-    failClient(error, socket)
-    // After a timeout Node leaves that to us.
-    socket.destroy()
-  }
-  const guardedFailure = guardedPerSocket('a failed handshake', onHandshakeFailed)
-  clients.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => guardedFailure(socket, error))
-
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     const onListening = (): void => {
@@ -369,22 +389,14 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     settleIfClosed()
   }
 
-  let shownTls = options.tls
   return {
     address,
     port,
     stats,
-    get certificate() {
-      return shownTls?.cert?.toString()
+    get certificates() {
+      return overTls?.pairs ?? []
     },
-    renewTls(next) {
-      if (!(clients instanceof tls.Server) || shownTls === undefined) return false
-      const renewed = { ...shownTls, ...next }
-      if (isDeepStrictEqual(renewed, shownTls)) return false
-      clients.setSecureContext(renewed)
-      shownTls = renewed
-      return true
-    },
+    renewCertificates: next => overTls?.renew(next) ?? false,
     drain() {
       isDraining = true
       stopAccepting()
@@ -418,17 +430,7 @@ function guardedPerSocket<Client extends net.Socket, Rest extends readonly unkno
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
-function checkFastOpen({ fastOpen = 0, tls }: ListenOptions): number {
-  if (!Number.isInteger(fastOpen) || fastOpen < 0 || fastOpen > MAX_FAST_OPEN_QUEUE) {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `fastOpen must be a whole number from 0 to ${MAX_FAST_OPEN_QUEUE}, not ${fastOpen}`,
-    )
-  }
-  if (fastOpen > 0 && tls === undefined)
-    throw new TransportError('MM_INVALID_ARGUMENT', `fastOpen ${FAST_OPEN_NEEDS_TLS}`)
-  return fastOpen
-}
+const NOTHING = Buffer.alloc(0)
 
 /** As much as is known of a connection that was not taken. */
 interface RefusedSocket {
@@ -455,40 +457,3 @@ function endOldest(sessions: Set<IngressSession>, count: number): void {
 }
 
 function ignoreEvent(): void {}
-
-/** The most that `fastOpen` may be. */
-export const MAX_FAST_OPEN_QUEUE = 65_535
-/** Why `fastOpen` is refused without `tls`. */
-export const FAST_OPEN_NEEDS_TLS =
-  'needs tls: the data of a SYN can be delivered twice, and without tls that is a request made twice (RFC 7413 section 6.1)'
-
-/** What there is to do it with; tests have other ones. */
-interface FastOpenMachine {
-  readonly loaded: LoadedSocketCalls
-  /** net.ipv4.tcp_fastopen; undefined: it cannot be read. */
-  readonly setting: () => number | undefined
-}
-
-/**
- * Lets a listening server take data out of a SYN (TCP Fast Open, RFC 7413), from at most `queueLength`
- * clients at once that have not completed the three-way handshake; the kernel caps that at
- * net.core.somaxconn, and further ones connect as always. Returns undefined, or for people why the server
- * does not: it works as ever then. Never throws.
- */
-export function fastOpenListener(
-  server: Server,
-  queueLength: number,
-  { loaded, setting }: FastOpenMachine = { loaded: socketCalls(), setting: fastOpenSetting },
-): string | undefined {
-  if ('unavailable' in loaded) return loaded.unavailable
-  // Without that bit setsockopt succeeds, and nothing comes of it.
-  const value = setting()
-  if (value === undefined) return 'net.ipv4.tcp_fastopen cannot be read'
-  if ((value & FAST_OPEN_BITS.listener) === 0)
-    return `net.ipv4.tcp_fastopen is ${value}, which forbids Fast Open to listeners (0x2 is not set)`
-  const fd = descriptorOf(server)
-  if (fd === undefined)
-    return 'the socket is not of this process: a worker of node:cluster has its primary accept'
-  const errno = loaded.calls.set(fd, 'fastOpenQueue', queueLength)
-  return errno === 0 ? undefined : `the kernel refuses it: ${getSystemErrorName(-errno)}`
-}

@@ -135,12 +135,12 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     address: endpoint.local.host,
     port: endpoint.local.port,
     stats: context.stats,
-    get certificate() {
-      return shownTls.cert
+    get certificates() {
+      return [{ cert: shownTls.cert, key: shownTls.key }]
     },
-    renewTls({ cert, key }) {
-      if (cert === shownTls.cert && key === shownTls.key) return false
-      const next = { ...shownTls, cert, key }
+    renewCertificates([first]) {
+      if (first === undefined || (first.cert === shownTls.cert && first.key === shownTls.key)) return false
+      const next = { ...shownTls, cert: first.cert, key: first.key }
       endpoint.renewTls(next)
       shownTls = next
       return true

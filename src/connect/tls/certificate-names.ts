@@ -29,12 +29,15 @@ export function verifiedCertificate(certificate: X509Certificate): VerifiedCerti
  * DNS:*.b.example, IP Address:192.0.2.1`. In lower case, addresses as URLs spell them. What is neither (URI,
  * mail), and what no origin could be called, is left out; the common name is none (RFC 9525 6.3).
  */
-export function certificateNames(subjectAltName: string | undefined): readonly string[] {
+export function certificateNames(
+  subjectAltName: string | undefined,
+  maxNames: number = MAX_NAMES,
+): readonly string[] {
   const names = new Set<string>()
   for (const entry of entriesOf(subjectAltName ?? '')) {
     const name = nameOf(entry)
     if (name !== undefined) names.add(name)
-    if (names.size === MAX_NAMES) break
+    if (names.size === maxNames) break
   }
   return [...names]
 }

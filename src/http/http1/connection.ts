@@ -56,16 +56,14 @@ const ENDING = 'the end of an exchange'
  *   again), upgraded, closed.
  * - `upgraded`: a tunnel has the socket, and keeps its lease and its place in the pool until that closes.
  *   Valid transitions: closed.
- * - `closed`: the listener has received onClosed; the socket is destroyed, or ending in the background.
- *   Final.
+ * - `closed`: the listener has received onClosed; the socket is destroyed, or ends. Final.
  */
 type State = 'idle' | 'active' | 'upgraded' | 'closed'
 
 /**
  * HTTP/1.1 towards an origin: one exchange at a time over a socket, no pipelining.
  *
- * The order in which an exchange ends matters, since a listener or handler may open the next one from within
- * its call:
+ * The order in which an exchange ends matters: a listener or handler may open the next one within its call.
  *  1. The state is settled first; whatever is called below finds the connection as it will be.
  *  2. If the connection cannot be used again: listener.onDraining (unless it was notified before), so that
  *     nobody leases it in 3.

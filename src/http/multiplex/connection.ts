@@ -63,14 +63,13 @@ const ENDING = 'ending a connection'
  * Where the connection stands.
  * - `open`: takes exchanges. Valid transitions: draining, closed.
  * - `draining`: takes no more, and ends when the last one has. Valid transitions: closed.
- * - `closed`: the listener has received onClosed, or does so now; the socket is destroyed, or ending in the
- *   background. Final.
+ * - `closed`: the listener has received onClosed, or does so now; the socket is destroyed, or ends. Final.
  */
 type State = 'open' | 'draining' | 'closed'
 
 /**
- * A connection towards an origin that carries many exchanges at once: what is the same for HTTP/2 and HTTP/3.
- * Its session speaks the protocol, its carrier moves the bytes.
+ * A connection that carries many exchanges at once: what HTTP/2 and HTTP/3 share. Its session speaks the
+ * protocol, its carrier moves the bytes.
  *
  * The order in which an exchange ends is that of Http1Connection, since a listener or handler may open the
  * next one from within its call:
@@ -81,8 +80,7 @@ type State = 'open' | 'draining' | 'closed'
  *  3. listener.onStreamClosed for each.
  *  4. listener.onClosed, if it has ended. 5. handler.onResponseError for each.
  *
- * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows
- * when the stream is done.
+ * A tunnel ends its exchange (onUpgrade); listener.onStreamClosed follows when its stream is done.
  */
 export class MultiplexedConnection implements Connection, GuestHost {
   readonly id: number

@@ -66,6 +66,8 @@ export class ServerHttp3Session
   readonly #session: Http3Session
   readonly #exchanges: SessionExchanges
   isAddressProven = false
+  /** The engine has verified it; nobody is asked for one otherwise. */
+  #clientCertificate: Buffer | undefined
   #phase: Phase = 'handshake'
   #handshakeAtMs = NEVER
   /** It was counted as a connection that speaks HTTP/3. */
@@ -186,6 +188,7 @@ export class ServerHttp3Session
   onHandshake(handshake: QuicHandshake): void {
     if (this.#phase !== 'handshake') return
     this.#phase = 'open'
+    ;[this.#clientCertificate] = handshake.certificates
     this.isAddressProven = true
     this.#handshakeAtMs = NEVER
     this.#count()
@@ -243,7 +246,7 @@ export class ServerHttp3Session
       remotePort: remote.port,
       localAddress: local.host,
       localPort: local.port,
-      clientCertificate: undefined,
+      clientCertificate: this.#clientCertificate,
     }
   }
 

@@ -19,7 +19,8 @@ export interface AccessRecord {
   readonly requestBytes: number | undefined
   readonly responseBytes: number
   readonly requestId: string | undefined
-  /** What the configuration calls it. */
+  /** What the configuration calls them. */
+  readonly route: string | undefined
   readonly origin: string | undefined
   readonly originProtocol: Protocol | undefined
   readonly lane: LaneName | undefined

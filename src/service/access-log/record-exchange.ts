@@ -25,6 +25,7 @@ export function recordExchange(
     requestBytes,
     responseBytes,
     requestId,
+    route: ended.route,
     origin,
     originProtocol,
     lane: handle?.lane,

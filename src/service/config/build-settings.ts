@@ -3,8 +3,12 @@ import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from 
 import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
+import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
+import { EVERY_PATH } from '../routes/path-pattern.ts'
+import { isUnconditional, NO_CONDITIONS } from '../routes/route-conditions.ts'
 import type { configSchema } from './config-schema.ts'
+import { conditionsOf } from './fields/route-fields.ts'
 import {
   type AccessLogSettings,
   type AdminSettings,
@@ -39,6 +43,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(listenSettings),
+    certificates: { ...DEFAULT_CERTIFICATE_OPTIONS, ...config.certificates },
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin),
     log: {
@@ -55,6 +60,10 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       trustForwarded: config.forwarding?.trustForwarded ?? DEFAULT_FORWARDING.trustForwarded,
       by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
       buffering: { ...DEFAULT_BUFFER_OPTIONS, ...config.forwarding?.buffering },
+      paths: {
+        normalize: config.forwarding?.normalizePaths ?? DEFAULT_FORWARDING.paths.normalize,
+        ambiguous: config.forwarding?.ambiguousPaths ?? DEFAULT_FORWARDING.paths.ambiguous,
+      },
     },
     errors: config.errors ?? 'brief',
     memory: { ...DEFAULT_MEMORY_OPTIONS, ...config.memory },
@@ -112,10 +121,11 @@ function listenSettings({
 /** A route that takes whole hosts names its origin in preconnect hints; of several the first. */
 function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
   const hosts: Record<string, string> = {}
-  for (const { host, path, origin } of routes) {
+  for (const { host, path, conditions, origin } of routes) {
     const key = config.origins[origin]?.url.key
+    const isWhole = path.segments.length === 0 && path.tail.kind === 'any' && isUnconditional(conditions)
     // IPv6 in brackets is no name that a page would hint.
-    if (key !== undefined && path === '/' && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
+    if (key !== undefined && isWhole && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
   }
   return hosts
 }
@@ -216,14 +226,18 @@ function adminSettings({
 function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
   const routes: RouteSettings[] = []
   for (const [name, origin] of Object.entries(config.origins)) {
-    for (const host of origin.hosts ?? []) routes.push({ host, path: '/', origin: name })
+    for (const [index, host] of (origin.hosts ?? []).entries())
+      routes.push({ ...WHOLE_HOST, host, name, at: ['origins', name, 'hosts', index], origin: name })
   }
-  for (const { host, path, origin } of config.routes ?? []) {
-    routes.push({ host: host ?? '*', path: path ?? '/', origin })
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    const { name = `routes[${index}]`, host: hosts = ['*'], origin } = route
+    const path = route.pathPattern ?? route.path ?? WHOLE_HOST.path
+    const conditions = conditionsOf(route)
+    for (const host of hosts) routes.push({ name, at: ['routes', index], host, path, conditions, origin })
   }
   const names = Object.keys(config.origins)
   if (routes.length === 0 && names.length === 1)
-    return names.map(origin => ({ host: '*', path: '/', origin }))
+    return names.map(origin => ({ ...WHOLE_HOST, host: '*', name: origin, at: ['origins', origin], origin }))
   for (const name of names) {
     if (!routes.some(route => route.origin === name)) {
       warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
@@ -231,3 +245,6 @@ function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[
   }
   return routes
 }
+
+/** All that is asked for at a host. */
+const WHOLE_HOST = { path: EVERY_PATH, conditions: NO_CONDITIONS }

@@ -12,7 +12,8 @@ import {
   DEFAULT_TIMEOUTS,
 } from '../../entry/options.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
-import type { UnplacedFault } from './config-fault.ts'
+import { shadowedRoutes } from '../routes/route-table.ts'
+import { formatPath, type UnplacedFault } from './config-fault.ts'
 import { list, type Mapping, mapping } from './cross-faults.ts'
 import { DEFAULT_SHUTDOWN, type ServiceSettings } from './service-settings.ts'
 
@@ -27,6 +28,7 @@ type Path = UnplacedFault['path']
  * 3. certificates that are not valid now
  * 4. numbers of milliseconds that look like seconds
  * 5. health of endpoints that nothing follows from, and checks that no protocol of the origin can make
+ * 6. routes that no request comes to
  */
 export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
   const whole = mapping(config) ?? {}
@@ -34,7 +36,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
   return [
     ...places.flatMap(({ path, group }) => http3Doubts(path, group, mapping(whole['defaults']))), // 1
     ...places.flatMap(({ path, group }) => warmDoubts(path, group, mapping(whole['defaults']))), // 2
-    ...certificateDoubts(settings, wallNow), // 3
+    ...certificateDoubts(whole, settings, wallNow), // 3
     ...secondsDoubts(['ingress'], mapping(whole['ingress']), DEFAULT_INGRESS_LIMITS), // 4
     ...secondsDoubts(['resolver'], mapping(whole['resolver']), DEFAULT_RESOLVER_OPTIONS),
     ...secondsDoubts(['shutdown'], mapping(whole['shutdown']), DEFAULT_SHUTDOWN),
@@ -44,6 +46,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
       ),
     ),
     ...places.flatMap(({ path, group }) => healthDoubts(path, group, mapping(whole['defaults']))), // 5
+    ...routeDoubts(settings), // 6
   ]
 }
 
@@ -127,13 +130,24 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
   return doubts
 }
 
+function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
+  const definitions = routes.map(route => ({ ...route, target: route }))
+  return shadowedRoutes(definitions).flatMap(({ route, by }) => {
+    if (route.target.origin === by.target.origin) return []
+    const message = `no request of host ${route.host} comes here: ${formatPath(by.target.at)} takes them all`
+    return [{ path: route.target.at, message }]
+  })
+}
+
 function certificateDoubts(
+  config: Mapping,
   { listen, transport, origins }: ServiceSettings,
   wallNow: number,
 ): UnplacedFault[] {
   const doubts: UnplacedFault[] = []
   for (const [index, { tls }] of listen.entries())
-    doubts.push(...validityDoubts(['listen', index, 'tls', 'cert'], tls?.cert, wallNow))
+    for (const [at, { cert }] of (tls?.certificates ?? []).entries())
+      doubts.push(...validityDoubts(certificatePath(config, index, at), cert, wallNow))
   const places: [Path, { cert?: unknown; ca?: unknown } | undefined][] = [
     [['defaults', 'tls'], transport.defaults?.tls],
     ...origins.map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
@@ -147,6 +161,14 @@ function certificateDoubts(
       doubts.push(...validityDoubts([...path, 'ca'], ca, wallNow, 'authority'))
   }
   return doubts
+}
+
+function certificatePath(config: Mapping, listener: number, certificate: number): Path {
+  const written = mapping(mapping(list(config['listen'])[listener])?.['tls'])
+  const path = ['listen', listener, 'tls']
+  return written?.['certificates'] === undefined
+    ? [...path, 'cert']
+    : [...path, 'certificates', certificate, 'cert']
 }
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
@@ -174,7 +196,8 @@ function parsed(pem: string): X509Certificate | undefined {
   }
 }
 
-function validityFault(
+/** Why a certificate is not valid now. */
+export function validityFault(
   { validFrom, validTo, subject }: X509Certificate,
   wallNow: number,
 ): string | undefined {

@@ -9,6 +9,7 @@ import {
   parseProxyUrl,
   type ResolverOptions,
 } from '../../entry/options.ts'
+import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,
   DEFAULT_INGRESS_LIMITS,
@@ -16,10 +17,10 @@ import {
   DEFAULT_INGRESS_QUIC_OPTIONS,
   UNDERSCORE_RULES,
 } from '../../ingress/ingress-limits.ts'
-import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/listener.ts'
 import { RETRY_RULES } from '../../ingress/quic-listener.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { parseNetwork } from '../forwarding/forwarded-chain.ts'
+import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
@@ -40,7 +41,8 @@ import {
   optionGroup,
   quicGroup,
 } from './fields/option-group.ts'
-import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
+import { endpointField, originFields, originOptionFields } from './fields/origin-fields.ts'
+import { routeField } from './fields/route-fields.ts'
 import { stateGroup } from './fields/state-fields.ts'
 import { adminTlsField, authoritiesField, listenTlsField, tokenField } from './fields/tls-fields.ts'
 
@@ -96,12 +98,20 @@ export function configSchema(directory: string) {
             if (hasHttp3 && tls === undefined) refuse('protocols', 'h3 needs tls')
             if (hasHttp3 && proxyProtocol !== false)
               refuse('proxyProtocol', 'is of TCP: h3 needs a listener of its own')
-            if (hasHttp3 && tls?.clientCa !== undefined)
-              refuse('tls', 'clientCa is of TCP: h3 needs a listener of its own')
+            if (hasHttp3 && tls?.clientCertificates === 'ask')
+              refuse('tls', 'clientCertificates: ask is of TCP: with h3 a certificate can only be required')
+            if (tls?.clientCa !== undefined && http3?.earlyData === true)
+              refuse(
+                'http3',
+                'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
+              )
+            if (hasHttp3 && (tls?.certificates.length ?? 0) > 1)
+              refuse('tls', 'several certificates are of TCP: h3 needs a listener of its own')
             if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
           }),
       )
       .min(1),
+    certificates: optionGroup(DEFAULT_CERTIFICATE_OPTIONS).optional(),
     ingress: optionGroup(
       DEFAULT_INGRESS_LIMITS,
       {},
@@ -155,6 +165,8 @@ export function configSchema(directory: string) {
           .string()
           .regex(/^(?:_[A-Za-z0-9._-]+|off)$/, 'must be _name (RFC 7239 6.3) or off')
           .optional(),
+        normalizePaths: z.boolean().optional(),
+        ambiguousPaths: z.enum(['refuse', 'pass']).optional(),
         buffering: optionGroup<BufferOptions>(DEFAULT_BUFFER_OPTIONS, {
           maxStalledShare: { max: 1 },
         }).optional(),
@@ -186,18 +198,7 @@ export function configSchema(directory: string) {
     origins: z
       .record(originNameField, z.strictObject(originFields(directory)))
       .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
-    routes: z
-      .array(
-        z.strictObject({
-          host: hostPatternField.optional(),
-          path: z
-            .string()
-            .regex(/^\/[^?#\s]*$/, 'must begin with / and have no query')
-            .optional(),
-          origin: z.string(),
-        }),
-      )
-      .optional(),
+    routes: z.array(routeField()).optional(),
   })
 }
 

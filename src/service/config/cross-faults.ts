@@ -28,7 +28,7 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   for (const [name, origin] of Object.entries(origins ?? {})) {
     for (const [index, host] of list(mapping(origin)?.['hosts']).entries()) {
       if (typeof host !== 'string') continue
-      claim({ host, path: '/', origin: name }, ['origins', name, 'hosts', index], owners, faults)
+      claim({ host, place: 'path /', origin: name }, ['origins', name, 'hosts', index], owners, faults)
     }
   }
   for (const [index, entry] of list(mapping(config)?.['routes']).entries()) {
@@ -44,10 +44,10 @@ export function crossFaults(config: unknown): UnplacedFault[] {
         message: `no origin is called ${JSON.stringify(name)}; ${hint}`,
       })
     }
-    const host = route['host'] ?? '*'
-    const path = route['path'] ?? '/'
-    if (typeof host === 'string' && typeof path === 'string') {
-      claim({ host, path, origin: name }, ['routes', index], owners, faults)
+    const hosts = typeof route['host'] === 'string' ? [route['host']] : list(route['host'] ?? ['*'])
+    const place = placeOf(route)
+    for (const host of hosts) {
+      if (typeof host === 'string') claim({ host, place, origin: name }, ['routes', index], owners, faults)
     }
   }
   return faults
@@ -133,20 +133,29 @@ function duplicateUrls(origins: Readonly<Record<string, unknown>>, faults: Unpla
   }
 }
 
+/** What a route asks for beside the host. */
+function placeOf(route: Mapping): string {
+  const { path, pathPattern } = route
+  const prefix = typeof path === 'string' ? path.replace(/\/+$/, '') : ''
+  const where =
+    typeof pathPattern === 'string' ? `pattern ${pathPattern}` : `path ${prefix === '' ? '/' : prefix}`
+  const conditions = (['methods', 'headers', 'query'] as const).filter(name => route[name] !== undefined)
+  return [where, ...conditions.map(name => `${name} ${JSON.stringify(route[name])}`)].join(', ')
+}
+
 /** Saying twice that a host and path belong to the same origin is no contradiction. */
 function claim(
-  route: { host: string; path: string; origin: string },
+  route: { host: string; place: string; origin: string },
   path: UnplacedFault['path'],
   owners: Map<string, string>,
   faults: UnplacedFault[],
 ): void {
-  const prefix = route.path.replace(/\/+$/, '')
-  const key = `${route.host.toLowerCase()} ${prefix}`
+  const key = `${route.host.toLowerCase()} ${route.place}`
   const owner = owners.get(key)
   if (owner === undefined) owners.set(key, route.origin)
   else if (owner !== route.origin) {
-    const place = `host ${route.host}, path ${prefix === '' ? '/' : prefix}`
-    faults.push({ path, message: `${place} is routed to ${JSON.stringify(owner)} already` })
+    const message = `host ${route.host}, ${route.place} is routed to ${JSON.stringify(owner)} already`
+    faults.push({ path, message })
   }
 }
 

@@ -27,8 +27,10 @@ import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { ClientCertificates } from '../../ingress/listener.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
+import type { UnknownNames } from '../../ingress/tls/tls-clients.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
+import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
@@ -49,6 +51,8 @@ export interface ServiceConfig {
   workers?: 'auto' | 'off' | number | WorkersConfig | undefined
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
+  /** The files of certificates that listeners show. */
+  certificates?: OptionGroupInput<CertificateOptions> | undefined
   /** Limits of the listening side, for all listeners. */
   ingress?: OptionGroupInput<IngressLimits> | undefined
   /**
@@ -165,6 +169,17 @@ interface ForwardingConfig {
   trustForwarded?: boolean | string[] | undefined
   /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
   by?: string | undefined
+  /**
+   * Paths are matched, and go on, with needless escapes undone and dot segments resolved (RFC 3986 6.2.2).
+   * False: as they came. Default true.
+   */
+  normalizePaths?: boolean | undefined
+  /**
+   * What becomes of a path with an escaped slash, a backslash, an empty segment or parameters of segments,
+   * where a server that reads it otherwise would see one of another route: `refuse` it (400), or `pass` it
+   * on. Default `refuse`.
+   */
+  ambiguousPaths?: 'refuse' | 'pass' | undefined
   /** How much of responses is buffered for slow clients, and when such a client is ended. */
   buffering?: OptionGroupInput<BufferOptions> | undefined
 }
@@ -240,18 +255,38 @@ interface QlogConfig {
   directory: string
 }
 
-/** The most specific route wins: a full host before `*.suffix` before `*`, then the longest path. */
+/**
+ * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
+ * `*.suffix` before `*`; then the path, segment by segment; then methods, more headers, more of the query;
+ * then the first in the file.
+ */
 interface RouteConfig {
-  /** A name, `*.suffix`, or `*`. Default: every host. */
-  host?: string | undefined
-  /**
-   * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came.
-   * Default: every path.
-   */
+  /** What the access log calls it. Default: its place, `routes[0]`. */
+  name?: string | undefined
+  /** A name, `*.suffix`, or `*`; or a list of them. Default: every host. */
+  host?: string | string[] | undefined
+  /** The beginning of the path, by whole segments. Default: every path. */
   path?: string | undefined
+  /**
+   * The whole path, instead of `path`: `{name}` is a segment or a part of one, `{name...}` at the end all
+   * that follows, as in `/users/{id}/files/{rest...}`.
+   */
+  pathPattern?: string | undefined
+  /** Any of these. Default: every method. */
+  methods?: string[] | undefined
+  /**
+   * Fields of the request that all have to fit, by name: a text is the value, or `{ exact }`, `{ prefix }`,
+   * `{ present }`.
+   */
+  headers?: Record<string, ValueRuleConfig> | undefined
+  /** The same of parameters of the query; of several of one name the first counts. */
+  query?: Record<string, ValueRuleConfig> | undefined
   /** The name of the origin. */
   origin: string
 }
+
+/** What a field or a parameter has to be. */
+type ValueRuleConfig = string | { exact: string } | { prefix: string } | { present: boolean }
 
 /** The processes of a service, where their number is not all that there is to say. */
 interface WorkersConfig {
@@ -320,18 +355,31 @@ interface AdminConfig {
 /** `tls` of a listener. */
 interface ListenTlsConfig {
   /** The certificate, with its chain, PEM or a file of it. */
-  cert: string
+  cert?: string | undefined
   /** Its key, PEM or a file of it. */
-  key: string
+  key?: string | undefined
+  /**
+   * Several, in place of `cert` and `key`, each `{ cert, key }`: a client is shown the one that has the name
+   * that it asks for (SNI), exactly or by a wildcard, and of those the one that it can verify, where one is
+   * RSA and another ECDSA. The first one is for everybody else. Files are looked at every
+   * `certificates.checkInterval`.
+   */
+  certificates?: { cert: string; key: string }[] | undefined
+  /**
+   * Clients that ask for a name that no certificate has: `first`, they are shown the first one; `refuse`,
+   * their handshake ends with `unrecognized_name`. Who asks for no name is shown the first one. Default
+   * `first`.
+   */
+  unknownNames?: UnknownNames | undefined
   /**
    * Authorities of client certificates, PEM or files of it: clients are asked for one, and the origin
-   * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. Not with h3.
-   * Default: nobody is asked.
+   * receives it as `Client-Cert` (RFC 9440), which clients cannot send themselves. With h3 it goes without
+   * `http3.earlyData`. Default: nobody is asked.
    */
   clientCa?: string | string[] | undefined
   /**
    * `require`: the handshake of a client fails that shows none of these authorities; `ask`: it goes on
-   * as a client without. Default `require`, where `clientCa` is given.
+   * as a client without; not with h3. Default `require`, where `clientCa` is given.
    */
   clientCertificates?: ClientCertificates | undefined
 }

@@ -4,11 +4,16 @@ import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
+import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
+import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
+import type { RouteMatcher } from '../routes/route-table.ts'
+import type { PathRules } from '../routes/router.ts'
+import type { ConfigPath } from './config-fault.ts'
 import type { ListenAddress } from './fields/listen-address.ts'
 import type { ListenTls } from './fields/tls-fields.ts'
 
@@ -16,6 +21,7 @@ import type { ListenTls } from './fields/tls-fields.ts'
 export interface ServiceSettings {
   readonly workers: WorkersSettings
   readonly listen: readonly ListenSettings[]
+  readonly certificates: CertificateOptions
   readonly ingress: IngressLimitsInput
   readonly admin: AdminSettings
   readonly log: LogSettings
@@ -79,8 +85,8 @@ export interface Http3ListenSettings {
 export interface AdminSettings {
   /** Undefined: no admin server. */
   readonly address: ListenAddress | undefined
-  /** PEM. Undefined: plain HTTP. */
-  readonly tls: ListenTls | undefined
+  /** Undefined: plain HTTP. */
+  readonly tls: CertificatePair | undefined
   readonly access: AdminAccess
   /**
    * It was written down. A default address that is taken is replaced by a free one, a written one is an
@@ -154,6 +160,7 @@ interface ForwardingSettings {
   readonly by: string | undefined
   /** What slow clients may hold. */
   readonly buffering: BufferOptions
+  readonly paths: PathRules
 }
 
 interface OriginSettings {
@@ -165,11 +172,11 @@ interface OriginSettings {
   readonly fairBy: FairBy
 }
 
-export interface RouteSettings {
-  /** A host, `*.suffix`, or `*`. */
-  readonly host: string
-  /** A prefix that ends at a segment boundary; `/` is everything. */
-  readonly path: string
+export interface RouteSettings extends RouteMatcher {
+  /** What the access log calls it. */
+  readonly name: string
+  /** Where it is written. */
+  readonly at: ConfigPath
   /** The origin's name. */
   readonly origin: string
 }
@@ -218,6 +225,7 @@ export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   forwarded: 'both',
   trustForwarded: false,
   by: undefined,
+  paths: { normalize: true, ambiguous: 'refuse' },
 }
 
 /** Parts of a configuration that open sockets and files, and so take effect at a restart only. */
@@ -251,6 +259,10 @@ export function restartWarnings(started: ServiceSettings, after: ServiceSettings
 export function isSameListener(a: ListenSettings | undefined, b: ListenSettings | undefined): boolean {
   if (a === undefined || b === undefined || (a.tls === undefined) !== (b.tls === undefined)) return false
   // Tickets prove what a client has shown: other rules for that have other tickets.
-  const compared = ({ tls, ...rest }: ListenSettings) => [rest, tls?.clientCa, tls?.clientCertificates]
+  const compared = ({ tls, ...rest }: ListenSettings) => [
+    rest,
+    // With several who is asked for is read before TLS begins.
+    tls && { ...tls, certificates: tls.certificates.length > 1 },
+  ]
   return isDeepStrictEqual(compared(a), compared(b))
 }

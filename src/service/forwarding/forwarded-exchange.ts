@@ -54,6 +54,8 @@ export interface ClientAnswer {
 /** An exchange of which nothing more comes, with both its sides. */
 export interface EndedExchange extends Omit<ClientAnswer, 'clientProtocol'> {
   readonly client: IngressExchange
+  /** The name of its route; undefined: none took it. */
+  readonly route: string | undefined
   /** Undefined: it went to no origin. */
   readonly handle: DispatchHandle | undefined
   readonly requestId: string | undefined
@@ -67,6 +69,7 @@ export interface EndedExchange extends Omit<ClientAnswer, 'clientProtocol'> {
 
 /** How one request goes on. */
 export interface ForwardedRequest {
+  readonly path: string
   readonly headers: HeaderList
   readonly authority: string | undefined
   readonly requestId: string | undefined
@@ -91,6 +94,7 @@ export class ForwardedExchange
 {
   readonly client: IngressExchange
   readonly origin: Origin
+  readonly route: string
   status = 0
   originProtocol: Protocol | undefined
   handle: DispatchHandle | undefined
@@ -115,11 +119,12 @@ export class ForwardedExchange
   /** While delivering. */
   #trailers: HeaderList = NO_HEADERS
 
-  constructor(context: ForwardingContext, client: IngressExchange, origin: Origin) {
+  constructor(context: ForwardingContext, client: IngressExchange, origin: Origin, route: string) {
     this.#context = context
     this.client = client
     this.#startedAt = context.clock.now()
     this.origin = origin
+    this.route = route
   }
 
   get clientProtocol(): Protocol {
@@ -145,7 +150,7 @@ export class ForwardedExchange
       this.origin,
       {
         method: client.method,
-        path: client.path,
+        path: request.path,
         headers: request.headers,
         body: client.body,
         authority: request.authority,

@@ -4,9 +4,10 @@ import type { FairBy } from '../../entry/options.ts'
 import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
 import { clientNetwork } from '../../ingress/flooder-table.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
-import type { ServiceSettings } from '../config/service-settings.ts'
+import type { RouteSettings, ServiceSettings } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
-import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
+import type { RouteDefinition } from '../routes/route-table.ts'
+import { Router } from '../routes/router.ts'
 import {
   type ClientAnswer,
   type EndedExchange,
@@ -19,8 +20,8 @@ import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { RequestIds } from './request-id.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
 
-/** Where a route leads, with everything prepared that does not depend on the request. */
-interface ForwardTarget {
+/** Where requests go, with everything prepared that does not depend on one. */
+interface ForwardOrigin {
   readonly origin: Origin
   readonly headers: RequestHeaders
   readonly keepsAuthority: boolean
@@ -30,9 +31,15 @@ interface ForwardTarget {
   readonly fairBy: FairBy
 }
 
+/** What a route leads to. */
+interface ForwardTarget {
+  readonly route: RouteSettings
+  readonly origin: ForwardOrigin
+}
+
 /** What changes as a whole when the configuration is reloaded. */
 interface ForwardingState extends ForwardingContext {
-  readonly routes: RouteTable<ForwardTarget>
+  readonly routes: Router<ForwardTarget>
 }
 
 export interface ForwarderOptions {
@@ -98,12 +105,17 @@ export class Forwarder {
   }
 
   #handle(exchange: IngressExchange, state: ForwardingState): void {
-    const target = state.routes.match(exchange.authority, exchange.path)
     if (exchange.method === 'CONNECT') {
       this.#refuse(state, exchange, new TransportError('MM_METHOD_REFUSED', 'CONNECT is not forwarded'))
       return
     }
-    if (target === undefined) {
+    const routed = state.routes.route(exchange)
+    if (typeof routed === 'string') {
+      this.#refuse(state, exchange, new TransportError('MM_PATH_REFUSED', routed))
+      return
+    }
+    const { match, path } = routed
+    if (match === undefined) {
       const place = exchange.authority === '' ? 'a request without a host' : `host ${exchange.authority}`
       this.#refuse(
         state,
@@ -112,7 +124,8 @@ export class Forwarder {
       )
       return
     }
-    const headers = target.headers.rewrite(exchange)
+    const { origin, route } = match.target
+    const headers = origin.headers.rewrite(exchange)
     if (headers === 'loop') {
       this.#refuse(
         state,
@@ -123,15 +136,16 @@ export class Forwarder {
       this.#answerAsLastHop(state, exchange)
     } else {
       const authority =
-        target.keepsAuthority && exchange.authority !== '' ? exchange.authority : target.authority
+        origin.keepsAuthority && exchange.authority !== '' ? exchange.authority : origin.authority
       const { requestIds } = this.#options
       const requestId = requestIds?.of(exchange.headers)
       const named = requestId === undefined ? headers : requestIds?.withId(headers, requestId)
-      new ForwardedExchange(state, exchange, target.origin).start({
+      new ForwardedExchange(state, exchange, origin.origin, route.name).start({
         headers: named ?? headers,
+        path,
         authority,
         requestId,
-        fairKey: fairKeyOf(exchange, target.fairBy),
+        fairKey: fairKeyOf(exchange, origin.fairBy),
       })
     }
   }
@@ -182,6 +196,7 @@ export class Forwarder {
     onEnded?.({
       ...answer,
       client,
+      route: undefined,
       handle: undefined,
       requestId: requestIds?.of(client.headers),
       requestBytes: undefined,
@@ -212,10 +227,10 @@ function prepare(
 ): ForwardingState {
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
-  const targets = new Map<string, ForwardTarget>()
+  const origins = new Map<string, ForwardOrigin>()
   for (const { name: originName, origin, hostHeader, fairBy } of settings.origins) {
     const isFixed = hostHeader !== 'origin' && hostHeader !== 'preserve'
-    targets.set(originName, {
+    origins.set(originName, {
       origin,
       headers: new RequestHeaders({ ...forwarding, name }),
       keepsAuthority: hostHeader === 'preserve',
@@ -224,12 +239,13 @@ function prepare(
     })
   }
   const definitions: RouteDefinition<ForwardTarget>[] = []
-  for (const { host, path, origin } of settings.routes) {
-    const target = targets.get(origin)
-    if (target !== undefined) definitions.push({ host, path, target })
+  for (const route of settings.routes) {
+    const { host, path, conditions } = route
+    const origin = origins.get(route.origin)
+    if (origin !== undefined) definitions.push({ host, path, conditions, target: { route, origin } })
   }
   return {
-    routes: new RouteTable(definitions),
+    routes: new Router(definitions, forwarding.paths),
     transport: options.transport,
     name,
     detail: settings.errors,

@@ -98,14 +98,22 @@ async function openQuic(
   inherited: InheritedEntry['quic'],
 ): Promise<IngressListener> {
   const { tls } = entry
-  if (tls === undefined) throw new Error('h3 needs tls') // the configuration says so before
+  const [certificate] = tls?.certificates ?? []
+  // The configuration says so before.
+  if (tls === undefined || certificate === undefined) throw new Error('h3 needs tls')
   let failure: unknown
   for (const candidate of await resolveListenAddress(address)) {
     try {
       return await listenQuic({
         address: candidate,
         ...(inherited !== undefined && { descriptor: inherited.descriptor, route: inherited }),
-        tls: { cert: tls.cert, key: tls.key, earlyData, ticketKey: ticketKeyOf(ticketSecret, 'quic') },
+        tls: {
+          cert: certificate.cert,
+          key: certificate.key,
+          clientCa: tls.clientCa,
+          earlyData,
+          ticketKey: ticketKeyOf(ticketSecret, ticketUse('quic', tls)),
+        },
         retry,
         allowsMigration,
         limits: settings.ingress,
@@ -128,10 +136,17 @@ const TICKET_KEY_BYTES = 48
  * A session that is resumed shows no certificate again. A ticket is bound to what was asked for when it was
  * made, so that no client comes to a listener that requires one by a ticket of a listener that does not.
  */
-function tcpTls({ cert, key, clientCa, clientCertificates = 'require' }: ListenTls, secret: Buffer) {
-  if (clientCa === undefined) return { tls: { cert, key, ticketKeys: ticketKeyOf(secret, 'tls') } }
-  const use = `tls ${clientCertificates} ${createHash('sha256').update(clientCa).digest('hex')}`
-  return { tls: { cert, key, ca: clientCa, ticketKeys: ticketKeyOf(secret, use) }, clientCertificates }
+function tcpTls(tls: ListenTls, secret: Buffer) {
+  const { certificates, unknownNames = 'first', clientCa, clientCertificates = 'require' } = tls
+  const own = { certificates, unknownNames }
+  const ticketKeys = ticketKeyOf(secret, ticketUse('tls', tls))
+  if (clientCa === undefined) return { ...own, tls: { ticketKeys } }
+  return { ...own, tls: { ca: clientCa, ticketKeys }, clientCertificates }
+}
+
+function ticketUse(over: 'tls' | 'quic', { clientCa, clientCertificates = 'require' }: ListenTls): string {
+  if (clientCa === undefined) return over
+  return `${over} ${clientCertificates} ${createHash('sha256').update(clientCa).digest('hex')}`
 }
 
 /** Tickets of one use are no good for another one. */

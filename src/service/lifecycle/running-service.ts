@@ -19,10 +19,10 @@ import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
 import type { SharePort } from '../../state/shares/share-messages.ts'
 import { type AccessLog, openAccessLog } from '../access-log/access-log.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
-import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
-import { isSameListener, restartWarnings } from '../config/service-settings.ts'
+import { restartWarnings } from '../config/service-settings.ts'
 import { bothClocks } from '../fleet/both-clocks.ts'
 import { fleetFacts, fleetPage } from '../fleet/fleet-pages.ts'
 import { FleetShares } from '../fleet/fleet-shares.ts'
@@ -36,6 +36,7 @@ import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
 import { HostShares, ownShares } from '../workers/host-shares.ts'
 import { certificateExpiries } from './certificate-expiries.ts'
+import { ListenerCertificates } from './listener-certificates.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets, type SharedSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
@@ -86,6 +87,7 @@ export class RunningService implements Service {
   readonly #forwarder: Forwarder
   readonly #accessLog: AccessLog | undefined
   readonly #memoryReturn: MemoryReturn | undefined
+  readonly #certificates: ListenerCertificates
   readonly transport: Transport
   /** With whom it shares the ceilings of protected origins; a worker's supervisor does that instead. */
   readonly #fleet: FleetShares | undefined
@@ -180,6 +182,14 @@ export class RunningService implements Service {
       onCarried: (...carried) => this.#metrics.onCarried(...carried),
     })
     if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
+    this.#certificates = new ListenerCertificates({
+      clock: systemClock,
+      logger,
+      startedWith: settings.listen,
+      listeners: () => this.#sockets.listeners,
+      checkIntervalMs: () => this.#settings.certificates.checkIntervalMs,
+      onOutcome: outcome => this.#metrics.certificateChanges.add(outcome),
+    })
   }
 
   static async start(settings: ServiceSettings, outside: ServiceOutside): Promise<RunningService> {
@@ -250,7 +260,7 @@ export class RunningService implements Service {
     this.#originNames = originNames(settings)
     this.#forwarder.configure(settings)
     this.#settings = settings
-    this.#renewCertificates(settings)
+    this.#certificates.take(settings.listen)
     this.#metrics.onReloaded(true)
     if (!isQuiet) this.#sayReloaded(settings, changes, warnings)
     this.#warmUp()
@@ -278,6 +288,7 @@ export class RunningService implements Service {
     await this.#accessLog?.close()
     await this.#log.close()
     this.#memoryReturn?.close()
+    this.#certificates.close()
     this.#faults.close()
   }
 
@@ -330,18 +341,6 @@ export class RunningService implements Service {
     }
     this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
     await Promise.all([...listeners.map(({ listener }) => listener.close()), this.transport.close()])
-  }
-
-  /** Connections that are open keep the certificate that they began with. */
-  #renewCertificates({ listen }: ServiceSettings): void {
-    for (const { entry, listener } of this.#sockets.listeners) {
-      const tls = listen[entry]?.tls
-      if (tls === undefined || !isSameListener(this.#startedWith.listen[entry], listen[entry])) continue
-      if (listener.renewTls({ cert: tls.cert, key: tls.key })) {
-        const address = formatListenAddress({ host: listener.address, port: listener.port })
-        this.#logger.info(`listener ${address}: new handshakes get the certificate that was read just now`)
-      }
-    }
   }
 
   /**

@@ -106,6 +106,8 @@ export interface CertificateExpiry {
   readonly of: 'listener' | 'origin' | 'origin_client'
   /** The listener's address, or the origin's name. */
   readonly name: string
+  /** What a certificate of a listener is for: its first name. Else empty. */
+  readonly certificate: string
   readonly expiresAtSeconds: number
 }
 
@@ -116,9 +118,10 @@ export function registerConfigurationMetrics(
     readonly version: string
     readonly reloads: ReloadReport
     readonly certificates: () => readonly CertificateExpiry[]
+    readonly certificateChanges: CounterSet<'loaded' | 'refused'>
   },
 ): void {
-  const { version, reloads, certificates } = sources
+  const { version, reloads, certificates, certificateChanges } = sources
   registerScraped(registry, 'gauge', 'middlemile_build_info', 'Always 1; the labels say what runs', () => [
     { labels: { version, node: process.versions.node, openssl: process.versions.openssl }, value: 1 },
   ])
@@ -151,11 +154,22 @@ export function registerConfigurationMetrics(
     registry,
     'gauge',
     'middlemile_certificate_expiry_timestamp_seconds',
-    'When a certificate expires, in seconds since 1970. of: listener, by its address; origin, as it came in the last handshake; origin_client, that we show an origin',
+    'When a certificate expires, in seconds since 1970. of: listener, by its address and the first name of the certificate; origin, as it came in the last handshake; origin_client, that we show an origin',
     () =>
-      certificates().map(({ of, name, expiresAtSeconds }) => ({
-        labels: { of, name },
+      certificates().map(({ of, name, certificate, expiresAtSeconds }) => ({
+        labels: { of, name, certificate },
         value: expiresAtSeconds,
+      })),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_certificate_changes_total',
+    'Certificates of listeners whose files changed, by outcome; refused: it cannot be used, and the old one stays',
+    () =>
+      (['loaded', 'refused'] as const).map(outcome => ({
+        labels: { outcome },
+        value: certificateChanges.get(outcome),
       })),
   )
 }

@@ -64,6 +64,7 @@ export class ServiceMetrics {
     takenAtSeconds: Date.now() / 1000,
     isCurrent: true,
   }
+  readonly certificateChanges = new CounterSet<'loaded' | 'refused'>()
   readonly #unrouted = new OriginMetrics(NO_ORIGIN)
   readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
@@ -95,6 +96,7 @@ export class ServiceMetrics {
       version: sources.version,
       reloads: this.reloads,
       certificates: () => sources.certificates(),
+      certificateChanges: this.certificateChanges,
     })
     const { fleet } = sources
     const nameOf = (key: string) => this.#origins.get(key)?.name

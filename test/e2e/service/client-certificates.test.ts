@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTransport } from '../../../src/index.ts'
 import type { ListenConfig } from '../../../src/service/index.ts'
 import {
   type CertificateAuthority,
@@ -10,6 +11,7 @@ import {
   type IssuedCertificate,
 } from '../../../src/testing/certificates.ts'
 import { requireBinary } from '../../support/require-binary.ts'
+import { requireQuic } from '../../support/require-quic.ts'
 import { runTool } from '../../support/run-tool.ts'
 import { startConnector, type TestConnector } from '../../support/start-connector.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
@@ -113,5 +115,50 @@ describe.skipIf(missing !== undefined)(
       expect(await talk(strict, '-sess_in', session)).toContain('200 OK')
       expect(origin.seen).toEqual([undefined, derOf(known.cert), derOf(known.cert)])
     })
+
+    it.skipIf(requireQuic() !== undefined)(
+      'are required over HTTP/3 as well, and in sessions of their own alone',
+      async () => {
+        await using connector = await start(
+          { ...listener('require'), protocols: ['h3'] },
+          { ...listener('require'), tls: { cert: server.cert, key: server.key }, protocols: ['h3'] },
+        )
+        const [strict = 0, open = 0] = connector.service.addresses.map(({ port }) => port)
+        const ask = async (port: number, shown: Partial<IssuedCertificate>): Promise<string[]> => {
+          const tls = {
+            ca: server.ca,
+            ...(shown.cert && { cert: shown.cert }),
+            ...(shown.key && { key: shown.key }),
+          }
+          const answers: string[] = []
+          const kinds: string[] = []
+          for (let attempt = 0; attempt < 2; attempt += 1) {
+            await using transport = createTransport({
+              defaults: { protocols: ['h3'], tls },
+              state: { directory: join(directory.path, `state-${port}-${shown.cert?.length ?? 0}`) },
+              observer: event => {
+                if (event.type === 'connection-opened') kinds.push(event.connection.handshake.kind)
+              },
+            })
+            const answer = await transport.request(`https://localhost:${port}/`).then(
+              async response => {
+                await response.text()
+                return String(response.status)
+              },
+              (error: { code: string }) => error.code,
+            )
+            answers.push([answer, ...kinds.splice(0)].join(' '))
+          }
+          return answers
+        }
+        origin.seen.length = 0
+        expect(await ask(strict, known)).toEqual(['200 full', '200 resumed'])
+        expect(origin.seen).toEqual([derOf(known.cert), derOf(known.cert)])
+        for (const shown of [{}, stranger])
+          for (const answer of await ask(strict, shown)) expect(answer).toMatch(/^MM_/)
+        expect(await ask(open, {})).toEqual(['200 full', '200 resumed'])
+        expect(origin.seen).toEqual([derOf(known.cert), derOf(known.cert), undefined, undefined])
+      },
+    )
   },
 )

@@ -21,6 +21,7 @@ import { runTool } from '../../support/run-tool.ts'
 import { startConnector } from '../../support/start-connector.ts'
 import { freePort } from '../../support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
+import { startUdpRelay } from '../../support/udp-relay.ts'
 
 // gtlsclient is ngtcp2 and nghttp3, Chromium has a QUIC of its own: clients that are not ours.
 
@@ -195,6 +196,9 @@ describe.skipIf(missing !== undefined)(
           listen: [{ ...http3Listener(), address: `127.0.0.1:${port}` }],
           origins: { quick: { url: origin.url } },
         })
+      // No news comes through it that nobody listens any more.
+      await using relay = await startUdpRelay(port)
+      const url = `https://127.0.0.1:${relay.port}`
       const closed: string[] = []
       await using transport = createTransport({
         defaults: { tls: { ca: identity.ca }, protocols: ['h3'] },
@@ -203,11 +207,11 @@ describe.skipIf(missing !== undefined)(
         },
       })
       const crashed = await start()
-      await text((await transport.request(`https://127.0.0.1:${port}`)).body)
+      await text((await transport.request(url)).body)
       crashed.cli.signal('SIGKILL')
       await crashed.cli.exited
       await using _connector = await start()
-      const answer = await transport.request(`https://127.0.0.1:${port}`)
+      const answer = await transport.request(url)
       await text(answer.body)
       expect(answer.status).toBe(200)
       await expect.poll(() => closed).toEqual([expect.stringContaining('stateless reset')])

@@ -33,7 +33,7 @@ const offered = (over: Partial<VerdictInput> = {}): readonly Protocol[] => {
 }
 
 describe('the verdicts on protocols', () => {
-  it('say of every one why it is tried or not', () => {
+  it('say of each protocol why it is tried or not', () => {
     const choice = (place: number) => `choice ${place} of 2 that are offered by ALPN; the origin takes one`
     expect(verdicts({ allowed: ['h2', 'http/1.1'] })).toEqual([
       { protocol: 'h3', isTried: false, because: 'not allowed by the configuration' },
@@ -77,7 +77,7 @@ describe('the verdicts on protocols', () => {
   describe('in cleartext', () => {
     const cleartext = { isSecure: false } as const
 
-    it('are for HTTP/1.1, and say why not h2', () => {
+    it('choose HTTP/1.1, and say why not h2', () => {
       expect(offered(cleartext)).toEqual(['http/1.1'])
       expect(verdicts(cleartext)).toMatchObject([
         { protocol: 'h3', isTried: false },
@@ -86,7 +86,7 @@ describe('the verdicts on protocols', () => {
       ])
     })
 
-    it('are for h2 by prior knowledge where HTTP/1.1 is not allowed', () => {
+    it('choose h2 by prior knowledge where HTTP/1.1 is not allowed', () => {
       expect(offered({ ...cleartext, allowed: ['h2'] })).toEqual(['h2'])
       expect(verdicts({ ...cleartext, allowed: ['h2'] })[1]).toMatchObject({
         isTried: true,
@@ -94,7 +94,7 @@ describe('the verdicts on protocols', () => {
       })
     })
 
-    it('are for h2 at an origin that is known to speak it', () => {
+    it('choose h2 at an origin that is known to speak it', () => {
       const record = whoSpoke('h2', undefined)
       expect(offered({ ...cleartext, record })).toEqual(['h2'])
       expect(verdicts({ ...cleartext, record })[1]).toMatchObject({
@@ -117,7 +117,7 @@ describe('the verdicts on protocols', () => {
       })
     })
 
-    it('do not try it beside others for want of evidence, and do once there is some, for as long as it holds', () => {
+    it('do not try it beside others without evidence, and try it once there is some, for as long as that holds', () => {
       const record = new OriginRecord({ host: 'shop.test', port: 443 })
       expect(ofHttp3({ record })).toEqual({
         protocol: 'h3',
@@ -131,7 +131,7 @@ describe('the verdicts on protocols', () => {
       expect(ofHttp3({ record }, 60_001)).toMatchObject({ isTried: false })
     })
 
-    it('say why the machine cannot speak it, and that it has no cleartext', () => {
+    it('say why the machine cannot speak it, and that HTTP/3 has no cleartext', () => {
       const off = 'HTTP/3 is off: @matrixai/quic is not installed'
       const without = { allowed: ['h3'], http3Fault: off } as const
       expect(ofHttp3(without)).toEqual({ protocol: 'h3', isTried: false, because: off })

@@ -141,7 +141,7 @@ describe('explain', () => {
     expect(world.log).toEqual([])
   })
 
-  it('says nothing of HTTP/3 among what is missing where it is there', async () => {
+  it('does not list HTTP/3 as missing where it is available', async () => {
     const { unavailable, protocols } = await setUp().run()
     expect(unavailable.map(({ feature }) => feature)).not.toContain('h3')
     expect(protocols[0]).toEqual({
@@ -192,7 +192,7 @@ describe('explain', () => {
     expect(protocols[0]).toMatchObject({ allowed: true })
   })
 
-  it('says so when the addresses cannot be found, and what is known none the less', async () => {
+  it('says that the addresses cannot be found, and shows what is known none the less', async () => {
     const { world, run } = setUp(FAILING)
     world.record.onKeepAlive({ timeoutMs: 5_000 }, 0)
     const explanation = await run()
@@ -216,7 +216,7 @@ describe('explain', () => {
     })
   })
 
-  it('says what bounds the requests, and what was turned away', async () => {
+  it('says what bounds the requests, and how many were turned away', async () => {
     const { run, pool } = setUp()
     const known = async () => (await run()).known
     const before = (await known()).length
@@ -284,7 +284,7 @@ describe('explain', () => {
     ])
   })
 
-  it('names nothing where the machine lacks nothing', async () => {
+  it('names nothing as missing where the machine lacks nothing', async () => {
     const all = { fastOpen: { unavailable: undefined, facts: () => [] }, early: { unavailable: undefined } }
     expect((await setUp(undefined, {}, all).run()).unavailable).toEqual([])
   })

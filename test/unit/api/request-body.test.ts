@@ -91,7 +91,7 @@ describe('prepareBody', () => {
         yield 'b'
       },
     ],
-  ])('reads %s, once', async (_what, make) => {
+  ])('reads %s once only', async (_what, make) => {
     const body = bodyOf(make())
     expect([body.length, body.isReplayable()]).toEqual([undefined, true])
     const sink = await read(body)
@@ -190,7 +190,7 @@ describe('a stream as a request body', () => {
     expect(sink.written).toEqual(['a', 'b', 'c'])
   })
 
-  it('flows though its maker had paused it', async () => {
+  it('flows even when its maker had paused it', async () => {
     const stream = Readable.from(['a'])
     stream.pause()
     expect((await read(bodyOf(stream))).written).toEqual(['a'])
@@ -216,7 +216,7 @@ describe('a stream as a request body', () => {
     expect((await read(body)).outcome).toMatchObject({ code: 'MM_BODY_FAILED', cause: { message: 'early' } })
   })
 
-  it('that was read or destroyed before fails: half a body is none', async () => {
+  it('that was read or destroyed before fails, since half a body is none', async () => {
     const destroyed = new PassThrough()
     const body = bodyOf(destroyed)
     destroyed.destroy()
@@ -247,7 +247,7 @@ describe('a stream as a request body', () => {
     expect(sink.outcome).toMatchObject({ code: 'MM_BODY_FAILED' })
   })
 
-  it('is destroyed by cancel(), whether somebody attached or not, and says nothing more', async () => {
+  it('is destroyed by cancel(), whether somebody attached or not, and reports nothing more', async () => {
     for (const isAttached of [false, true]) {
       const stream = new PassThrough()
       const body = bodyOf(stream)

@@ -26,12 +26,12 @@ describe('prepareMessage', () => {
     expect(prepareMessage(undefined, body).headers).toEqual(['content-type', contentType])
   })
 
-  it('leaves a content-type alone that is there', () => {
+  it('leaves a given content-type alone', () => {
     const { headers } = prepareMessage({ 'Content-Type': 'mine' }, new URLSearchParams({ a: 'b' }))
     expect(headers).toEqual(['content-type', 'mine'])
   })
 
-  it('hands the authority through', () => {
+  it('passes the authority on', () => {
     expect(prepareMessage({ host: 'shop.test' }, null)).toEqual({
       headers: [],
       body: null,

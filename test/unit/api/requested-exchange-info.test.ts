@@ -38,7 +38,7 @@ describe('exchangeInfo', () => {
     attempts,
   })
 
-  it('reports to the first exchange of a connection what the handshake took', () => {
+  it('reports to the first exchange of a connection how long the handshake took', () => {
     expect(exchangeInfo(handle(false), [{ status: 103, headers: {} }], 6)).toEqual({
       protocol: 'http/1.1',
       connectionId: 7,
@@ -54,13 +54,13 @@ describe('exchangeInfo', () => {
     })
   })
 
-  it('reports what became of early data to those that left in it, who did not wait for the handshake', () => {
+  it('reports the outcome of early data to exchanges that left in it, with no wait for the handshake', () => {
     const timings = { queueMs: 4, dnsMs: 1, connectMs: 2, tlsMs: 0 }
     expect(exchangeInfo(handle(false, true), [], 6)).toMatchObject({ earlyData: 'accepted', timings })
     expect(exchangeInfo(handle(true, true), [], 6)).toMatchObject({ earlyData: 'accepted', reused: true })
   })
 
-  it('spares those that found it there', () => {
+  it('reports no handshake to exchanges that found their connection open', () => {
     expect(exchangeInfo(handle(true, false, []), [], 6)).toMatchObject({
       connectionId: 7,
       reused: true,
@@ -71,7 +71,7 @@ describe('exchangeInfo', () => {
     })
   })
 
-  it('knows next to nothing of one that never had a connection', () => {
+  it('has empty values for an exchange that never had a connection', () => {
     expect(exchangeInfo(undefined, [], 0)).toMatchObject({
       connectionId: 0,
       reused: false,

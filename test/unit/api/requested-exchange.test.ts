@@ -47,7 +47,7 @@ describe('RequestedExchange', () => {
     await expect((await late.promise).text()).rejects.toBe(error)
   })
 
-  it('rejects an upgrade that nobody can use, and lets the tunnel go', async () => {
+  it('rejects an upgrade that nobody can use, and closes the tunnel', async () => {
     const { exchange, promise, controller } = make()
     const tunnel = new PassThrough()
     exchange.onUpgrade(controller, 101, [], tunnel)

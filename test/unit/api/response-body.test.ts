@@ -14,7 +14,7 @@ describe('ResponseBody', () => {
   }
   const lost = new TransportError('MM_CONNECTION_CLOSED', 'lost', { processed: 'yes' })
 
-  it('holds a bounded start for a caller that has not said yet what it wants', () => {
+  it('holds a bounded beginning for a caller that has not chosen yet how to read it', () => {
     const { controller, body } = make()
     body.onData(Buffer.alloc(65_535))
     expect(controller.log).toEqual([])
@@ -94,7 +94,7 @@ describe('ResponseBody', () => {
     await expect(before.body.dump()).rejects.toBe(lost)
   })
 
-  it('throws away without keeping', async () => {
+  it('discards the bytes without keeping them', async () => {
     const { controller, body } = make()
     let kept = 0
     controller.keep = chunk => {
@@ -108,7 +108,7 @@ describe('ResponseBody', () => {
     expect([kept, controller.log]).toEqual([0, ['resume']])
   })
 
-  it('can be claimed once, but the stream be asked for as often as one likes', async () => {
+  it('can be claimed once, but asked for its stream any number of times', async () => {
     const { body } = make()
     expect(body.stream()).toBe(body.stream())
     expect(() => body.dump()).toThrow('used already')
@@ -148,7 +148,7 @@ describe('ResponseBody', () => {
       body.onData(Buffer.from('late')) // a chunk or two may follow
     })
 
-    it('does not, once it is complete', async () => {
+    it('does not give the exchange up once it is complete', async () => {
       const { controller, body } = make()
       const stream = body.stream()
       body.onEnd()

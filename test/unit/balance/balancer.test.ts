@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type BalancedEndpoint, Balancer } from '../../../src/balance/balancer.ts'
+import { type BalanceChoice, type BalancedEndpoint, Balancer } from '../../../src/balance/balancer.ts'
 import {
   type BalanceOptions,
   type BalancePolicy,
@@ -17,6 +17,18 @@ interface World {
   readonly health: ReturnType<typeof healthOf>
   readonly panics: string[]
   readonly underWay: number[]
+}
+
+function choose(
+  balancer: Balancer,
+  key: string | undefined,
+  tried: ReadonlySet<number>,
+  now: number,
+  avoided?: number,
+): BalanceChoice | undefined {
+  const chosen = balancer.choose({ key, tried, avoided, isRetry: false }, now)
+  if (chosen !== undefined && 'refused' in chosen) throw new Error(chosen.refused)
+  return chosen
 }
 
 function world(
@@ -42,6 +54,7 @@ function world(
     random: seededRandom(seed),
     underWay: index => underWay[index] ?? 0,
     health,
+    breakers: undefined,
     onPanic: (isOn, because) => panics.push(`${isOn ? 'on' : 'off'}: ${because}`),
   })
   return { balancer, underWay, health, panics }
@@ -50,15 +63,15 @@ function world(
 function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
   const counts = underWay.map(() => 0)
   for (let i = 0; i < requests; i += 1) {
-    const chosen = balancer.choose(`/key/${i}`, NOBODY, now)
+    const chosen = choose(balancer, `/key/${i}`, NOBODY, now)
     if (chosen === undefined) throw new Error('nobody was chosen')
     counts[chosen.index] = (counts[chosen.index] ?? 0) + 1
   }
   return counts
 }
 
-describe('which endpoints are chosen from', () => {
-  it('takes the lowest tier that can be connected to, and goes back when it is back', () => {
+describe('a balancer that chooses an endpoint', () => {
+  it('takes the lowest tier that can be connected to, and returns to a lower one that is back', () => {
     const one = world('round-robin', [{}, {}, { tier: 1 }])
     expect(spread(one, 10)).toEqual([5, 5, 0])
     one.balancer.onConnectFailed(0, 'refused', 0)
@@ -78,7 +91,7 @@ describe('which endpoints are chosen from', () => {
     expect(spread(one, 4)).toEqual([4, 0, 0])
   })
 
-  it('takes a subset that another endpoint joins when one of it is down', () => {
+  it('fills a subset with another endpoint when one of it is down', () => {
     const one = world(
       'round-robin',
       Array.from({ length: 10 }, () => ({})),
@@ -99,27 +112,29 @@ describe('which endpoints are chosen from', () => {
     one.balancer.onConnectFailed(0, 'refused', 0)
     one.balancer.onConnectFailed(1, 'refused', 0)
     expect(spread(one, 4)).toEqual([2, 2])
-    expect(one.balancer.choose(undefined, NOBODY, 0)?.because).toBe('none can be connected to: all are tried')
+    expect(choose(one.balancer, undefined, NOBODY, 0)?.because).toBe(
+      'none can be connected to: all are tried',
+    )
   })
 
-  it('does not choose where a request was, goes to the next tier then, and ends when it was everywhere', () => {
+  it('does not repeat an endpoint for a request, goes to the next tier then, and ends when all were tried', () => {
     const { balancer } = world('least-requests', [{}, {}, { tier: 1 }])
-    const first = balancer.choose(undefined, new Set([0]), 0)
+    const first = choose(balancer, undefined, new Set([0]), 0)
     expect(first?.index).toBe(1)
-    expect(balancer.choose(undefined, new Set([0, 1]), 0)?.index).toBe(2)
-    expect(balancer.choose(undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
+    expect(choose(balancer, undefined, new Set([0, 1]), 0)?.index).toBe(2)
+    expect(choose(balancer, undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
   })
 
   it.each(['round-robin', 'least-requests', 'hash'] as const)(
-    'leaves an avoided one out with %s, unless there is no other',
+    'avoids an endpoint with %s, unless there is no other',
     policy => {
       const { balancer } = world(policy, [{}, {}])
       for (let i = 0; i < 20; i += 1) {
-        expect(balancer.choose(`/${i}`, NOBODY, 0, 0)?.index).toBe(1)
-        expect(balancer.choose(`/${i}`, new Set([1]), 0, 0)?.index).toBe(0)
+        expect(choose(balancer, `/${i}`, NOBODY, 0, 0)?.index).toBe(1)
+        expect(choose(balancer, `/${i}`, new Set([1]), 0, 0)?.index).toBe(0)
       }
       balancer.onConnectFailed(1, 'refused', 0)
-      expect(balancer.choose('/', NOBODY, 0, 0)?.index).toBe(0)
+      expect(choose(balancer, '/', NOBODY, 0, 0)?.index).toBe(0)
     },
   )
 
@@ -136,7 +151,7 @@ describe('which endpoints are chosen from', () => {
     expect(balancer.figures(302).map(({ state }) => state)).toEqual(['up', 'up'])
   })
 
-  it('gives an endpoint that is back its share bit by bit', () => {
+  it('gives an endpoint that is back its share gradually', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     one.balancer.onConnectFailed(0, 'refused', 0)
     one.balancer.onConnected(0, 1_000)
@@ -155,8 +170,8 @@ function check({ health }: World, index: number, isGood: boolean, now = 0): void
   for (let i = 0; i < 3; i += 1) health.onChecked(index, { isGood, because: 'so it is' }, now)
 }
 
-describe('which endpoints are healthy', () => {
-  it('sends none to one that is ejected or found unhealthy, and says why', () => {
+describe('a balancer that knows which endpoints are healthy', () => {
+  it('sends no request to an endpoint that is ejected or unhealthy, and says why', () => {
     const one = world('round-robin', [{}, {}, {}, {}])
     fail(one, 0)
     check(one, 1, false)
@@ -169,11 +184,11 @@ describe('which endpoints are healthy', () => {
     ])
   })
 
-  it('sends an ejected one a single request when its time is over, and takes it back when that succeeds', () => {
+  it('sends an ejected endpoint a single request when its time is over, and takes it back when that succeeds', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0)
     expect(spread(one, 4, 29_999)).toEqual([0, 4])
-    expect(one.balancer.choose('', NOBODY, 30_000)).toEqual({
+    expect(choose(one.balancer, '', NOBODY, 30_000)).toEqual({
       index: 0,
       because: 'it was ejected, and this request finds out whether it is back',
     })
@@ -182,19 +197,19 @@ describe('which endpoints are healthy', () => {
     expect(spread(one, 4, 30_003)).toEqual([2, 2])
   })
 
-  it('sends an ejected one a request at once when it could not be connected to, and can again', () => {
+  it('sends an ejected endpoint a request at once when it could not be connected to, and can again', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0, 0, 'unreachable')
     one.balancer.onConnectFailed(0, 'refused', 1)
     expect(spread(one, 4, 1_000)).toEqual([0, 4])
     one.balancer.onConnected(0, 1_000)
-    expect(one.balancer.choose('', NOBODY, 1_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 1_000)?.index).toBe(0)
   })
 
-  it('gives it its share bit by bit then', () => {
+  it('gives an endpoint its share gradually when its ejection is over', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     fail(one, 0)
-    one.balancer.choose('', NOBODY, 30_000)
+    choose(one.balancer, '', NOBODY, 30_000)
     one.health.onOutcome(0, 'success', 1, 30_000)
     expect(spread(one, 110, 30_000)[0]).toBe(10)
     expect(spread(one, 200, 31_000)[0]).toBe(100)
@@ -205,7 +220,7 @@ describe('which endpoints are healthy', () => {
     fail(one, 0)
     expect(spread(one, 4)).toEqual([0, 0, 4])
     expect(one.panics).toEqual([])
-    expect(one.balancer.choose('', NOBODY, 30_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 30_000)?.index).toBe(0)
     one.health.onOutcome(0, 'success', 1, 30_001)
     expect(spread(one, 4, 30_001)).toEqual([2, 2, 0])
   })
@@ -222,7 +237,7 @@ describe('which endpoints are healthy', () => {
     const one = world('round-robin', [{}, {}, {}, {}])
     for (const index of [0, 1, 2]) check(one, index, false)
     expect(spread(one, 8)).toEqual([2, 2, 2, 2])
-    expect(one.balancer.choose('', NOBODY, 0)?.because).toBe('too few are healthy: health is ignored')
+    expect(choose(one.balancer, '', NOBODY, 0)?.because).toBe('too few are healthy: health is ignored')
     check(one, 0, true)
     expect(spread(one, 8).map(count => count > 0)).toEqual([true, false, false, true])
     expect(one.panics).toEqual([
@@ -239,24 +254,24 @@ describe('which endpoints are healthy', () => {
     expect(spread(one, 4)).toEqual([1, 1, 1, 1])
   })
 
-  it('sends no probe request to one that its checks find unhealthy', () => {
+  it('sends no trial request to an endpoint that its health checks find unhealthy', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0)
     check(one, 0, false)
     expect(spread(one, 4, 60_000)).toEqual([0, 4])
     check(one, 0, true)
-    expect(one.balancer.choose('', NOBODY, 60_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 60_000)?.index).toBe(0)
   })
 })
 
-describe('the policies', () => {
-  it('spreads in turn by weight exactly, without runs', () => {
+describe('a balancing policy', () => {
+  it('of turns spreads requests exactly by weight, without runs', () => {
     const one = world('round-robin', [{ weight: 5 }, { weight: 1 }, { weight: 1 }])
-    const order = Array.from({ length: 7 }, () => one.balancer.choose(undefined, NOBODY, 0)?.index)
+    const order = Array.from({ length: 7 }, () => choose(one.balancer, undefined, NOBODY, 0)?.index)
     expect(order).toEqual([0, 0, 1, 0, 2, 0, 0])
   })
 
-  it('picks of two the one with fewer requests under way for its weight', () => {
+  it('of two random choices picks the endpoint with fewer requests under way for its weight', () => {
     const one = world('least-requests', [{}, {}])
     one.underWay[0] = 3
     expect(spread(one, 50)).toEqual([0, 50])
@@ -266,7 +281,7 @@ describe('the policies', () => {
     expect(spread(weighted, 50)).toEqual([50, 0])
   })
 
-  it('leaves a slow endpoint almost alone by its latency, and tries it again after silence', () => {
+  it('of latency leaves a slow endpoint almost alone, and tries it again after silence', () => {
     const one = world('peak-ewma', [{}, {}])
     one.balancer.onAnswered(0, 500, 0)
     one.balancer.onAnswered(1, 5, 0)
@@ -277,19 +292,19 @@ describe('the policies', () => {
     expect(spread(one, 50, 100_000)).toEqual([50, 0])
   })
 
-  it('sends a key to the same endpoint, and without a key to the one with fewer under way', () => {
+  it('of hashing sends a key to the same endpoint, and a request without a key to one with fewer under way', () => {
     const { balancer, underWay } = world('hash', [{}, {}, {}])
-    const at = balancer.choose('/a', NOBODY, 0)?.index
-    for (let i = 0; i < 20; i += 1) expect(balancer.choose('/a', NOBODY, 0)?.index).toBe(at)
+    const at = choose(balancer, '/a', NOBODY, 0)?.index
+    for (let i = 0; i < 20; i += 1) expect(choose(balancer, '/a', NOBODY, 0)?.index).toBe(at)
     underWay[0] = underWay[1] = 5
     for (let i = 0; i < 20; i += 1) {
-      const chosen = balancer.choose(undefined, NOBODY, 0)?.index
+      const chosen = choose(balancer, undefined, NOBODY, 0)?.index
       if (chosen !== 2) expect([0, 1]).toContain(chosen)
     }
   })
 
   it.each(['random', 'least-requests', 'round-robin', 'hash', 'peak-ewma'] as const)(
-    '%s spreads idle endpoints of any weights within its bounds',
+    'of %s spreads requests over idle endpoints of any weights within its bounds',
     policy => {
       fc.assert(
         fc.property(

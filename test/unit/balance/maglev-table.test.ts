@@ -24,7 +24,7 @@ describe('the Maglev table', () => {
     }
   })
 
-  it('moves few keys beside those of a member that goes, and gives weights their shares', () => {
+  it('moves few keys besides those of a member that leaves, and gives weights their shares', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 10 }),

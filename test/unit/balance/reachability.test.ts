@@ -3,8 +3,8 @@ import { EndpointReachability } from '../../../src/balance/reachability.ts'
 
 const endpoint = () => new EndpointReachability({ backoffBaseMs: 100, backoffMaxMs: 400, random: () => 1 })
 
-describe('whether an endpoint can be connected to', () => {
-  it('has a pause that doubles with failures in a row, up to the most', () => {
+describe('an endpoint that cannot be connected to', () => {
+  it('pauses for twice as long after each failure in a row, up to a limit', () => {
     const one = endpoint()
     let now = 0
     const pauses: number[] = []
@@ -26,7 +26,7 @@ describe('whether an endpoint can be connected to', () => {
     expect(one.state).toMatchObject({ until: 100, failures: 1 })
   })
 
-  it('begins anew after a connect', () => {
+  it('starts its pauses anew after a connect', () => {
     const one = endpoint()
     one.onConnectFailed('refused', 0)
     expect(one.onConnected(50)).toBe(true)
@@ -35,7 +35,7 @@ describe('whether an endpoint can be connected to', () => {
     expect(one.state).toMatchObject({ until: 200 })
   })
 
-  it('knows since when it is up, and has always been when it was never away', () => {
+  it('reports since when it is up, and as up from the start when it never failed', () => {
     const one = endpoint()
     expect(one.upSince).toBe(-Infinity)
     one.onConnectFailed('refused', 0)

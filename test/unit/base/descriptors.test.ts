@@ -12,11 +12,11 @@ describe('the shares of descriptors', () => {
     [1_024, { reserve: 128, origins: 298, clients: 598 }],
     [65_536, { reserve: 1_024, origins: 21_504, clients: 43_008 }],
     [16, { reserve: 4, origins: 4, clients: 8 }],
-  ])('of %i', (limit, shares) => {
+  ])('are computed from a limit of %i', (limit, shares) => {
     expect(shareDescriptors(limit)).toEqual(shares)
   })
 
-  it('are never more than there are, and one at the least', () => {
+  it('add up to the limit, and are one at the least', () => {
     for (let limit = 4; limit < 100_000; limit += 7) {
       const { reserve, origins, clients } = shareDescriptors(limit)
       expect(reserve + origins + clients).toBe(limit)

@@ -53,7 +53,7 @@ describe('TransportError', () => {
     ).toEqual([false, false, false, false])
   })
 
-  it('knows better than its code where it was told so, and keeps that with another verdict', () => {
+  it('prefers the verdict that it was given over that of its code, and keeps it in a copy with another verdict', () => {
     const error = new TransportError('MM_DNS_FAILED', 'no such name', {
       retryable: false,
       hint: 'check the name',
@@ -67,7 +67,7 @@ describe('TransportError', () => {
     expect(new TransportError('MM_DNS_FAILED', 'x')).toMatchObject({ retryable: true })
   })
 
-  it('shows itself as data', () => {
+  it('is shown with its fields as data', () => {
     expect(new TransportError('MM_CONNECTION_RESET', 'broke', { processed: 'unknown' }).toJSON()).toEqual({
       code: 'MM_CONNECTION_RESET',
       message: 'broke',
@@ -79,7 +79,7 @@ describe('TransportError', () => {
     })
   })
 
-  it('wraps other errors once', () => {
+  it('wraps an error of another kind once', () => {
     const inner = new TypeError('bad')
     const wrapped = asTransportError(inner, 'MM_BODY_FAILED')
     expect(wrapped).toMatchObject({ code: 'MM_BODY_FAILED', message: 'bad', cause: inner })
@@ -87,7 +87,7 @@ describe('TransportError', () => {
   })
 })
 
-describe('callersError(): what a promise rejects with', () => {
+describe('callersError(), the reason of a rejection', () => {
   const rejection = (reason?: unknown): unknown =>
     callersError(abortError(AbortSignal.abort(reason), 'the request'))
 
@@ -114,7 +114,7 @@ describe('callersError(): what a promise rejects with', () => {
     expect(asTransportError(reason).code).toBe('MM_ABORTED')
   })
 
-  it('is a reason that is no error, too, and every other error as it is', () => {
+  it('keeps a reason that is not an error, and every other error, as it is', () => {
     expect(rejection('enough')).toBe('enough')
     const error = new TransportError('MM_CONNECT_REFUSED', 'x', { cause: new Error('y') })
     expect(callersError(error)).toBe(error)

@@ -3,7 +3,7 @@ import { Fifo } from '../../../src/base/fifo.ts'
 import { fc } from '../../support/property.ts'
 
 describe('Fifo', () => {
-  it('does what an array does, whatever the order of calls', () => {
+  it('behaves as an array does, whatever the order of calls', () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.constant('push') },
       { weight: 5, arbitrary: fc.constant('shift') },

@@ -32,7 +32,7 @@ const fail = (): never => {
 }
 
 describe('the guard', () => {
-  it('answers with what was made, or reports what was thrown', () => {
+  it('returns what was made, or reports what was thrown', () => {
     const faults = listen()
     expect(guarded('making', () => 7)).toBe(7)
     expect(guarded('making', fail)).toBeUndefined()
@@ -47,7 +47,7 @@ describe('the guard', () => {
     expect(faults.map(({ during }) => during).sort()).toEqual(['a timer', 'a turn'])
   })
 
-  it('warns where nobody listens, once for each text', () => {
+  it('warns once for each text where nobody listens', () => {
     const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const stackless = Object.assign(new Error('EMFILE'), { stack: undefined })
     reportFault('reading', stackless)
@@ -84,7 +84,7 @@ describe('an event', () => {
     expect(faults).toEqual([{ during: 'an event', error: defect }])
   })
 
-  it('whose end fails as well is reported twice, and goes no further', () => {
+  it('whose end fails as well is reported twice, and the failure goes no further', () => {
     const faults = listen()
     containFault('an event', defect, fail)
     expect(faults.map(({ during }) => during)).toEqual(['an event', 'an event, and its end'])
@@ -104,12 +104,12 @@ describe('a system error', () => {
     [false, Object.assign(new Error('bad argument'), { code: 'ERR_INVALID_ARG_TYPE' })],
     [false, defect],
     [false, 'EMFILE'],
-  ])('%s for %s', (isSystem, error) => {
+  ])('is recognized: %s for %s', (isSystem, error) => {
     expect(isSystemError(error)).toBe(isSystem)
   })
 })
 
-describe('what is deferred', () => {
+describe('a deferred function that throws', () => {
   it.each([
     ['a microtask', guardedMicrotask],
     ['a tick', guardedTick],

@@ -34,7 +34,7 @@ describe('a queue of lines', () => {
   it.each([
     { maxBytes: 0, maxLines: 9 },
     { maxBytes: 9, maxLines: 0 },
-  ])('with %j keeps nothing', limits => {
+  ])('of limits %j keeps nothing', limits => {
     const queue = new LineQueue(limits)
     expect([queue.push('a'), queue.length, queue.dropped]).toEqual([false, 0, 1])
   })

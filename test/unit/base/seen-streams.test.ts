@@ -3,7 +3,7 @@ import { SeenStreams } from '../../../src/base/seen-streams.ts'
 import { fc } from '../../support/property.ts'
 
 describe('SeenStreams', () => {
-  it('tells each id apart, in whatever order they come', () => {
+  it('knows each id that it has seen, in whatever order they come', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(60)), sequences => {
         const seen = new SeenStreams(1)

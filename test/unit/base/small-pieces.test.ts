@@ -22,7 +22,7 @@ describe('SmallPieces', () => {
     expect(text(chunks)).toEqual(['abclarge'])
   })
 
-  it('hands on at once, where it lies, what is large and overtakes nothing', () => {
+  it('passes a large piece on at once, without a copy, when nothing waits before it', () => {
     const { pieces, chunks } = collect()
     const read = Buffer.from('large')
     pieces.add(read, 0, 5, false)
@@ -39,7 +39,7 @@ describe('SmallPieces', () => {
     expect(chunks[0]?.byteOffset).toBe(read.byteOffset + 10)
   })
 
-  it('forgets what nobody wants, also from within a delivery', () => {
+  it('discards what nobody wants, even from within a delivery', () => {
     const { pieces, chunks } = collect()
     pieces.add(Buffer.from('a'), 0, 1, true)
     pieces.clear()

@@ -13,15 +13,15 @@ const TCP6 = `  sl  local_address                         remote_address        
    0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 99 1 0 100 0 0 10 0
 `
 
-describe('who listens on a port', () => {
-  it('stands in the tables of /proc/net by its state and its port', () => {
+describe('the process that listens on a port', () => {
+  it('is listed in the tables of /proc/net by its state and its port', () => {
     expect(listeningInodes(TCP, 8080, '0A')).toEqual(['4711', '4714'])
     expect(listeningInodes(TCP6, 8080, '0A')).toEqual(['99'])
     expect(listeningInodes(TCP, 8081, '0A')).toEqual([])
     expect(listeningInodes('', 8080, '0A')).toEqual([])
   })
 
-  it.runIf(process.platform === 'linux')('is found by its descriptors: ourselves', async () => {
+  it.runIf(process.platform === 'linux')('is found by its descriptors, ourselves for one', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo // a server on a port has one

@@ -16,7 +16,7 @@ const OPEN: ImpositionParts = {
   ],
 }
 
-describe('what a run does to an origin', () => {
+describe('the load that a run puts on an origin', () => {
   it('is its rate, its most connections at once, and all its requests with warm-up and trial', () => {
     expect(impositionOf(OPEN)).toEqual({
       requestsPerSecond: 20,
@@ -25,7 +25,7 @@ describe('what a run does to an origin', () => {
     })
   })
 
-  it('has no end in a closed loop that only its time ends', () => {
+  it('has no bound in a closed loop that only its time ends', () => {
     const closed: ImpositionParts = { ...OPEN, arrival: { kind: 'closed', concurrency: 3 } }
     expect(impositionOf(closed)).toEqual({
       requestsPerSecond: Number.POSITIVE_INFINITY,
@@ -36,7 +36,7 @@ describe('what a run does to an origin', () => {
     expect(impositionOf(ended).requests).toBe(4 * (1 + 6 * 50))
   })
 
-  it('has two connections for a client that chooses, and one for each request where they are cold', () => {
+  it('counts two connections for a client that chooses, and one for each request where they are cold', () => {
     const choosing = [{ connections: 0, protocol: undefined }]
     expect(impositionOf({ ...OPEN, subjects: choosing }).connections).toBe(16)
     const cold: ImpositionParts = { ...OPEN, isCold: true, subjects: [{ connections: 2, protocol: 'h2' }] }
@@ -44,7 +44,7 @@ describe('what a run does to an origin', () => {
     expect(impositionOf({ ...cold, subjects: choosing }).connections).toBe(16)
   })
 
-  it('has those that wait for a ticket, which makes a closed loop slow', () => {
+  it('counts those that wait for a ticket, which makes a closed loop slow', () => {
     const resumed: ImpositionParts = {
       ...OPEN,
       isCold: true,
@@ -66,13 +66,13 @@ describe('what a run does to an origin', () => {
   })
 })
 
-describe('what is too much', () => {
-  it('is nothing at the limits', () => {
+describe('the list of limits that a run exceeds', () => {
+  it('is empty at the limits', () => {
     expect(impolite(POLITE_LIMITS)).toEqual([])
     expect(impolite(impositionOf(OPEN))).toEqual([])
   })
 
-  it('is said with the limit', () => {
+  it('names each figure with its limit', () => {
     expect(impolite({ requestsPerSecond: 21, connections: 9, requests: Number.POSITIVE_INFINITY })).toEqual([
       'up to 21 requests/s (limit 20)',
       'up to 9 connections (limit 8)',

@@ -9,7 +9,7 @@ const short = ({ name, client, protocol, connections }: ReturnType<typeof protoc
 ]
 
 describe('--protocols', () => {
-  it('is our transport, with so many connections', () => {
+  it('names our transport with a protocol and a number of connections', () => {
     expect(protocolSubjects('http/1.1x6,h2, h2x2,h3,auto').map(short)).toEqual([
       ['http/1.1x6', 'middlemile', 'http/1.1', 6],
       ['h2', 'middlemile', 'h2', 0],
@@ -19,13 +19,13 @@ describe('--protocols', () => {
     ])
   })
 
-  it.each(['', 'h4', 'h2x', 'h2x0', 'h2x1001', 'x3', 'h2,,h3', 'h2,h2'])('is not %o', list => {
+  it.each(['', 'h4', 'h2x', 'h2x0', 'h2x1001', 'x3', 'h2,,h3', 'h2,h2'])('refuses %o', list => {
     expect(() => protocolSubjects(list)).toThrow(RangeError)
   })
 })
 
 describe('--with', () => {
-  it('is other clients, with what they speak unless told', () => {
+  it('names other clients, with their own protocol unless another is given', () => {
     expect(otherSubjects('undici,undici:h2,node:http2x2,curl:h2').map(short)).toEqual([
       ['undici', 'undici', 'http/1.1', 0],
       ['undici:h2', 'undici', 'h2', 0],
@@ -34,7 +34,7 @@ describe('--with', () => {
     ])
   })
 
-  it.each(['', 'got', 'undici:h4', 'undicix0', 'undici2', 'node:http3', 'curl,curl'])('is not %o', list => {
+  it.each(['', 'got', 'undici:h4', 'undicix0', 'undici2', 'node:http3', 'curl,curl'])('refuses %o', list => {
     expect(() => otherSubjects(list)).toThrow(RangeError)
   })
 })

@@ -53,8 +53,8 @@ const compared = (result: ReturnType<typeof resultOf>): string[] => [
   ...new Set(result.cases[0]?.ratios.map(({ subject, to }) => `${subject} / ${to}`)),
 ]
 
-describe('what a run comes to', () => {
-  it('is all others beside the first', () => {
+describe('the result of a run', () => {
+  it('compares all other subjects with the first', () => {
     expect(compared(resultOf(PLAN))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
   })
 
@@ -86,7 +86,7 @@ describe('what a run comes to', () => {
     expect(judged(LOSSY.conditions)).toEqual([])
   })
 
-  it('says why it ended early', () => {
+  it('says why the run ended early', () => {
     expect(resultOf(PLAN, roundsOf(1), 'it was interrupted').cases[0]?.notes).toContain(
       'broken off: it was interrupted',
     )
@@ -96,7 +96,7 @@ describe('what a run comes to', () => {
     expect(resultOf(PLAN, new Map()).cases[0]).toMatchObject({ subjects: [], ratios: [] })
   })
 
-  it('has the limits of what was measured, and of nothing else', () => {
+  it('lists the limits of what was measured, and of nothing else', () => {
     const plan = { ...PLAN, subjects: [...protocolSubjects('h2x2'), ...otherSubjects('curl')] }
     const limits = (names: readonly string[]): string =>
       (resultOf(plan, new Map(names.map(name => [name, [roundOf([1])]]))).limits ?? []).join('\n')
@@ -128,7 +128,7 @@ describe('losses that QUIC feels and TCP does not', () => {
     expect(compared(result)).toEqual(['http/1.1 / h2'])
   })
 
-  it('are of no account to smaller ones', () => {
+  it('do not matter where bodies are smaller', () => {
     expect(compared(resultOf(LOSSY))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
   })
 
@@ -166,7 +166,7 @@ describe('a delay, which TCP has no slow start over', () => {
     },
   )
 
-  it('is of no account to smaller ones, or where it is none', () => {
+  it('does not matter where bodies are smaller, or where there is none', () => {
     expect(compared(resultOf(delayed({ delayMs: 20 })))).toHaveLength(3)
     const none: Conditions = { delayMs: 0, jitterMs: 0, lossRate: 0, reorderRate: 0 }
     expect(compared(resultOf(delayed(none), roundsOf(100_000)))).toHaveLength(3)

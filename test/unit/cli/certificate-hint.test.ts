@@ -40,7 +40,7 @@ describe('the hint of a command for a certificate that is not accepted', () => {
     expect(certificateHint({ code: 'MM_CONNECT_REFUSED', hint: TLS_HINTS.names })).toBeUndefined()
   })
 
-  it('tells every hint of the module from the others', () => {
+  it('can rely on hints of the module that all differ', () => {
     expect(new Set(Object.values<string>(TLS_HINTS)).size).toBe(
       Object.keys(TLS_HINTS satisfies Record<TlsHint, string>).length,
     )

@@ -31,7 +31,7 @@ const EXPLANATION: Explanation = {
 }
 
 describe('middlemile', () => {
-  it('lists its commands and says its version', async () => {
+  it('lists its commands and prints its version', async () => {
     const help = fakeIo()
     expect(await main(['--help'], help.io)).toBe(0)
     for (const name of ['serve', 'upgrade', 'get', 'explain', 'size', 'probe', 'bench'])
@@ -70,7 +70,7 @@ describe('explain', () => {
     expect(out()).toMatch(/^Nothing is known of this origin yet: .*\nmiddlemile get --state DIR URL learns/m)
   })
 
-  it('prints what the transport says, for people and as JSON', async () => {
+  it('prints the explanation of the transport, human-readable and as JSON', async () => {
     const text = fakeIo({ explanation: EXPLANATION })
     expect(await main(['explain', '--state', 'kept', 'https://a.example'], text.io)).toBe(0)
     expect(text.out()).toBe(
@@ -100,7 +100,7 @@ describe('explain', () => {
     expect(JSON.parse(json.out())).toEqual(JSON.parse(JSON.stringify(EXPLANATION)))
   })
 
-  it('shows the decision, what it was made from and what it hangs on, and the lanes of the plan', async () => {
+  it('shows the decision, its input and what it depends on, and the lanes of the plan', async () => {
     const { io, out } = fakeIo({
       explanation: {
         ...EXPLANATION,
@@ -188,7 +188,7 @@ describe('explain', () => {
     )
   })
 
-  it('takes what earlier runs kept, and the options of the choice', async () => {
+  it('uses what earlier runs kept, and the options of the choice', async () => {
     const { io, transports, err } = fakeIo({ explanation: EXPLANATION })
     const args = ['--state', 'kept', '--policy', 'efficiency', '--dns-server', '192.0.2.53']
     expect(await main(['explain', ...args, 'https://a.example'], io)).toBe(0)
@@ -395,7 +395,7 @@ describe('serve', () => {
     expect(await runningToo).toBe(0)
   })
 
-  it('minds signals that come while it starts', async () => {
+  it('handles signals that come while it starts', async () => {
     const { calls, service: fake, drained } = service()
     const { io, signals } = fakeIo({ service: fake })
     const running = main(['serve', '-c', 'file.yaml'], io)

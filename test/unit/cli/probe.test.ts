@@ -170,7 +170,7 @@ describe('probe', () => {
     expect(out().split('\n')).toContain(` Fast Open           ${words}`)
   })
 
-  it('prints what was found for people', async () => {
+  it('prints what was found in human-readable form', async () => {
     const { io, out, seen } = probing(FULL)
     expect(await main(['probe', 'https://a.test'], io)).toBe(0)
     expect(out().split('\n')).toEqual([
@@ -303,13 +303,13 @@ describe('the text of a probe', () => {
     expect(text).toContain(`\nQUIC and HTTP/3\n not looked at: ${skipped}\n`)
   })
 
-  it('shows no control characters of strangers', () => {
+  it('shows no control characters that came from a peer', () => {
     const issuer = 'CN=\u001b[2Jgone\n\u009b31m'
     const text = textOf({ ...FULL, certificate: { found: { validUntil: 'then', issuer } } })
     expect(text).toContain('from CN=?[2Jgone??31m\n')
   })
 
-  it('says what there is of tickets', () => {
+  it('says what it knows of tickets', () => {
     const tickets = {
       version: 'TLSv1.2',
       issued: 1,
@@ -326,7 +326,7 @@ describe('the text of a probe', () => {
 })
 
 describe('probe of an origin whose certificate is not trusted', () => {
-  it('says so once, with issuer and expiry, and names the way out', async () => {
+  it('says so once, with issuer and expiry, and names the option that helps', async () => {
     const { io, out, err } = probing(UNTRUSTED)
     await main(['probe', 'https://a.test'], io)
     expect(out().match(/self-signed/g)).toHaveLength(1)

@@ -5,7 +5,7 @@ function proxyOf(url: string, environment: Record<string, string>): string | und
   return proxyFromEnvironment(new URL(url), environment)
 }
 
-describe('the proxy of a URL by the environment', () => {
+describe('the proxy of a URL from the environment', () => {
   it('is that of its scheme, else of all, the lower-case name first', () => {
     const environment = { https_proxy: 'http://a:1', HTTPS_PROXY: 'http://b:1', ALL_PROXY: 'socks5://c:1' }
     expect(proxyOf('https://x.test', environment)).toBe('http://a:1')
@@ -43,7 +43,7 @@ describe('the proxy of a URL by the environment', () => {
     ['[::1]', 'https://[::1]', true],
     ['2001:db8::/32', 'https://[2001:db8::5]', true],
     ['10.0.0.0/8', 'https://[2001:db8::5]', false],
-  ])('with no_proxy %j, %s goes directly: %s', (list, url, isDirect) => {
+  ])('is bypassed by no_proxy %j for %s: %s', (list, url, isDirect) => {
     const proxy = proxyOf(url, { all_proxy: 'http://a:1', no_proxy: list })
     expect(proxy === undefined).toBe(isDirect)
   })

@@ -24,7 +24,7 @@ describe('a screen', () => {
   })
 })
 
-describe('what comes from strangers', () => {
+describe('text that comes from a peer', () => {
   it('has no control characters when it is shown', () => {
     expect(harmless('a\x1b[2Jb\x07\u009b')).toBe('a?[2Jb??')
   })
@@ -46,7 +46,7 @@ describe('a line of progress', () => {
     expect(shown(screen)).toBe('\r1 of 2\x1b[K|\ra name?[2J that is \x1b[K|\r\x1b[K')
   })
 
-  it('is not there in a pipe, nor where nothing can be written over', () => {
+  it('is left out in a pipe, and where nothing can be written over', () => {
     expect(shown(PLAIN_SCREEN)).toBe('')
     expect(shown(screenOf({ isTTY: true }, { TERM: 'dumb' }))).toBe('')
   })

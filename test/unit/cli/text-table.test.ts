@@ -5,7 +5,7 @@ import { screenTable, screenText, textTable } from '../../../src/cli/text-table.
 const at = (columns: number) => screenOf({ isTTY: true, columns }, {})
 
 describe('a text table', () => {
-  it('aligns by what is seen: styles have no width', () => {
+  it('aligns by what is visible, since styles have no width', () => {
     const { paint } = screenOf({ isTTY: true }, {})
     expect(
       textTable([

@@ -11,20 +11,20 @@ const { MODULES, PROGRAMS } = (await import(
 /** What sources start or load by a path beside themselves: `new URL('./NAME.js', import.meta.url)`. */
 const BY_PATH = /new URL\(\s*['`]\.\/([^'`$]*)(\$\{[^}]*\})?\.js['`],\s*import\.meta\.url/g
 
-describe('what the build makes', () => {
+describe('the build', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.ts'))
     .map(name => ({ name: `src/${name}`, text: readFileSync(join(root, 'src', name), 'utf8') }))
   const known = new Set(sources.map(({ name }) => name))
 
   it.each(Object.entries({ ...MODULES, ...PROGRAMS }))(
-    '%s is made of a source that there is',
+    'makes %s of a source that exists',
     (_name, source) => {
       expect(known).toContain(source)
     },
   )
 
-  it('has a file of its own for all that is started or loaded by its path', () => {
+  it('makes a file of its own for everything that is started or loaded by its path', () => {
     const found = sources.flatMap(({ name, text }) =>
       [...text.matchAll(BY_PATH)].map(([, path = '', variable]) => ({ name, path, variable })),
     )
@@ -36,7 +36,7 @@ describe('what the build makes', () => {
     expect(missing).toEqual([])
   })
 
-  it('looks for no file above itself, since a bundle lies elsewhere than its sources', () => {
+  it('leaves no source that looks for a file above itself, since a bundle lies elsewhere than its sources', () => {
     const above = sources.filter(({ text }) => /new URL\(\s*['`]\.\./.test(text)).map(({ name }) => name)
     expect(above).toEqual([])
   })

@@ -15,7 +15,7 @@ const BLOCKS = DOCUMENTS.flatMap(codeBlocks)
 const MAX_PARAGRAPH_LINES = 5
 const MAX_COLUMNS = 120
 
-describe('the documents', () => {
+describe('in the documents', () => {
   it.each([
     ['README.md', 1_000],
     ['ARCHITECTURE.md', 1_500],
@@ -115,7 +115,7 @@ describe('the documents', () => {
     }
   })
 
-  it('what is made from the source is as the source has it', () => {
+  it('what is made from the source agrees with the source', () => {
     const script = join(ROOT, 'scripts', 'generate-docs.mjs')
     const { stdout, stderr, status } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' })
     expect({ stdout, stderr, status }).toEqual({ stdout: '', stderr: '', status: 0 })

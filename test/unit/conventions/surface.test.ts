@@ -25,24 +25,24 @@ describe('the public surface', () => {
   })
 })
 
-describe('the docstrings of the public surface', () => {
+describe('a docstring of the public surface', () => {
   const exports = documentedExports()
 
-  it('are there for every name', () => {
+  it('exists for every name', () => {
     expect(exports.filter(({ docstring }) => docstring === undefined || docstring === '')).toEqual([])
   })
 
-  it('have an example for every name of "."', () => {
+  it('has an example for every name of "."', () => {
     const names = exports.filter(({ subpath }) => subpath === '.')
     expect(names.filter(({ docstring = '' }) => exampleOf(docstring) === undefined)).toEqual([])
   })
 
-  it('have an example for every function, and every class that can be made', () => {
+  it('has an example for every function, and every class that can be constructed', () => {
     const called = exports.filter(({ kind, isType }) => !isType && kind !== 'const')
     expect(called.filter(({ docstring = '' }) => exampleOf(docstring) === undefined)).toEqual([])
   })
 
-  it.each(ENTRY_POINTS)('begin $subpath with an example', entry => {
+  it.each(ENTRY_POINTS)('begins $subpath with an example', entry => {
     expect(headExample(entry)).toContain("from 'middlemile")
   })
 })

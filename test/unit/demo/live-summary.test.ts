@@ -46,7 +46,7 @@ describe('the summary of the demo', () => {
     })
   })
 
-  it('says it in one line, and leaves out what does not fit', () => {
+  it('prints one line, and leaves out what does not fit', () => {
     const before = { ...nothing, requests: 100 }
     expect(summaryLine(some, before, 2000, 119)).toBe(
       '200 requests (50/s) | 4 of 5 connections open: 1 h2, 3 http/1.1 | reuse 97.5 % | saved 250 ms of handshakes',

@@ -13,7 +13,7 @@ function cacheWith(options: Partial<ResolverOptions> = {}): AddressCache {
 }
 
 describe('AddressCache', () => {
-  it('knows an answer for 30 s, and as a stale one for a day after that', () => {
+  it('keeps an answer for 30 s, and as a stale one for a day after that', () => {
     const cache = cacheWith()
     cache.onAnswer('host', ADDRESSES, Infinity, 0)
     const stale = { kind: 'stale', addresses: ADDRESSES, isToBeAsked: true }
@@ -41,7 +41,7 @@ describe('AddressCache', () => {
     }
   })
 
-  it('keeps what failed for a second, and twice as long each time, up to 10 s', () => {
+  it('keeps a failure for a second, and twice as long each time, up to 10 s', () => {
     const cache = cacheWith()
     let now = 0
     const kept: number[] = []
@@ -70,7 +70,7 @@ describe('AddressCache', () => {
     expect(cache.get('gone', 2)).toBeUndefined()
   })
 
-  it('is bounded; the longest unused makes room', () => {
+  it('is bounded, and evicts the least recently used', () => {
     const cache = cacheWith({ maxDnsEntries: 2 })
     cache.onAnswer('one', ADDRESSES, Infinity, 0)
     cache.onAnswer('two', ADDRESSES, Infinity, 0)

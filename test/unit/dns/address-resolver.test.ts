@@ -51,14 +51,14 @@ describe('AddressResolver', () => {
     expect(await again).toMatchObject({ source: 'system' })
   })
 
-  it('asks for each host', () => {
+  it('asks separately for each host', () => {
     const { queries, resolver } = setUp()
     void resolver.resolve('one.test', never)
     void resolver.resolve('two.test', never)
     expect(queries.map(({ host }) => host)).toEqual(['one.test', 'two.test'])
   })
 
-  it('says what failed, and remembers it for a moment', async () => {
+  it('reports what failed, and remembers it for a moment', async () => {
     const { clock, queries, resolver } = setUp()
     const cause = Object.assign(new Error('getaddrinfo ENOTFOUND no.test'), { code: 'ENOTFOUND' })
     const asked = resolver.resolve('no.test', never)
@@ -78,14 +78,14 @@ describe('AddressResolver', () => {
   it.each([
     ['EAI_AGAIN', 'x.test could not be resolved: the resolver does not answer (EAI_AGAIN)'],
     ['EAI_FAIL', 'x.test could not be resolved: why (EAI_FAIL)'],
-  ])('has words for %s', async (code, message) => {
+  ])('explains %s in words', async (code, message) => {
     const { queries, resolver } = setUp()
     const asked = resolver.resolve('x.test', never)
     queries[0]?.answer(Object.assign(new Error('why'), { code }), [])
     await expect(asked).rejects.toMatchObject({ code: 'MM_DNS_FAILED', message })
   })
 
-  it('takes no addresses for a failure', async () => {
+  it('treats an answer without addresses as a failure', async () => {
     const { queries, resolver } = setUp()
     const asked = resolver.resolve('empty.test', never)
     queries[0]?.answer(null, [])
@@ -112,7 +112,7 @@ describe('AddressResolver', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('lets one give up without the others', async () => {
+  it('lets one caller give up without the others', async () => {
     const { clock, queries, resolver } = setUp()
     const controller = new AbortController()
     const impatient = outcome(resolver.resolve('origin.test', controller.signal))
@@ -285,7 +285,7 @@ describe('times to live', () => {
     expect(lookups()).toBe(2)
   })
 
-  it('reports a failure of the lookup itself as MM_DNS_FAILED', async () => {
+  it('turn a failure of the lookup itself into MM_DNS_FAILED', async () => {
     const find = () => Promise.reject(new Error('out of order'))
     const resolver = new AddressResolver({ clock: new FakeClock(), find })
     await expect(resolver.resolve('origin.test', never)).rejects.toMatchObject({
@@ -296,7 +296,7 @@ describe('times to live', () => {
 })
 
 describe('SystemLookup', () => {
-  it('knows localhost', async () => {
+  it('resolves localhost', async () => {
     const found = await new SystemLookup(2).find('localhost')
     expect(found).toMatchObject({ kind: 'found', source: 'system' })
     expect(found.kind === 'found' && found.addresses.map(({ address }) => address)).toContain('127.0.0.1')

@@ -4,8 +4,8 @@ import { fixedAddresses, parseAddress } from '../../../src/dns/addresses.ts'
 
 const NAMED = parseOrigin('https://origin.test')
 
-describe('addresses that nobody has to ask for', () => {
-  it('are unknown for a name that nothing is configured for', () => {
+describe('addresses that need no lookup', () => {
+  it('do not exist for a name that nothing is configured for', () => {
     expect(fixedAddresses(NAMED, [], { 'other.test:443': '127.0.0.1' })).toBeUndefined()
   })
 

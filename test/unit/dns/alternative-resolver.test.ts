@@ -82,7 +82,7 @@ describe('the addresses of an alternative', () => {
     })
   })
 
-  it('elsewhere are what the resolver says, not the endpoints of the origin', async () => {
+  it('elsewhere are those of the resolver, not the endpoints of the origin', async () => {
     const { answer, asked } = resolve(alternative('alt.test', 443), { own, system: '198.51.100.1' })
     await expect(answer).resolves.toEqual({
       addresses: [{ address: '198.51.100.1', family: 4 }],
@@ -103,7 +103,7 @@ describe('the addresses of an alternative', () => {
   it.each([
     ['192.0.2.9', 4],
     ['2001:db8::9', 6],
-  ] as const)('of a literal are that: %s', async (address, family) => {
+  ] as const)('of a literal are the literal: %s', async (address, family) => {
     const { answer, asked } = resolve(alternative(address, 8443))
     await expect(answer).resolves.toMatchObject({ addresses: [{ address, family }] })
     expect(asked).toEqual([])
@@ -138,7 +138,7 @@ describe('the addresses of an alternative', () => {
     })
   })
 
-  it('are not looked for by hints when who asked has given up', async () => {
+  it('are not looked for in hints when the caller has given up', async () => {
     const reason = new TransportError('MM_ABORTED', 'given up')
     const { answer } = resolve(alternative('alt.test', 443, ['198.51.100.8']), {
       signal: AbortSignal.abort(reason),

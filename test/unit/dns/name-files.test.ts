@@ -77,7 +77,7 @@ describe('candidateNames', () => {
     ['api.x.y', ['api.x.y', 'api.x.y.a.test', 'api.x.y.b.test']],
     ['api.', ['api']],
     ['API', ['api.a.test', 'api.b.test', 'api']],
-  ])('of %s', (host, names) => {
+  ])('tries the names of %s in order', (host, names) => {
     expect(candidateNames(host, conf)).toEqual(names)
   })
 })
@@ -101,16 +101,16 @@ describe('systemOnlyBecause', () => {
       'files resolve [!UNAVAIL=return] dns',
       'nsswitch.conf asks systemd-resolved, and resolv.conf other servers',
     ],
-  ])('with hosts: %s', (hosts, because) => {
+  ])('gives a reason with hosts: %s', (hosts, because) => {
     expect(systemOnlyBecause({ ...plain, nsswitch: `passwd: files\nhosts: ${hosts}\n` })).toBe(because)
   })
 
-  it('takes the DNS for systemd-resolved where resolv.conf leads to it', () => {
+  it('uses the DNS for systemd-resolved where resolv.conf leads to it', () => {
     const resolved = { ...plain, nsswitch: 'hosts: files resolve [!UNAVAIL=return] myhostname dns' }
     expect(systemOnlyBecause({ ...resolved, servers: ['127.0.0.53'] })).toBeUndefined()
   })
 
-  it('without nsswitch.conf has files and DNS', () => {
+  it('uses files and DNS without nsswitch.conf', () => {
     expect(systemOnlyBecause({ ...plain, nsswitch: undefined })).toBeUndefined()
   })
 
@@ -120,7 +120,7 @@ describe('systemOnlyBecause', () => {
   })
 })
 
-describe('single names', () => {
+describe('a name', () => {
   const names = [
     'printer.local',
     'api.svc.cluster.local',
@@ -139,11 +139,11 @@ describe('single names', () => {
       ['printer.local', 'api.svc.cluster.local', 'web', 'other', '_gateway'],
     ],
     ['files dns', []],
-  ])('are asked of the system where only that knows them, with hosts: %s', (hosts, forSystem) => {
+  ])('is asked of the system where only that knows it, with hosts: %s', (hosts, forSystem) => {
     expect(names.filter(name => isForSystem(name, 'WEB', `hosts: ${hosts}`))).toEqual(forSystem)
   })
 
-  it('knows what is this machine', () => {
+  it('is of this machine when it is localhost or ends in it', () => {
     const names = ['localhost', 'app.localhost', 'localhost.example']
     expect(names.map(isLoopbackName)).toEqual([true, true, false])
   })

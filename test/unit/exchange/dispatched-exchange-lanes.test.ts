@@ -105,7 +105,7 @@ describe('DispatchedExchange among lanes', () => {
       expect(world.ended.at(-1)).toMatchObject({ retries: 1, lane: 'tcp', error: undefined })
     })
 
-    it('takes it back when the caller gives up, and does not after it was won', () => {
+    it('takes its request back when the caller gives up, and does not after a lane has won', () => {
       const gone = new TransportError('MM_CLIENT_GONE', 'gone')
       const { exchange, handler } = world.exchange()
       exchange.abort(gone)
@@ -132,7 +132,7 @@ describe('DispatchedExchange among lanes', () => {
     expect(world.log).toEqual(['acquire'])
   })
 
-  it('gives no head to who aborted it for what was found there', () => {
+  it('passes no head to a caller that aborted it for what was found there', () => {
     world.readsAltSvc = true
     const { exchange, handler } = world.exchange()
     const controller = world.lease(exchange)

@@ -116,8 +116,8 @@ describe('DispatchedExchange', () => {
     })
   })
 
-  describe('sent again', () => {
-    it('after a stale connection, on a new one; its handler is notified of a second start only', () => {
+  describe('after a failed try', () => {
+    it('is sent again after a stale connection, on a new one, and its handler is notified of a second start only', () => {
       const { exchange, handler } = world.exchange()
       const first = world.lease(exchange, { id: 1, reused: true })
       exchange.onResponseError(first, died())
@@ -129,7 +129,7 @@ describe('DispatchedExchange', () => {
       expect([exchange.retries, exchange.connection?.id]).toEqual([1, 2])
     })
 
-    it('waited in its queues, and not while a try was out that failed', () => {
+    it('reports as waiting its time in queues, and not that of a try that failed', () => {
       const { exchange } = world.exchange()
       world.clock.advance(10)
       const first = world.lease(exchange, { reused: true })
@@ -155,7 +155,7 @@ describe('DispatchedExchange', () => {
       ])
     })
 
-    it('reports at its end what became of the tries before, in times since its dispatch', () => {
+    it('reports at its end the outcome of the tries before, in times since its dispatch', () => {
       const { exchange } = world.exchange()
       world.clock.advance(10)
       const first = world.lease(exchange, { id: 1, reused: true })
@@ -189,14 +189,14 @@ describe('DispatchedExchange', () => {
       ])
     })
 
-    it('when its reused connection was dead before a byte was written, whatever the method, on a new one', () => {
+    it('is sent again on a new connection, whatever the method, when its reused one was dead before a byte was written', () => {
       const { exchange } = world.exchange({ method: 'POST' })
       const controller = world.lease(exchange, { reused: true })
       exchange.onResponseError(controller, died('no'))
       expect(world.log).toEqual(['acquire', 'retry unprocessed', 'acquire fresh'])
     })
 
-    it('after a failed connect, for as long as the options and the budget allow', () => {
+    it('is sent again after a failed connect, for as long as the options and the budget allow', () => {
       const refused = died('no', 'MM_CONNECT_REFUSED')
       const { exchange, handler } = world.exchange({ method: 'POST' }, { maxRetries: 5, budgetMin: 2 })
       exchange.onLeaseFailed(refused)
@@ -219,23 +219,26 @@ describe('DispatchedExchange', () => {
       ['a time-out', {}, died('unknown', 'MM_HEADERS_TIMEOUT')],
       ['what was answered', {}, died('yes')],
       ['a fault of our own', {}, died('no', 'MM_INVALID_ARGUMENT')],
-    ] as const)('never: %s', (_what, request, error) => {
+    ] as const)('is never sent again: %s', (_what, request, error) => {
       const { exchange, handler } = world.exchange(request)
       const controller = world.lease(exchange, { reused: true })
       exchange.onResponseError(controller, error)
       expect([handler.error, world.log]).toEqual([error, ['acquire']])
     })
 
-    it.each(['onInformational', 'onResponseStart'] as const)('never: once its handler has heard %s', hook => {
-      const { exchange, handler } = world.exchange()
-      const controller = world.lease(exchange, { reused: true })
-      if (hook === 'onInformational') exchange.onInformational(controller, 103, [])
-      else exchange.onResponseStart(controller, 200, [], '')
-      exchange.onResponseError(controller, died())
-      expect([handler.error?.code, world.log]).toEqual(['MM_CONNECTION_CLOSED', ['acquire']])
-    })
+    it.each(['onInformational', 'onResponseStart'] as const)(
+      'is never sent again once its handler was notified of %s',
+      hook => {
+        const { exchange, handler } = world.exchange()
+        const controller = world.lease(exchange, { reused: true })
+        if (hook === 'onInformational') exchange.onInformational(controller, 103, [])
+        else exchange.onResponseStart(controller, 200, [], '')
+        exchange.onResponseError(controller, died())
+        expect([handler.error?.code, world.log]).toEqual(['MM_CONNECTION_CLOSED', ['acquire']])
+      },
+    )
 
-    it('never: a body that was consumed', () => {
+    it('is never sent again with a body that was consumed', () => {
       const source = new ScriptedSource()
       const { exchange, handler } = world.exchange({ method: 'PUT', body: source })
       const controller = world.lease(exchange, { reused: true })
@@ -252,7 +255,7 @@ describe('DispatchedExchange', () => {
     expect(world.log).toEqual(['acquire', 'retry unprocessed', 'acquire again'])
   })
 
-  it('makes no event when nobody listens', () => {
+  it('emits no event when nobody listens', () => {
     world.isObserved = false
     const { exchange, handler } = world.exchange()
     exchange.onResponseEnd(world.lease(exchange), [])
@@ -271,7 +274,7 @@ describe('DispatchedExchange', () => {
       expect(world.ended).toMatchObject([{ retries: 0, connectionId: 2, status: 101 }])
     })
 
-    it('learns nothing from a connection whose peer has not told yet what it offers', () => {
+    it('learns nothing from a connection whose peer has not announced yet what it offers', () => {
       const { exchange } = world.exchange({ upgrade: 'websocket' })
       exchange.onResponseError(world.lease(exchange, { isCapacityProvisional: true }), unavailable)
       expect([world.log, world.extendedConnect]).toEqual([['acquire', 'acquire upgrade again'], []])
@@ -379,14 +382,14 @@ describe('DispatchedExchange', () => {
       expect(world.ended).toMatchObject([{ status: 425, retries: 1, earlyData: 'none', connectionId: 2 }])
     })
 
-    it('leaves a 425 to who sent the request early himself (RFC 8470 5.2)', () => {
+    it('leaves a 425 to a caller that sent the request early itself (RFC 8470 5.2)', () => {
       const { exchange, handler } = world.exchange({ ...early, headers: ['early-data', '1'] })
       const controller = world.lease(exchange, { wasEarly: true })
       exchange.onResponseStart(controller, 425, [], '')
       expect(handler.log).toEqual(['request-start', 'response-start 425'])
     })
 
-    it('leaves a 425 to whom has seen something of the answer, and to a request that was not early', () => {
+    it('leaves a 425 to a caller that has seen a part of the answer, and to a request that was not early', () => {
       const { exchange, handler } = world.exchange(early)
       const controller = world.lease(exchange, { wasEarly: true })
       exchange.onInformational(controller, 103, [])

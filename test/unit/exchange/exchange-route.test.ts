@@ -33,7 +33,7 @@ describe('the attempts of an exchange', () => {
     expect(story(other.exchange)).toBe('')
   })
 
-  it('report a connection that broke before they report the next one, and no less while that is waited for', () => {
+  it('report a connection that broke before they report the next one, and are not fewer while that is waited for', () => {
     const { exchange } = world.exchange()
     exchange.onResponseError(world.lease(exchange, made('first')), died('no'))
     expect(story(exchange)).toBe('first')
@@ -41,7 +41,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('first, second')
   })
 
-  it('leave out the one that was open, whichever try that was', () => {
+  it('leave out the connection that was open already, whichever try that was', () => {
     const { exchange } = world.exchange()
     exchange.onResponseError(world.lease(exchange, { ...made('open'), reused: true }), died('no'))
     exchange.onResponseError(world.lease(exchange, made('second')), died('no'))
@@ -64,7 +64,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('first, failed tcp')
   })
 
-  it('have no dial of one whom the pool turned away', () => {
+  it('have no dial for an exchange that the pool turned away', () => {
     const { exchange } = world.exchange()
     world.fail(exchange, died('no', 'MM_QUEUE_TIMEOUT'))
     expect(story(exchange)).toBe('')

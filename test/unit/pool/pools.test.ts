@@ -5,7 +5,7 @@ import { parseOrigin } from '../../../src/base/http/origin.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/base/options/options.ts'
 import type { GlobalLimits } from '../../../src/base/options/transport-options.ts'
 import type { Pool } from '../../../src/pool/pool.ts'
-import { Pools } from '../../../src/pool/pools.ts'
+import { type PoolPart, Pools } from '../../../src/pool/pools.ts'
 import { STALL_MS } from '../../../src/pool/rules/stalled.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeConnector, settled } from '../../support/fake-connector.ts'
@@ -39,8 +39,9 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
     known.set(origin.key, pool)
     return pool
   }
-  const addBeside = (name: string, first = get(name)): Pool | undefined =>
+  const addBeside = (name: string, first = get(name), within?: PoolPart): Pool | undefined =>
     pools.addBeside(first, parseOrigin(`https://${name}.example`), {
+      within,
       connector,
       clock,
       random: () => 0,
@@ -270,6 +271,30 @@ describe('a pool beside the first of an origin', () => {
     expect(second.closedFor).toBe('evicted')
     await connector.succeed()
     expect(log).toEqual(['a leased', 'second leased', 'a leased'])
+    pools.assertConsistent()
+  })
+
+  it('has a limit together with those of the same part, beside which others go on', async () => {
+    const { pools, connector, log, add, addBeside } = setUp({})
+    const main = add('a')
+    const part = {
+      key: 'one',
+      maxConnections: 1,
+      name: { option: 'the limit', whose: 'the connections to it' },
+    }
+    const [first, second] = [addBeside('a', main, part), addBeside('a', main, part)]
+    const other = addBeside('a', main, { ...part, key: 'two' })
+    lease(first, log, 'first')
+    lease(second, log, 'second')
+    lease(other, log, 'other')
+    expect(pools.totalConnections).toBe(2)
+    const connection = await connector.succeed()
+    await connector.succeed()
+    expect(log).toEqual(['first leased', 'other leased'])
+    connection.finish()
+    expect(connection.closedFor).toBe('evicted')
+    await connector.succeed()
+    expect(log.at(-1)).toBe('second leased')
     pools.assertConsistent()
   })
 

@@ -4,26 +4,43 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { z } from 'zod'
 import type { TlsOptions } from '../../../entry/options.ts'
 import { CLIENT_CERTIFICATES, type ClientCertificates } from '../../../ingress/listener.ts'
+import type { CertificatePair } from '../../../ingress/tls/server-certificates.ts'
+import { UNKNOWN_NAMES, type UnknownNames } from '../../../ingress/tls/tls-clients.ts'
+
+/** PEM, and the file that it was read from. */
+interface Pem {
+  readonly text: string
+  readonly file: string | undefined
+}
 
 /**
  * A file with PEM blocks, named relative to the configuration; its contents are the value. A value that holds
  * a PEM block itself is taken as it is, for configurations that are made by a program.
  */
-function pemField(directory: string) {
-  return z.string().transform((value, context) => {
-    if (value.includes('-----BEGIN ')) return value
+function pemFileField(directory: string) {
+  return z.string().transform((value, context): Pem => {
+    if (value.includes(PEM_BLOCK)) return { text: value, file: undefined }
     const file = resolve(directory, value)
-    let contents: string
-    try {
-      contents = readFileSync(file, 'utf8')
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `cannot read ${file}: ${readFailure(error)}` })
-      return z.NEVER
-    }
-    if (contents.includes('-----BEGIN ')) return contents
-    context.addIssue({ code: 'custom', message: `${file} holds no PEM block` })
+    const read = readPemFile(file)
+    if ('text' in read) return { text: read.text, file }
+    context.addIssue({ code: 'custom', message: read.because })
     return z.NEVER
   })
+}
+
+function pemField(directory: string): z.ZodType<string> {
+  return pemFileField(directory).transform(({ text }) => text)
+}
+
+const PEM_BLOCK = '-----BEGIN '
+
+function readPemFile(file: string): { readonly text: string } | { readonly because: string } {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return text.includes(PEM_BLOCK) ? { text } : { because: `${file} holds no PEM block` }
+  } catch (error) {
+    return { because: `cannot read ${file}: ${readFailure(error)}` }
+  }
 }
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
@@ -42,31 +59,69 @@ export function authoritiesField(directory: string): z.ZodType<string[]> {
   return z.preprocess(listed, z.array(pemField(directory)).min(1))
 }
 
-/** Certificate and key of a listener, PEM. */
+/** A certificate of a listener, and where it is looked for when it changes. */
+export interface ListenCertificate extends CertificatePair {
+  /** Undefined: nowhere, since the configuration has the PEM itself. */
+  readonly files: { readonly cert: string; readonly key: string } | undefined
+}
+
+/** The `tls` group of a listener. */
 export interface ListenTls {
-  cert: string
-  key: string
+  /** At least one. */
+  certificates: readonly ListenCertificate[]
+  unknownNames?: UnknownNames | undefined
   /** Authorities of client certificates, PEM. */
   clientCa?: string | undefined
   clientCertificates?: ClientCertificates | undefined
 }
 
-/** The `tls` group of a listener. */
+/** The `tls` group of a listener: one certificate in `cert` and `key`, or several in `certificates`. */
 export function listenTlsField(directory: string): z.ZodType<ListenTls> {
+  const pem = pemFileField(directory)
   return z
     .strictObject({
-      cert: pemField(directory),
-      key: pemField(directory),
+      cert: pem.optional(),
+      key: pem.optional(),
+      certificates: z
+        .array(
+          z.strictObject({ cert: pem, key: pem }).superRefine(({ cert, key }, context) => {
+            checkUsable({ cert: cert.text, key: key.text }, context)
+          }),
+        )
+        .min(1)
+        .max(MAX_CERTIFICATES)
+        .optional(),
+      unknownNames: z.enum(UNKNOWN_NAMES).optional(),
       clientCa: authoritiesField(directory)
         .transform(certificates => certificates.join('\n'))
         .optional(),
       clientCertificates: z.enum(CLIENT_CERTIFICATES).optional(),
     })
-    .superRefine(({ cert, key, clientCa, clientCertificates }, context) => {
-      checkUsable({ cert, key, ...(clientCa !== undefined && { ca: [clientCa] }) }, context)
+    .superRefine(({ cert, key, certificates, clientCa, clientCertificates }, context) => {
+      if (certificates === undefined) {
+        for (const [name, value] of Object.entries({ cert, key }))
+          if (value === undefined)
+            context.addIssue({ code: 'invalid_type', expected: 'string', input: undefined, path: [name] })
+      } else if (cert !== undefined || key !== undefined)
+        context.addIssue({ code: 'custom', path: ['certificates'], message: 'goes without cert and key' })
+      const own = { ...(cert && { cert: cert.text }), ...(key && { key: key.text }) }
+      checkUsable({ ...own, ...(clientCa !== undefined && { ca: [clientCa] }) }, context)
       if (clientCertificates !== undefined && clientCa === undefined)
         context.addIssue({ code: 'custom', path: ['clientCertificates'], message: 'needs clientCa' })
     })
+    .transform(({ cert, key, certificates, ...rest }) => {
+      const given = certificates ?? (cert !== undefined && key !== undefined ? [{ cert, key }] : [])
+      return { certificates: given.map(listenCertificate), ...rest }
+    })
+}
+
+/** Each is checked again and again, and held by every worker. */
+const MAX_CERTIFICATES = 1_000
+
+function listenCertificate({ cert, key }: { cert: Pem; key: Pem }): ListenCertificate {
+  const files =
+    cert.file === undefined || key.file === undefined ? undefined : { cert: cert.file, key: key.file }
+  return { cert: cert.text, key: key.text, files }
 }
 
 /** A certificate of ours, or its key. */

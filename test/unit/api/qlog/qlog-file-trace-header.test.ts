@@ -33,7 +33,7 @@ describe('the header of a trace', () => {
 })
 
 describe('a record', () => {
-  it('holds no separator but its own, whatever a peer wrote', () => {
+  it('contains no record separator but its own, whatever a peer wrote', () => {
     const value = { text: 'a\u001e{"forged":1}\nb' }
     const record = jsonTextRecord(value)
     expect(record.lastIndexOf('\u001e')).toBe(0)

@@ -107,7 +107,7 @@ describe('a qlog file', () => {
     for (const file of files) file.close()
   })
 
-  it('says so when it is full, once, and takes no more', () => {
+  it('reports once that it is full, and takes no more', () => {
     const { options, faults } = setUp()
     const file = new QlogFile({ ...options, maxBytes: 5_000 })
     for (let i = 0; i < 100; i++) file.write(EVENT)
@@ -120,7 +120,7 @@ describe('a qlog file', () => {
     expect(faults).toEqual(['the qlog file has come to 5000 bytes: nothing more is written to it'])
   })
 
-  it('that cannot be made is a fault, told once, and not fatal', () => {
+  it('that cannot be made is a fault that is reported once and not fatal', () => {
     const blocker = join(temporary.path, 'file')
     writeFileSync(blocker, '')
     const { options, faults } = setUp({ directory: join(blocker, 'below') })
@@ -131,7 +131,7 @@ describe('a qlog file', () => {
   })
 
   it.skipIf(!existsSync('/proc/self/fd'))(
-    'that can no longer be written is a fault, told once, and not fatal',
+    'that can no longer be written is a fault that is reported once and not fatal',
     async () => {
       const { options, faults, clock } = setUp()
       const file = new QlogFile({ ...options, maxBytes: 1_000_000 })
@@ -158,8 +158,8 @@ function descriptorOf(path: string): number {
   return Number(readdirSync('/proc/self/fd').find(isIt))
 }
 
-describe('the observer', () => {
-  it('writes what the transport tells, with times that count from its making', () => {
+describe('the qlog observer', () => {
+  it('writes the events of the transport, with times that count from its creation', () => {
     const { options, clock } = setUp()
     const { observer, close } = qlogObserver(options)
     clock.advance(12.345_678)

@@ -155,7 +155,7 @@ describe('a dial', () => {
   })
 })
 
-describe('events of our own', () => {
+describe('a qlog event of our own', () => {
   it.each<[TransportEvent, string, object]>([
     [
       { type: 'decision', origin: SHOP, decision: DECISION },
@@ -322,11 +322,11 @@ describe('events of our own', () => {
         response_bytes: 10,
       },
     ],
-  ])('$type', (event, name, data) => {
+  ])('is written for an event of type $type', (event, name, data) => {
     expect(written(eventsOf(event))).toEqual([{ time: 200, group_id: 'https://shop.example', name, data }])
   })
 
-  it('are not made of what says nothing of a choice', () => {
+  it('is not written for an event that explains no choice', () => {
     expect(
       eventsOf(
         { type: 'connect-started', origin: SHOP },

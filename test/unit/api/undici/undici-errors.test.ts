@@ -18,7 +18,7 @@ describe('toUndiciError', () => {
     ['MM_BODY_LENGTH', errors.RequestContentLengthMismatchError, 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
     ['MM_INVALID_ARGUMENT', errors.InvalidArgumentError, 'UND_ERR_INVALID_ARG'],
     ['MM_TRANSPORT_CLOSED', errors.ClientClosedError, 'UND_ERR_CLOSED'],
-  ])('%s is what undici throws, with ours as the cause', (code, type, undiciCode) => {
+  ])('turns %s into what undici throws, with ours as the cause', (code, type, undiciCode) => {
     const error = new TransportError(code, 'why')
     const theirs = toUndiciError(error)
     expect(theirs).toBeInstanceOf(type)
@@ -41,7 +41,7 @@ describe('toUndiciError', () => {
     })
   })
 
-  it('finds it behind several attempts', () => {
+  it("finds the system's code behind several attempts", () => {
     const cause = Object.assign(new Error('connect'), { code: 'EHOSTUNREACH' })
     const attempts = [
       new TransportError('MM_CONNECT_TIMEOUT', 'one timed out'),
@@ -59,7 +59,7 @@ describe('toUndiciError', () => {
   })
 
   it.each(['MM_QUEUE_FULL', 'MM_REQUEST_TIMEOUT', 'MM_ALPN_MISMATCH', 'MM_BODY_FAILED'] as const)(
-    'leaves alone what undici has no word for: %s',
+    'leaves an error alone that undici has no name for: %s',
     code => {
       const error = new TransportError(code, 'why')
       expect(toUndiciError(error)).toBe(error)

@@ -80,10 +80,10 @@ describe('UndiciExchange', () => {
     expect(String(kept[0])).toBe('abc')
   })
 
-  describe('aborts', () => {
+  describe('when it is aborted', () => {
     const reason = new Error('enough')
 
-    it('while it is announced: nothing is dispatched', () => {
+    it('while it is announced, dispatches nothing', () => {
       const { log, settled, exchange } = make({ onRequestStart: controller => controller.abort(reason) })
       expect(exchange.announce()).toBe(false)
       expect([log, settled.length, exchange.aborted, exchange.reason]).toEqual([
@@ -94,7 +94,7 @@ describe('UndiciExchange', () => {
       ])
     })
 
-    it('while it is being dispatched: as soon as there is a handle', () => {
+    it('while it is being dispatched, aborts as soon as there is a handle', () => {
       const { log, exchange, aborts, handle } = make()
       exchange.announce()
       exchange.abort(reason)
@@ -104,7 +104,7 @@ describe('UndiciExchange', () => {
       expect(log).toEqual(['start', 'error enough'])
     })
 
-    it('when it gets its connection, if it was not heard before', () => {
+    it('before it gets its connection, aborts when it gets one', () => {
       const { log, exchange, controller } = make()
       exchange.announce()
       exchange.abort(reason)
@@ -112,7 +112,7 @@ describe('UndiciExchange', () => {
       expect([controller.log, log]).toEqual([['abort MM_ABORTED'], ['start', 'error enough']])
     })
 
-    it('once, and not after the end', () => {
+    it('aborts once, and not after the end', () => {
       const { log, exchange, aborts, handle, controller } = make()
       exchange.announce()
       exchange.attach(handle)
@@ -127,7 +127,7 @@ describe('UndiciExchange', () => {
       expect([other.aborts.length, other.log]).toEqual([1, ['start', 'error enough']])
     })
 
-    it('gives whatever was the reason back as it was', () => {
+    it('reports any reason unchanged', () => {
       let heard: unknown
       const { exchange, handle } = make({ onResponseError: (_controller, error) => void (heard = error) })
       exchange.announce()
@@ -136,7 +136,7 @@ describe('UndiciExchange', () => {
       expect(heard).toBe('only text')
     })
 
-    it('goes past an interceptor that has replaced abort() by its own', () => {
+    it('bypasses an interceptor that has replaced abort() by its own', () => {
       const { log, exchange, handle } = make()
       exchange.announce()
       exchange.attach(handle)
@@ -146,8 +146,8 @@ describe('UndiciExchange', () => {
     })
   })
 
-  describe('pauses', () => {
-    it('from the head of the final response on, whenever it was asked to', () => {
+  describe('when it is paused', () => {
+    it('pauses from the head of the final response on, whenever it was asked to', () => {
       const { exchange, controller } = make()
       exchange.onRequestStart(controller)
       exchange.pause()
@@ -160,7 +160,7 @@ describe('UndiciExchange', () => {
       expect(controller.log).toEqual(['pause', 'resume', 'pause'])
     })
 
-    it('not at all when it was taken back before', () => {
+    it('does not pause when the pause was taken back before', () => {
       const { exchange, controller } = make()
       exchange.onRequestStart(controller)
       exchange.pause()
@@ -185,7 +185,7 @@ describe('UndiciExchange', () => {
       expect(log.at(-1)).toBe('error broken')
     })
 
-    it('in onResponseEnd is notified of its own error, as in undici', () => {
+    it('in onResponseEnd gets its own error, as in undici', () => {
       const { log, exchange, controller, settled } = make({ onResponseEnd: broken })
       exchange.onResponseEnd(controller, [])
       expect([log, settled.length]).toEqual([['error broken'], 1])
@@ -218,7 +218,7 @@ describe('UndiciExchange', () => {
 })
 
 describe('fromLegacyHandler', () => {
-  it('speaks to the handlers of undici 6 and of fetch in Node', () => {
+  it('calls the handlers of undici 6 and of fetch in Node', () => {
     const log: unknown[] = []
     const legacy: Dispatcher.DispatchHandler = {
       onConnect: () => void log.push('connect'),
@@ -253,7 +253,7 @@ describe('fromLegacyHandler', () => {
     expect(log.at(-1)).toBe('full')
   })
 
-  it('pauses when it is told to, but not for a 1xx', () => {
+  it('pauses on request, but not for a 1xx', () => {
     let resume = (): void => {}
     const exchange = new UndiciExchange(
       fromLegacyHandler({
@@ -277,7 +277,7 @@ describe('fromLegacyHandler', () => {
     expect(controller.log).toEqual(['pause', 'resume', 'pause'])
   })
 
-  it('hands an abort without a reason on as an error', () => {
+  it('passes an abort without a reason on as an error', () => {
     const heard: string[] = []
     const exchange = new UndiciExchange(
       fromLegacyHandler({ onConnect: abort => abort(), onError: error => void heard.push(error.message) }),

@@ -6,14 +6,14 @@ import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
 const origin = parseOrigin('https://shop.example')
 
 describe("the options of undici's Agent", () => {
-  it('allow HTTP/2 where allowH2 does, and nowhere else', () => {
+  it('allow HTTP/2 where allowH2 allows it, and nowhere else', () => {
     expect(fromUndiciAgentOptions({ allowH2: true }).protocols).toEqual(['h2', 'http/1.1'])
     expect(fromUndiciAgentOptions({ connect: { allowH2: true } }).protocols).toEqual(['h2', 'http/1.1'])
     expect(fromUndiciAgentOptions({ allowH2: false }).protocols).toEqual(['http/1.1'])
     expect(fromUndiciAgentOptions({}).protocols).toEqual(['http/1.1'])
   })
 
-  it('become options for origins that settings take', () => {
+  it('become options for origins that settings accept', () => {
     const options = fromUndiciAgentOptions({
       allowH2: true,
       connections: 8,
@@ -51,7 +51,7 @@ describe("the options of undici's Agent", () => {
     })
   })
 
-  it('leave our defaults where they say nothing, or no limit', () => {
+  it('keep our defaults where they are not given, or have no limit', () => {
     expect(fromUndiciAgentOptions({ connections: null, connect: () => {} })).toEqual({
       protocols: ['http/1.1'],
       pool: {},

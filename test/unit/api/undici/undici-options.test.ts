@@ -6,7 +6,7 @@ describe('fromUndiciOptions', () => {
   const from = (options: Partial<Dispatcher.DispatchOptions>) =>
     fromUndiciOptions({ path: '/', method: 'GET', ...options })
 
-  it('makes a request of the least that there can be', () => {
+  it('makes a request from the fewest options possible', () => {
     expect(from({})).toEqual({
       method: 'GET',
       path: '/',
@@ -62,7 +62,7 @@ describe('fromUndiciOptions', () => {
     expect(() => fromUndiciOptions(options)).toThrow(instead)
   })
 
-  it('takes options that ask for nothing, and those that are for undici and its interceptors', () => {
+  it('accepts options that ask for nothing, and those that are for undici and its interceptors', () => {
     const nothing = {
       maxRedirections: 0,
       throwOnError: null,

@@ -31,7 +31,7 @@ describe('a header list', () => {
     expect(hasHeader(list, 'x=1')).toBe(false)
   })
 
-  it('becomes an object without a prototype to reach', () => {
+  it('becomes an object without a prototype that a name could reach', () => {
     const record = headersToRecord(list)
     expect(record['set-cookie']).toEqual(['x=1', 'y=2', 'z=3'])
     expect(record['a']).toEqual(['1', '2'])

@@ -7,10 +7,12 @@ import {
 } from '../../../../src/base/options/admission-options.ts'
 
 describe('the options of breakers', () => {
-  it('are whole numbers that are not negative', () => {
+  it('must be whole numbers that are not negative', () => {
     expect(checkBreakerOptions(DEFAULT_BREAKER_OPTIONS)).toBe(DEFAULT_BREAKER_OPTIONS)
     for (const maxRequests of [-1, 1.5, Number.NaN])
-      expect(() => checkBreakerOptions({ maxRequests, maxRetries: 0 })).toThrow(/breakers\.maxRequests/)
+      expect(() => checkBreakerOptions({ ...DEFAULT_BREAKER_OPTIONS, maxRequests })).toThrow(
+        /breakers\.maxRequests/,
+      )
   })
 })
 

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/base/options/balance-options.ts'
 
 describe('the options of balancing', () => {
-  it('are good by default, and with every policy', () => {
+  it('are valid by default, and with every policy', () => {
     expect(checkBalanceOptions(DEFAULT_BALANCE_OPTIONS)).toBe(DEFAULT_BALANCE_OPTIONS)
     checkBalanceOptions({ ...DEFAULT_BALANCE_OPTIONS, policy: 'hash', hashBy: 'cookie:SESSION' })
   })
@@ -41,7 +41,7 @@ describe('the options of balancing', () => {
     expect(() => checkEndpoints([endpoint], 'random')).toThrow(message)
   })
 
-  it('refuse weights that nobody uses, doubles, and lists without end', () => {
+  it('refuse weights that the policy ignores, an endpoint named twice, and lists that are too long', () => {
     expect(() => checkEndpoints([{ address: '192.0.2.1', weight: 2 }], 'in-order')).toThrow('balance.policy')
     expect(() => checkEndpoints(['192.0.2.1', '192.0.2.1'], 'random')).toThrow('twice')
     const many = Array.from({ length: MAX_BALANCED_ENDPOINTS + 1 }, (_, index) => `192.0.2.1:${index + 1}`)

@@ -9,7 +9,7 @@ afterEach(() => transport?.close())
 /** What a caller without types hands over. */
 const make = (options: object): Transport => (transport = createTransport(options))
 
-describe('options that make no sense', () => {
+describe('invalid options', () => {
   it.each([
     [{ limits: { maxTotalConnections: Number.NaN } }, 'limits.maxTotalConnections'],
     [{ limits: { maxTotalConnections: -1 } }, 'limits.maxTotalConnections'],
@@ -27,23 +27,23 @@ describe('options that make no sense', () => {
     expect(() => make(options)).toThrow(name)
   })
 
-  it('are refused by configure(), and nothing has changed', () => {
+  it('are refused by configure(), which changes nothing then', () => {
     make({})
     for (const options of [{ limits: { maxOrigins: -1 } }, { defaults: { protocols: 'h3' } }])
       expect(() => transport?.configure(options as unknown as TransportOptions)).toThrow(INVALID) // see make()
     expect(transport?.stats().totalConnections).toBe(0)
   })
 
-  it.each([0, 0.01, 1])('takes %d for the share of dials', dialShare => {
+  it.each([0, 0.01, 1])('do not include a share of dials of %d', dialShare => {
     expect(() => make({ limits: { dialShare } })).not.toThrow()
   })
 
-  it('takes the largest lifetime', () => {
+  it('do not include the largest lifetime', () => {
     expect(() => make({ tickets: { maxLifetimeMs: 7 * DAY_MS } })).not.toThrow()
   })
 
   it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])(
-    'of one request or preconnect: %d is refused before anything is asked of the origin',
+    'of one request or preconnect are refused before anything is asked of the origin: %d',
     async value => {
       make({})
       const url = 'http://127.0.0.1:1/'

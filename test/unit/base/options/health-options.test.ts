@@ -7,7 +7,7 @@ import {
 } from '../../../../src/base/options/health-options.ts'
 
 describe('the options of health checks', () => {
-  it('are good by default', () => {
+  it('are valid by default', () => {
     expect(checkHealthOptions(DEFAULT_HEALTH_OPTIONS)).toBe(DEFAULT_HEALTH_OPTIONS)
     expect(checkHealthOptions({ ...DEFAULT_HEALTH_OPTIONS, host: '[::1]:80', path: '/a?b=c' }).host).toBe(
       '[::1]:80',
@@ -38,7 +38,7 @@ describe('the options of health checks', () => {
 })
 
 describe('the options of outlier ejection', () => {
-  it('are good by default, and switched off by 0', () => {
+  it('are valid by default, and switched off by 0', () => {
     expect(checkOutlierOptions(DEFAULT_OUTLIER_OPTIONS)).toBe(DEFAULT_OUTLIER_OPTIONS)
     const off = {
       consecutiveFailures: 0,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { checkHedgeOptions, DEFAULT_HEDGE_OPTIONS } from '../../../../src/base/options/hedge-options.ts'
 
 describe('the options of hedging', () => {
-  it('are good by default, which is off', () => {
+  it('are valid by default, which is off', () => {
     expect(checkHedgeOptions(DEFAULT_HEDGE_OPTIONS).quantile).toBe(0)
   })
 

@@ -6,7 +6,7 @@ import { checkTransportNames } from '../../../../src/base/options/option-names.t
 const checkRequest = (options: object) => () => checkCallNames('request', options)
 const checkTransport = (options: object) => () => checkTransportNames(options)
 
-describe('the names of options', () => {
+describe('an option', () => {
   it.each([
     ['maxRedirections', 'redirect interceptor'],
     ['throwOnError', 'look at status'],
@@ -16,14 +16,14 @@ describe('the names of options', () => {
     ['headersTimeout', 'say headersTimeoutMs'],
     ['hedaers', 'did you mean headers? There are body, bodyTimeoutMs, earlyData, fairKey, headers,'],
     ['__proto_', ': there are'],
-  ])('of a request: %s is refused, with what to do instead', (name, instead) => {
+  ])('of a request with the unknown name %s is refused, with what to do instead', (name, instead) => {
     expect(checkRequest({ [name]: 1 })).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))
     expect(checkRequest({ [name]: 1 })).toThrow(name)
     expect(checkRequest({ [name]: 1 })).toThrow(instead)
     expect(checkRequest({ [name]: undefined }), 'not given').not.toThrow()
   })
 
-  it('of a request: all that there are', () => {
+  it('of a request is accepted by each of its known names', () => {
     const signal = new AbortController().signal
     const timeouts = { headersTimeoutMs: 1, bodyTimeoutMs: 1 }
     expect(
@@ -50,7 +50,7 @@ describe('the names of options', () => {
       'defaults.tls has no option "servername": did you mean serverName? ',
     ],
     [{ origins: { 'http://a': { http2: { window: 1 } } } }, 'origins[http://a].http2 has no option "window"'],
-  ])('of a transport: %j', (options, message) => {
+  ])('of a transport with an unknown name is refused: %j', (options, message) => {
     expect(checkTransport(options)).toThrow(message)
   })
 
@@ -59,7 +59,7 @@ describe('the names of options', () => {
     ['preconnect', 'conections', 'connections'],
     ['probe', 'singal', 'signal'],
     ['migrate', 'adress', 'address'],
-  ] as const)('of %s(): %s is refused, with the nearest', (call, name, nearest) => {
+  ] as const)('of %s() with the unknown name %s is refused, with the nearest one', (call, name, nearest) => {
     expect(() => checkCallNames(call, { [name]: 1 })).toThrow(
       `${call}() has no option "${name}": did you mean ${nearest}?`,
     )

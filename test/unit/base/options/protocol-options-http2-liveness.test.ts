@@ -13,8 +13,8 @@ async function asks(client: FakeHttp2Client): Promise<readonly string[]> {
     .map(({ payload }) => payload.toString('latin1'))
 }
 
-describe('Http2Session: a client that falls silent', () => {
-  it('is asked by PING while a request is under way, and given up as soon as a silent origin', async () => {
+describe('an HTTP/2 client that falls silent', () => {
+  it('is asked by PING while a request is under way, and given up as soon as a silent origin is', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1))
     client.clock.advance(intervalMs - 1)
@@ -28,7 +28,7 @@ describe('Http2Session: a client that falls silent', () => {
     expect([client.socket.destroyed, client.clock.pendingTimers()]).toEqual([true, 0])
   })
 
-  it('is asked again and again, and lives as long as it answers', async () => {
+  it('is asked again and again, and stays connected as long as it answers', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1))
     for (let asked = 1; asked <= 100; asked += 1) {

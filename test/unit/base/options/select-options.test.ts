@@ -30,7 +30,7 @@ const fault = (options: SelectOptions): string | undefined => {
 }
 
 describe('the select options', () => {
-  it('are fine as they come, and given back as they are', () => {
+  it('are valid by default, and returned unchanged', () => {
     expect(checkSelectOptions(DEFAULT_SELECT_OPTIONS)).toBe(DEFAULT_SELECT_OPTIONS)
   })
 
@@ -40,11 +40,11 @@ describe('the select options', () => {
     )
   })
 
-  describe.each(Object.keys(SELECT_RANGES) as Numeric[])('%s', name => {
+  describe.each(Object.keys(SELECT_RANGES) as Numeric[])('include %s, which', name => {
     const range: { min: number; max: number; isWhole?: boolean } = SELECT_RANGES[name]
     const { min, max, isWhole = false } = range
 
-    it('may be both its ends', () => {
+    it('may be at either end of its range', () => {
       expect([fault(with_(name, min)), fault(with_(name, max))]).toEqual([undefined, undefined])
     })
 
@@ -63,19 +63,22 @@ describe('the select options', () => {
     })
   })
 
-  it.each(Object.keys(SELECT_WORDS) as (keyof typeof SELECT_WORDS)[])('%s is one of its words', name => {
-    for (const word of SELECT_WORDS[name]) expect(fault(with_(name, word))).toBeUndefined()
-    for (const value of ['', 'AUTO', 1, undefined, null, [SELECT_WORDS[name][0]]]) {
-      expect(fault(with_(name, value))).toContain(
-        `select.${name} must be one of ${SELECT_WORDS[name].join(', ')}`,
-      )
-    }
-  })
+  it.each(Object.keys(SELECT_WORDS) as (keyof typeof SELECT_WORDS)[])(
+    'include %s, which is one of its words',
+    name => {
+      for (const word of SELECT_WORDS[name]) expect(fault(with_(name, word))).toBeUndefined()
+      for (const value of ['', 'AUTO', 1, undefined, null, [SELECT_WORDS[name][0]]]) {
+        expect(fault(with_(name, value))).toContain(
+          `select.${name} must be one of ${SELECT_WORDS[name].join(', ')}`,
+        )
+      }
+    },
+  )
 
   it.each([
     ['joinDelayMinMs', 'joinDelayMaxMs', 250],
     ['brokenBaseMs', 'brokenMaxMs', 5_000],
-  ] as const)('%s is at most %s', (least, most, value) => {
+  ] as const)('include %s, which is at most %s', (least, most, value) => {
     const of = (low: number, high: number) => ({ ...DEFAULT_SELECT_OPTIONS, [least]: low, [most]: high })
     expect(fault(of(value, value))).toBeUndefined()
     expect(fault(of(value + 1, value))).toBe(
@@ -83,7 +86,7 @@ describe('the select options', () => {
     )
   })
 
-  it('that nobody knows are left to others', () => {
+  it('leave names that nobody knows to others', () => {
     expect(fault(with_('later', 'x'))).toBeUndefined()
   })
 })

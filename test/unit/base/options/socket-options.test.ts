@@ -17,7 +17,7 @@ const fault = (options: Partial<SocketOptions>): string | undefined => {
 }
 
 describe('the socket options', () => {
-  it('are fine as they come, and given back as they are', () => {
+  it('are valid by default, and returned unchanged', () => {
     expect(checkSocketOptions(DEFAULT_SOCKET_OPTIONS)).toBe(DEFAULT_SOCKET_OPTIONS)
   })
 
@@ -27,8 +27,8 @@ describe('the socket options', () => {
     )
   })
 
-  describe.each(Object.entries(SOCKET_RANGES))('%s', (name, { min, max, orZero = false }) => {
-    it('may be both its ends', () => {
+  describe.each(Object.entries(SOCKET_RANGES))('include %s, which', (name, { min, max, orZero = false }) => {
+    it('may be at either end of its range', () => {
       expect([fault({ [name]: min }), fault({ [name]: max })]).toEqual([undefined, undefined])
     })
 
@@ -46,11 +46,14 @@ describe('the socket options', () => {
     })
   })
 
-  it.each([1, 500, 999])('have no pause between retransmissions of %i ms, which the kernel refuses', ms => {
-    expect(fault({ retransmitMaxMs: ms })).toBe(
-      `socket.retransmitMaxMs must be 0 or a whole number from 1000 to 120000, not ${ms}`,
-    )
-  })
+  it.each([1, 500, 999])(
+    'refuse a pause between retransmissions of %i ms, which the kernel would refuse',
+    ms => {
+      expect(fault({ retransmitMaxMs: ms })).toBe(
+        `socket.retransmitMaxMs must be 0 or a whole number from 1000 to 120000, not ${ms}`,
+      )
+    },
+  )
 
   it.each(['', 'cubic', 'bbr', 'bbr2', 'tcp-prague', 'a'.repeat(15)])('may name %j', name => {
     expect(fault({ congestionControl: name })).toBeUndefined()

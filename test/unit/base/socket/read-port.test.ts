@@ -80,7 +80,7 @@ describe('ReadPort', () => {
     expect(kept[1]?.buffer).not.toBe(lent[1]?.buffer)
   })
 
-  it('keeps several chunks of one read right', () => {
+  it('keeps several chunks of one read intact', () => {
     const port = new ReadPort()
     const kept: Buffer[] = []
     port.attach({

@@ -3,18 +3,18 @@ import { refuseSetting } from '../../../../src/bench/clients/client-settings.ts'
 
 const SETTING = { origins: ['https://a'], connections: 1 }
 
-describe('what another library cannot do', () => {
+describe('a setting of a client', () => {
   it.each([
     [{ protocols: ['h3'] as const }, 'x does not speak h3'],
     [{ protocols: ['h2', 'http/1.1'] as const }, 'one protocol at a time'],
     [{ stateDirectory: '/x' }, 'keeps no tickets'],
     [{ earlyData: true }, 'no early data'],
     [{ fastOpen: true }, 'no TCP Fast Open'],
-  ])('is refused: %o', (setting, because) => {
+  ])('that its library does not support is refused: %o', (setting, because) => {
     expect(() => refuseSetting('x', { ...SETTING, ...setting }, ['h2', 'http/1.1'])).toThrow(because)
   })
 
-  it('the rest is not', () => {
+  it('that its library supports is accepted', () => {
     expect(() => refuseSetting('x', { ...SETTING, protocols: ['h2'] }, ['h2'])).not.toThrow()
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { whereTo } from '../../../../src/bench/clients/client-settings.ts'
 
-describe('where connections to an origin go', () => {
-  it('is looked up where nothing is said', () => {
+describe('the destination of connections to an origin', () => {
+  it('is looked up where none is set', () => {
     expect(whereTo('https://a.example', { resolve: { 'a.example:8443': '192.0.2.1' } })).toBeUndefined()
   })
 

@@ -23,7 +23,7 @@ function sinkOf(takes: number) {
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
 
-describe('a body that is made', () => {
+describe('a generated request body', () => {
   it('has its length, stops when its sink is full, and goes on', () => {
     const body = new MadeBody(200_000)
     const { sink, written, ended } = sinkOf(2)
@@ -36,7 +36,7 @@ describe('a body that is made', () => {
     expect(ended()).toBe(1)
   })
 
-  it('says no more when nobody wants it', () => {
+  it('writes nothing more after it was canceled', () => {
     const body = new MadeBody(200_000)
     const { sink, written, ended } = sinkOf(1)
     body.attach(sink)
@@ -54,7 +54,7 @@ describe('a body that is made', () => {
     expect(sum(lengths)).toBe(150_000)
   })
 
-  it('is announced', () => {
+  it('is announced by its content-length', () => {
     expect(headersOf({ ...REQUEST, headers: ['a', 'b'], uploadBytes: 7 })).toEqual([
       'a',
       'b',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { phasesOf } from '../../../../src/bench/clients/middlemile.ts'
 
-describe("what an exchange's time went to", () => {
-  it('is the way to its connection, the wait for the answer, the body', () => {
+describe('the time of an exchange', () => {
+  it('is split into the way to its connection, the wait for the answer, and the body', () => {
     const handshake = { dnsMs: 1, connectMs: 20, tlsMs: 30 }
     expect(phasesOf({ queueMs: 55, ttfbMs: 25, totalMs: 100, handshake })).toEqual([
       { name: 'queue', startMs: 0, endMs: 4 },
@@ -14,14 +14,14 @@ describe("what an exchange's time went to", () => {
     ])
   })
 
-  it('is no handshake where the connection was there', () => {
+  it('contains no handshake where the connection was open', () => {
     expect(phasesOf({ queueMs: 0, ttfbMs: 25, totalMs: 30, handshake: undefined })).toEqual([
       { name: 'waiting', startMs: 0, endMs: 25 },
       { name: 'body', startMs: 25, endMs: 30 },
     ])
   })
 
-  it('has of a handshake that began before the request only what the request waited for', () => {
+  it('contains of a handshake that began before the request only what the request waited for', () => {
     const handshake = { dnsMs: 5, connectMs: 20, tlsMs: 30 }
     expect(phasesOf({ queueMs: 40, ttfbMs: 0, totalMs: 40, handshake })).toEqual([
       { name: 'connect', startMs: 0, endMs: 10 },
@@ -29,7 +29,7 @@ describe("what an exchange's time went to", () => {
     ])
   })
 
-  it('never lasts longer than the whole', () => {
+  it('has no phase that lasts longer than all of it', () => {
     const phases = phasesOf({ queueMs: 0, ttfbMs: 31, totalMs: 30, handshake: undefined })
     expect(phases).toEqual([{ name: 'waiting', startMs: 0, endMs: 30 }])
   })

@@ -26,37 +26,37 @@ const EARLY: FirstByteReport = {
 const ALL = claimsOf('resumed earlyData fastOpen')
 
 describe('claimsOf', () => {
-  it('has what is named', () => {
+  it('reads each claim that is named', () => {
     expect(claimsOf('')).toEqual({ resumed: false, earlyData: false, fastOpen: false })
     expect(claimsOf('resumed fastOpen')).toEqual({ resumed: true, earlyData: false, fastOpen: true })
   })
 })
 
 describe('witnessesOf', () => {
-  it('listens to the origin, its kernel and our handshake', () => {
+  it('collects what the origin, its kernel and our handshake report', () => {
     expect(witnessesOf(EARLY, 1)).toEqual({ origin: ALL, ours: ALL })
     const full = { ...EARLY, body: 'reused=. early=\n', handshake: undefined }
     expect(witnessesOf(full, 0)).toEqual({ origin: claimsOf(''), ours: undefined })
   })
 
-  it('leaves out what nobody tells: a file says nothing of its session, and QUIC has no SYN', () => {
+  it('leaves out what nobody reports: a file says nothing of its session, and QUIC has no SYN', () => {
     expect(witnessesOf({ ...EARLY, body: 'x'.repeat(1024) }, undefined).origin).toEqual({})
   })
 
-  it('takes early data that was rejected for none', () => {
+  it('does not count early data that was rejected', () => {
     const handshake = { ...HANDSHAKE, kind: 'resumed', earlyData: 'rejected', tfo: 'fallback' } as const
     expect(witnessesOf({ ...EARLY, handshake }, 0).ours).toEqual(claimsOf('resumed'))
   })
 })
 
 describe('disproof', () => {
-  it('says nothing against what everybody confirms, or nobody denies', () => {
+  it('finds nothing against what everybody confirms, or nobody denies', () => {
     expect(disproof(ALL, { origin: ALL, ours: ALL })).toBeUndefined()
     expect(disproof(ALL, { origin: {}, ours: ALL })).toBeUndefined()
     expect(disproof(ALL, { origin: ALL, ours: undefined })).toBeUndefined()
   })
 
-  it('names what is missing, and who says so', () => {
+  it('names each claim that was not met, and who says so', () => {
     expect(disproof(ALL, { origin: claimsOf('resumed earlyData'), ours: claimsOf('resumed') })).toBe(
       'no early data by our account, no data in the SYN by both accounts',
     )
@@ -65,7 +65,7 @@ describe('disproof', () => {
     )
   })
 
-  it('and what a row does not claim: its figure would be too good', () => {
+  it('names what a row has without claiming it, since its figure would be too good', () => {
     expect(disproof(claimsOf(''), { origin: claimsOf('resumed'), ours: claimsOf('fastOpen') })).toBe(
       "resumed by the origin's account, data in the SYN by our account",
     )

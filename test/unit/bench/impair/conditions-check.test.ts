@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { checkConditions } from '../../../../src/bench/impair/conditions.ts'
 
 describe('checkConditions', () => {
-  it('takes what a path can do', () => {
+  it('accepts what a path can do', () => {
     const bursts = { enterRate: 0, leaveRate: 1, lossRate: 0.5 }
     expect(() => checkConditions({})).not.toThrow()
     expect(() => checkConditions({ delayMs: 0, lossRate: 1, bytesPerSecond: 1, bursts })).not.toThrow()

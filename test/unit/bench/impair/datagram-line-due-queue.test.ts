@@ -3,7 +3,7 @@ import { DueQueue } from '../../../../src/bench/impair/datagram-line.ts'
 import { fc } from '../../../support/property.ts'
 
 describe('DueQueue', () => {
-  it('lets out in order of time, equal ones in order of their coming, and nothing early', () => {
+  it('releases entries in order of time, equal ones in order of arrival, and nothing early', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(20), fc.boolean())), steps => {
         const queue = new DueQueue<number>()

@@ -36,7 +36,7 @@ function travel(
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
 describe('DatagramLine', () => {
-  it('delays, and does nothing else unless told to', () => {
+  it('delays, and changes nothing else unless asked to', () => {
     const { arrivals, counts } = travel({ delayMs: 20 }, 100)
     expect(arrivals).toEqual(upTo(100).map(i => ({ item: i, at: i + 20 })))
     expect(counts).toMatchObject({
@@ -48,7 +48,7 @@ describe('DatagramLine', () => {
     })
   })
 
-  it('loses of 10,000 datagrams exactly those that the fates of its seed tell', () => {
+  it('loses of 10,000 datagrams exactly those that the packet loss model of its seed names', () => {
     const conditions = { lossRate: 0.05, delayMs: 5 }
     const fates = new PacketLossModel(42)
     const survivors = upTo(10_000).filter(() => fates.next(conditions).kind === 'passes')
@@ -66,7 +66,7 @@ describe('DatagramLine', () => {
     }
   })
 
-  it('holds back a share, by twice the delay or as told, so that later ones overtake', () => {
+  it('holds back a share, by twice the delay or the time that is set, so that later ones overtake', () => {
     for (const [reorderDelayMs, heldMs] of [
       [undefined, 40],
       [7, 7],
@@ -86,7 +86,7 @@ describe('DatagramLine', () => {
     }
   })
 
-  it('doubles a share, the copy right behind', () => {
+  it('duplicates a share, the copy right behind', () => {
     const { items, counts } = travel({ delayMs: 5, duplicateRate: 0.2 }, 1_000)
     expect(items).toHaveLength(1_000 + counts.doubled)
     expect(counts.doubled).toBeGreaterThan(120)
@@ -116,7 +116,7 @@ describe('DatagramLine', () => {
     for (const { item, at } of arrivals) expect(at).toBe((item + 1) * 10)
   })
 
-  it('swallows everything in a black hole, and what is under way arrives; the fates go on', () => {
+  it('swallows everything in a black hole, while what is under way arrives and the loss model goes on', () => {
     const line = new DatagramLine<number>(3, new RateQueue())
     const conditions = { delayMs: 10, lossRate: 0.3 }
     const fates = new PacketLossModel(3)

@@ -31,15 +31,15 @@ function runsOf(fates: readonly Fate[]): number[] {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length
 
-describe('the fates of packets', () => {
-  it('are the same for the same seed, others for another', () => {
+describe('the packet loss model', () => {
+  it('decides the same for the same seed, and something else for others', () => {
     const conditions = { lossRate: 0.1, jitterMs: 5, reorderRate: 0.1, duplicateRate: 0.1 }
     const fates = fatesOf(7, conditions, 1_000)
     expect(fatesOf(7, conditions, 1_000)).toEqual(fates)
     expect(lostOnes(fatesOf(8, conditions, 1_000))).not.toEqual(lostOnes(fates))
   })
 
-  it('differ by direction and by connection', () => {
+  it('differs by direction and by connection', () => {
     const seeds = [
       fateSeed(1, 'toServer'),
       fateSeed(1, 'toClient'),
@@ -50,7 +50,7 @@ describe('the fates of packets', () => {
     expect(new Set(losses).size).toBe(4)
   })
 
-  it('lose the share that was asked for, one by one', () => {
+  it('loses the share that was asked for, one by one', () => {
     for (const lossRate of [0.01, 0.05, 0.5]) {
       for (const seed of [1, 2, 3]) {
         const fates = fatesOf(seed, { lossRate }, 20_000)
@@ -63,12 +63,12 @@ describe('the fates of packets', () => {
     }
   })
 
-  it('lose everything at a rate of 1, nothing at 0', () => {
+  it('loses everything at a rate of 1, and nothing at 0', () => {
     expect(lostOnes(fatesOf(1, { lossRate: 1 }, 1_000))).toHaveLength(1_000)
     expect(lostOnes(fatesOf(1, { lossRate: 0 }, 1_000))).toHaveLength(0)
   })
 
-  it('lose in bursts as long as a chance to leave says, and as much as the two states say', () => {
+  it('loses in bursts as long as the chance to leave says, and as much as the two states say', () => {
     const conditions = { bursts: { enterRate: 0.01, leaveRate: 0.2 } }
     const fates = fatesOf(3, conditions, 100_000)
     const runs = runsOf(fates)
@@ -80,7 +80,7 @@ describe('the fates of packets', () => {
     expect(fates.filter(fate => fate.kind === 'lost' && fate.because === 'chance')).toEqual([])
   })
 
-  it('lose only a share within bursts, and by chance beside them', () => {
+  it('loses only a share within bursts, and by chance between them', () => {
     const conditions = { lossRate: 0.02, bursts: { enterRate: 0.05, leaveRate: 0.05, lossRate: 0.4 } }
     const fates = fatesOf(4, conditions, 50_000)
     expect(averageLoss(conditions)).toBeCloseTo(0.2 + 0.8 * 0.02, 6)
@@ -89,13 +89,13 @@ describe('the fates of packets', () => {
     expect(reasons).toEqual(new Set(['', 'chance', 'burst']))
   })
 
-  it('do not depend on what else is switched on', () => {
+  it('does not depend on what else is switched on', () => {
     const alone = lostOnes(fatesOf(5, { lossRate: 0.1 }, 2_000))
     const beside = { lossRate: 0.1, jitterMs: 9, reorderRate: 0.5, duplicateRate: 0.5 }
     expect(lostOnes(fatesOf(5, beside, 2_000))).toEqual(alone)
   })
 
-  it('are those of a later packet number when conditions change on the path', () => {
+  it('goes on with the next packet number when conditions change on the path', () => {
     const whole = lostOnes(fatesOf(6, { lossRate: 0.1 }, 2_000))
     const stream = new PacketLossModel(6)
     for (let i = 0; i < 1_000; i++) stream.next({})
@@ -103,7 +103,7 @@ describe('the fates of packets', () => {
     expect(lostOnes(later).map(i => i + 1_000)).toEqual(whole.filter(i => i >= 1_000))
   })
 
-  it('jitter evenly, hold back and double the shares that were asked for', () => {
+  it('applies jitter evenly, and holds back and duplicates the shares that were asked for', () => {
     const fates = fatesOf(9, { jitterMs: 10, reorderRate: 0.2, duplicateRate: 0.3 }, 20_000)
     const passing = fates.filter(fate => fate.kind === 'passes')
     const jitters = passing.map(({ jitterMs }) => jitterMs)
@@ -114,7 +114,7 @@ describe('the fates of packets', () => {
     expect(Math.abs(mean(passing.map(({ isDoubled }) => Number(isDoubled))) - 0.3)).toBeLessThan(0.017)
   })
 
-  it('let retransmissions meet the average of the path', () => {
+  it('gives retransmissions the average loss of the path', () => {
     const stream = new PacketLossModel(2)
     const conditions = { bursts: { enterRate: 0.05, leaveRate: 0.2 } }
     const again = Array.from({ length: 20_000 }, () => Number(stream.isLostAgain(conditions)))

@@ -12,7 +12,7 @@ const lost = (changed: Partial<LostPiece> = {}): Retransmission =>
   })
 
 describe('Retransmission', () => {
-  it('waits for the timer when nothing comes behind: the round trip and 200 ms', () => {
+  it('waits for the timer, the round trip and 200 ms, when nothing comes behind', () => {
     expect(lost().dueAt).toBe(1_000 + 240 + 20)
   })
 
@@ -36,7 +36,7 @@ describe('Retransmission', () => {
     expect(slow.dueAt).toBe(1_070)
   })
 
-  it('is never later for what comes behind it', () => {
+  it('is never later because of what comes behind it', () => {
     const piece = lost()
     piece.onSentBehind(5_000)
     expect(piece.dueAt).toBe(1_260)

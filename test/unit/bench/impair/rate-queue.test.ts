@@ -19,7 +19,7 @@ describe('RateQueue', () => {
     }
   })
 
-  it('knows what waits, and for how long it is too much', () => {
+  it('knows how much waits, and from when that is too much', () => {
     const queue = new RateQueue()
     for (let i = 0; i < 4; i++) queue.put(1_000, 0, 100_000)
     expect(queue.waitingBytes(0)).toBe(4_000)
@@ -31,7 +31,7 @@ describe('RateQueue', () => {
     expect(queue.hasRoom(1_000, 40, 1)).toBe(true)
   })
 
-  it('without a rate holds nothing, and lets nobody pass what waits from before', () => {
+  it('holds nothing without a rate, and lets nothing overtake what waits from before', () => {
     const queue = new RateQueue()
     expect(queue.put(1_000_000, 5, undefined)).toBe(5)
     expect(queue.waitingBytes(5)).toBe(0)

@@ -57,7 +57,7 @@ const conditionsOf = fc.record(
 )
 
 describe('StreamLine', () => {
-  it('lets each parcel out after the delay, not before, in order, the end behind the bytes', () => {
+  it('releases each parcel after the delay, not before, in order, and the end behind the bytes', () => {
     const path = new Path({ delayMs: 20 })
     path.put('a', 100)
     path.put('b', 105)
@@ -103,7 +103,7 @@ describe('StreamLine', () => {
     )
   })
 
-  it('meets the same fate for the same seed and writes', () => {
+  it('loses the same parcels for the same seed and writes', () => {
     const run = (seed: number): readonly Arrival[] => {
       const path = new Path({ delayMs: 10, jitterMs: 5, lossRate: 0.2 }, { seed })
       for (let i = 0; i < 50; i++) path.put('x'.repeat(2_000), i * 7)
@@ -131,7 +131,7 @@ describe('StreamLine', () => {
     expect(path.takeUntil().arrivals.map(({ at }) => at)).toEqual([20, 68, 68, 68, 68, 68])
   })
 
-  it('takes writes of one moment for one packet, and others for others', () => {
+  it('takes writes of one moment for one packet, and later ones for others', () => {
     const together = new Path({ delayMs: 1, lossRate: 1 })
     for (let i = 0; i < 14; i++) together.put('x'.repeat(100), 5 + i / 100)
     expect(together.counts.stalls).toBe(1)
@@ -143,13 +143,13 @@ describe('StreamLine', () => {
     expect(bulk.counts.stalls).toBe(10)
   })
 
-  it('loses an end that comes alone, too', () => {
+  it('can lose an end that comes alone', () => {
     const path = new Path({ delayMs: 20, lossRate: 1 })
     path.put('end', 0)
     expect([path.counts.stalls, path.line.nextDueAt > 1_000]).toEqual([1, true])
   })
 
-  it('takes N bytes the time of the rate, and connections share it', () => {
+  it('takes the time of the rate for N bytes, and shares it between connections', () => {
     const conditions = { bytesPerSecond: 1_000_000, delayMs: 10 }
     const narrow = new RateQueue()
     const one = new Path(conditions, { narrow })
@@ -164,7 +164,7 @@ describe('StreamLine', () => {
     expect([one.text.length, other.text.length]).toEqual([250_000, 250_000])
   })
 
-  it('knows what it holds and when that is enough', () => {
+  it('knows how much it holds and when that is enough', () => {
     const path = new Path({ delayMs: 20 })
     for (let i = 0; i < 511; i++) path.put(Buffer.alloc(65_536), 0)
     expect([path.line.heldBytes, path.line.isFull]).toEqual([511 * 65_536, false])

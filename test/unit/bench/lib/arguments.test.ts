@@ -6,7 +6,7 @@ import { formatNumber, formatTable } from '../../../../src/bench/report/table.ts
 const parse = (...args: string[]) => parseBenchArguments(args, ['forward', 'client'], 'results')
 
 describe('parseBenchArguments', () => {
-  it('means every scenario and every size when nothing is said', () => {
+  it('runs every scenario and every size when nothing is given', () => {
     expect(parse()).toEqual({
       scenarios: ['forward', 'client'],
       rounds: 6,
@@ -38,7 +38,7 @@ describe('parseBenchArguments', () => {
     })
   })
 
-  it('keeps the results of quick runs apart, unless told where to', () => {
+  it('keeps the results of quick runs apart, unless given another place', () => {
     expect(parse('--quick').output).toBe('results/tmp')
     expect(parse('--quick', '--output', 'elsewhere').output).toBe('elsewhere')
   })

@@ -9,12 +9,12 @@ describe('chooseSubjects', () => {
     expect(chooseSubjects(ALL, { subjects: ['c', 'a'], isQuick: true }, ['b'])).toEqual(['a', 'c'])
   })
 
-  it('takes few in a quick run', () => {
+  it('takes fewer in a quick run', () => {
     expect(chooseSubjects(ALL, { subjects: [], isQuick: true }, ['b'])).toEqual(['b'])
     expect(chooseSubjects(ALL, { subjects: [], isQuick: true })).toEqual(ALL)
   })
 
-  it('refuses when nobody is left', () => {
+  it('refuses a choice that leaves no subject', () => {
     expect(() => chooseSubjects(ALL, { subjects: ['d'], isQuick: false })).toThrow('there are a, b, c')
   })
 })

@@ -43,7 +43,7 @@ describe('a closed loop', () => {
     expect(begun(some, START + 1_000)).toEqual([])
   })
 
-  it('begins none of no requests, or of no time', () => {
+  it('begins nothing with no requests or no time', () => {
     expect(begun(arrivals({ kind: 'closed', concurrency: 1 }, { requests: 0 }), START)).toEqual([])
     expect(begun(arrivals({ kind: 'closed', concurrency: 1 }, { seconds: 0 }), START)).toEqual([])
   })
@@ -52,7 +52,7 @@ describe('a closed loop', () => {
 describe('an open loop', () => {
   const even: Arrival = { kind: 'open', perSecond: 100, spacing: 'even', maxInFlight: 3 }
 
-  it('is due by the rate alone, whatever ends', () => {
+  it('begins requests by the rate alone, whatever ends', () => {
     const some = arrivals(even)
     expect(begun(some, START)).toEqual([START])
     expect(some.nextAt()).toBe(START + 10)
@@ -60,7 +60,7 @@ describe('an open loop', () => {
     expect(begun(some, START + 20)).toEqual([START + 10, START + 20])
   })
 
-  it('lets those wait that do not fit, and reports how many and how long', () => {
+  it('makes requests wait that do not fit, and reports how many and how long', () => {
     const some = arrivals(even)
     expect(begun(some, START + 45)).toEqual([START, START + 10, START + 20])
     expect(some.waiting).toBe(2)
@@ -71,13 +71,13 @@ describe('an open loop', () => {
     expect(some.late).toEqual({ mostWaiting: 3, longestMs: 45 })
   })
 
-  it('begins all that were due before its end, however late, and none that would have been due at it', () => {
+  it('begins all that were due before its end, however late, and none that would be due at it', () => {
     const some = arrivals(even, { seconds: 0.03 })
     expect(begun(some, START + 500)).toEqual([START, START + 10, START + 20])
     expect(some.nextAt()).toBeUndefined()
   })
 
-  it('catches up no faster than it may, and lets nobody go who was due', () => {
+  it('catches up no faster than it may, and drops no request that was due', () => {
     const paced = { ...even, perSecond: 20, maxInFlight: 8, catchUpPerSecond: 40 }
     const some = arrivals(paced, { requests: 200 })
     const begunAt: number[] = []
@@ -111,7 +111,7 @@ describe('an open loop', () => {
     expect(begun(some, START + 1_000)).toHaveLength(4)
   })
 
-  it('forgets who waits when it is stopped', () => {
+  it('forgets the waiting requests when it is stopped', () => {
     const some = arrivals(even)
     begun(some, START + 100)
     some.stop()
@@ -120,7 +120,7 @@ describe('an open loop', () => {
     expect(begun(some, START + 100)).toEqual([])
   })
 
-  it('keeps the order over more that wait than it moves about in one piece', () => {
+  it('keeps the order when more wait than it moves about in one piece', () => {
     const some = arrivals({ ...even, perSecond: 1_000, maxInFlight: 1 }, { requests: 5_000 })
     const dues: number[] = []
     for (let i = 0; i < 5_000; i++) {
@@ -131,7 +131,7 @@ describe('an open loop', () => {
     expect(dues).toEqual(dues.toSorted((a, b) => a - b))
   })
 
-  it('comes at random times that the seed decides, at that rate on average', () => {
+  it('begins requests at random times that the seed decides, at that rate on average', () => {
     const poisson: Arrival = { kind: 'open', perSecond: 1_000, spacing: 'poisson', maxInFlight: 1e9 }
     const dues = begun(arrivals(poisson), START + 20_000)
     expect(dues.length).toBeGreaterThan(19_400) // 20,000, four standard deviations of 141 below and above

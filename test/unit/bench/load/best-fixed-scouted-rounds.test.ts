@@ -36,7 +36,7 @@ async function run(factor: number) {
 }
 
 describe('runScoutedRounds', () => {
-  it('looks at all but those that are set, and then measures these and whoever is close to the best', async () => {
+  it('tries all subjects but the set ones briefly, and then measures these and whatever is close to the best', async () => {
     const { events, rounds, dismissed } = await run(1.3)
     expect(events).toEqual([
       'warm slow',
@@ -66,7 +66,7 @@ describe('runScoutedRounds', () => {
     ])
   })
 
-  it('dismisses nobody within the factor, and always keeps the best', async () => {
+  it('drops no subject within the factor, and always keeps the best', async () => {
     expect([...(await run(5)).rounds.keys()]).toEqual(['slow', 'best', 'close', 'auto'])
     expect([...(await run(1)).rounds.keys()]).toEqual(['best', 'auto'])
   })

@@ -11,7 +11,7 @@ const ROUNDS = new Map([
 ])
 
 describe('rankSubjects', () => {
-  it('has the least mean first, and leaves out who has none', () => {
+  it('puts the least mean first, and leaves out subjects without one', () => {
     const ranked = rankSubjects(new Map([...ROUNDS, ['dead', [round(Number.NaN)]], ['none', []]]), 'meanMs')
     expect(ranked.map(({ subject, estimate }) => [subject, estimate.value])).toEqual([
       ['h3', 310],
@@ -23,7 +23,7 @@ describe('rankSubjects', () => {
 })
 
 describe('contenders', () => {
-  it('are those within the factor of the best, the best itself included', () => {
+  it('returns those within the factor of the best, the best itself included', () => {
     const ranked = rankSubjects(ROUNDS, 'meanMs')
     expect(contenders(ranked, 1.04)).toEqual(['h3', 'http/1.1'])
     expect(contenders(ranked, 1)).toEqual(['h3'])
@@ -40,7 +40,7 @@ describe('judgeAgainstBest', () => {
     expect(judgeAgainstBest(ROUNDS, 'h2', 'meanMs', 1.05)?.aim).toMatchObject({ to: 'h3', met: false })
   })
 
-  it('does not call met what failed or was not measured', () => {
+  it('does not call an aim met whose subject failed or was not measured', () => {
     const failing = new Map([...ROUNDS, ['auto', [round(100), round(100, 1)]]])
     expect(judgeAgainstBest(failing, 'auto', 'meanMs', 1.05)?.aim.met).toBe(false)
     const silent = new Map([...ROUNDS, ['auto', [round(Number.NaN)]]])
@@ -50,7 +50,7 @@ describe('judgeAgainstBest', () => {
     })
   })
 
-  it('has nothing to say with nobody to compare', () => {
+  it('reports nothing when there is nobody to compare with', () => {
     expect(judgeAgainstBest(new Map([['auto', [round(1)]]]), 'auto', 'meanMs', 1.05)).toBeUndefined()
     expect(judgeAgainstBest(new Map([['h2', [round(1)]]]), 'auto', 'meanMs', 1.05)).toBeUndefined()
   })

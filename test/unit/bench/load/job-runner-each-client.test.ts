@@ -36,7 +36,7 @@ describe('a client for each request', () => {
     expect(each.whenFree()).toBeUndefined()
   })
 
-  it('has the facts of all that there were, and no connection of those that are closed', async () => {
+  it('has the figures of all that there were, and no open connection of those that are closed', async () => {
     const { each } = madeClients()
     await send(each)
     expect(each.facts()).toMatchObject({ opened: COUNTS, open: 1 })
@@ -48,7 +48,7 @@ describe('a client for each request', () => {
     })
   })
 
-  it('has the shelf of one that is closed, and of none that lives', async () => {
+  it('takes the shelf of a client that is closed, and never that of a live one', async () => {
     const shelves: number[] = []
     const watches: RequestWatch[] = []
     const each = new EachClient(async shelf => {
@@ -65,7 +65,7 @@ describe('a client for each request', () => {
     expect(shelves).toEqual([0, 1, 2, 1, 2])
   })
 
-  it('may close behind the backs of the next ones, as many as are asked for', async () => {
+  it('may close while the next ones run, as many at once as are asked for', async () => {
     const closed: (() => void)[] = []
     const each = new EachClient(async () => {
       const client = new FakeBenchClient(watch => watch.onEnd(GOOD))

@@ -17,8 +17,8 @@ function runnerOf(answer: ConstructorParameters<typeof FakeBenchClient>[0]) {
   return { runner, made, clock }
 }
 
-describe('whom a job goes through', () => {
-  it('the client that is kept', async () => {
+describe('a job', () => {
+  it('goes through the client that is kept', async () => {
     const { runner, made } = runnerOf(watch => watch.onEnd(GOOD))
     const first = await runner.run(JOB)
     const second = await runner.run(JOB)
@@ -27,14 +27,14 @@ describe('whom a job goes through', () => {
     expect(made[0]?.closed).toBe(1)
   })
 
-  it('a fresh one', async () => {
+  it('goes through a fresh client where it asks for one', async () => {
     const { runner, made } = runnerOf(watch => watch.onEnd(GOOD))
     await runner.run({ ...JOB, client: 'fresh' })
     await runner.run({ ...JOB, client: 'fresh' })
     expect(made.map(({ closed }) => closed)).toEqual([1, 1])
   })
 
-  it('one for each request', async () => {
+  it('goes through a new client for each request where it asks for that', async () => {
     const { runner, made } = runnerOf(watch => watch.onEnd(GOOD))
     const report = await runner.run({ ...JOB, client: 'each' })
     expect([report.requests, made.length]).toEqual([10, 10])
@@ -44,25 +44,28 @@ describe('whom a job goes through', () => {
   it.each<[string, Arrival, number]>([
     ['none of a closed loop', { kind: 'closed', concurrency: 1 }, 2_250],
     ['all of an open one', { kind: 'open', perSecond: 20, spacing: 'even', maxInFlight: 1 }, 450],
-  ])('one for each request, whose wait for a ticket is passed over by %s', async (_, arrival, wallMs) => {
-    const clock = new FakeClock()
-    const make = async () =>
-      Object.assign(new FakeBenchClient(watch => watch.onEnd(GOOD)), {
-        close: () => new Promise<void>(resolve => clock.setTimer(250, resolve)),
-      })
-    const runner = new JobRunner(make, { clock, origins: 1, cpuMs: () => 0, rssMiB: () => 42 }, true)
-    const running = runner.run({ ...JOB, client: 'each', arrival })
-    for (let ms = 0; ms < 3_000; ms += 50) {
-      await new Promise(setImmediate) // promises have their turn
-      clock.advance(50)
-    }
-    const report = await running
-    expect(report).toMatchObject({ requests: 10, failures: 0, wallMs, late: { longestMs: 0 } })
-    expect(report.latency.count).toBe(10)
-    expect(report.latency.maxUs).toBe(0)
-  })
+  ])(
+    'with a client for each request has its wait for a ticket passed over by %s',
+    async (_, arrival, wallMs) => {
+      const clock = new FakeClock()
+      const make = async () =>
+        Object.assign(new FakeBenchClient(watch => watch.onEnd(GOOD)), {
+          close: () => new Promise<void>(resolve => clock.setTimer(250, resolve)),
+        })
+      const runner = new JobRunner(make, { clock, origins: 1, cpuMs: () => 0, rssMiB: () => 42 }, true)
+      const running = runner.run({ ...JOB, client: 'each', arrival })
+      for (let ms = 0; ms < 3_000; ms += 50) {
+        await new Promise(setImmediate) // promises have their turn
+        clock.advance(50)
+      }
+      const report = await running
+      expect(report).toMatchObject({ requests: 10, failures: 0, wallMs, late: { longestMs: 0 } })
+      expect(report.latency.count).toBe(10)
+      expect(report.latency.maxUs).toBe(0)
+    },
+  )
 
-  it('another one after a round that was stopped', async () => {
+  it('goes through another client after a round that was stopped', async () => {
     const { runner, made } = runnerOf(watch => watch.onEnd({ status: 500, bytes: 0 }))
     const { stoppedBecause } = await runner.run({ ...JOB, measure: { requests: 100, seconds: 1 } })
     expect(stoppedBecause).toBeDefined()
@@ -71,8 +74,8 @@ describe('whom a job goes through', () => {
   })
 })
 
-describe('the report', () => {
-  it('has the warm-up in nothing but what was opened', async () => {
+describe('the report of a job', () => {
+  it('counts the warm-up in nothing but opened connections', async () => {
     const { runner, made } = runnerOf((watch, number) => {
       const client = made[0]
       if (client !== undefined) {
@@ -95,7 +98,7 @@ describe('the report', () => {
     })
   })
 
-  it('has the connections of its own round, however many there were in those before', async () => {
+  it('has the connections of its own round, however many there were in rounds before', async () => {
     const { runner, made } = runnerOf((watch, number) => {
       const opened = { full: 2, resumed: Math.floor(number / 5), earlyData: 0, cleartext: 0 }
       for (const client of made) client.current = { opened, open: 2 }
@@ -107,9 +110,9 @@ describe('the report', () => {
   })
 
   it.each([
-    ['a warm-up is reported when it has ended', 4, [4]],
-    ['none is reported where there is none', 0, []],
-  ])('%s, and the measurement waits', async (_, requests, told) => {
+    ['reports a warm-up when it has ended', 4, [4]],
+    ['reports no warm-up where there is none', 0, []],
+  ])('%s, and the measurement waits for that', async (_, requests, told) => {
     const client = new FakeBenchClient(watch => watch.onEnd(GOOD))
     const sent: number[] = []
     let measure: () => void = () => {}

@@ -32,7 +32,7 @@ function told(plan: ReturnType<typeof planLoad>): string[] {
 }
 
 describe('planLoad', () => {
-  it('has every subject in every case', () => {
+  it('plans every subject in every case', () => {
     const plan = planLoad(SCENARIO, { subjects: [], cases: [], sizes: [], isQuick: false }, here)
     expect(told(plan)).toEqual([
       'short: middlemile h2 at caddy, middlemile h2 at nginx, undici h1 at nginx',
@@ -47,7 +47,7 @@ describe('planLoad', () => {
     ])
   })
 
-  it('has the cases whose name has what is asked for in it, and takes none at all for a slip', () => {
+  it('plans the cases whose name contains the text that is given, and none at all for a typing error', () => {
     const settings = { subjects: [], sizes: [], isQuick: false }
     expect(told(planLoad(SCENARIO, { ...settings, cases: ['lo', 'x'] }, here))).toHaveLength(1)
     expect(() => planLoad(SCENARIO, { ...settings, cases: ['x'] }, here)).toThrow(
@@ -70,7 +70,7 @@ describe('planLoad', () => {
     expect(told(planLoad(sized, { ...settings, sizes: ['200m'] }, here))[0]).toMatch(/^long/)
   })
 
-  it('starts no origin that nobody asks', () => {
+  it('starts no origin that no case uses', () => {
     const plan = planLoad(
       SCENARIO,
       { subjects: ['undici h1 at nginx'], cases: [], sizes: [], isQuick: true },
@@ -89,7 +89,7 @@ describe('planLoad', () => {
     expect(Object.keys(plan.origins)).toEqual(['nginx'])
   })
 
-  it('has nothing left where all origins are missing', () => {
+  it('plans nothing where all origins are missing', () => {
     const plan = planLoad(
       SCENARIO,
       { subjects: [], cases: [], sizes: [], isQuick: false },

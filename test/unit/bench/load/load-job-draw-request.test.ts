@@ -3,7 +3,7 @@ import { seededRandom } from '../../../../src/base/seeded-random.ts'
 import { requestDraw } from '../../../../src/bench/load/load-job.ts'
 import { REQUEST } from './fake-bench-client.ts'
 
-describe('what is asked for next', () => {
+describe('the choice of the next request', () => {
   it('goes by weight, and is the same for the same seed', () => {
     const kinds = [
       { ...REQUEST, label: 'often', weight: 9 },
@@ -21,14 +21,14 @@ describe('what is asked for next', () => {
     expect(labels(2)).not.toEqual(drawn)
   })
 
-  it('goes to origins in turns, but for kinds that name theirs', () => {
+  it('goes to the origins in turn, but for kinds that name theirs', () => {
     const turns = requestDraw([REQUEST], 3, () => 0)
     expect([turns(), turns(), turns(), turns()].map(({ origin }) => origin)).toEqual([0, 1, 2, 0])
     const named = requestDraw([{ ...REQUEST, origin: 2 }], 3, () => 0)
     expect([named(), named()].map(({ origin }) => origin)).toEqual([2, 2])
   })
 
-  it('has to be something', () => {
+  it('refuses a list without a kind, or without a weight', () => {
     expect(() => requestDraw([], 1, () => 0)).toThrow(RangeError)
     expect(() => requestDraw([{ ...REQUEST, weight: 0 }], 1, () => 0)).toThrow(RangeError)
   })

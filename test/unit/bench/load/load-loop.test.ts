@@ -37,13 +37,13 @@ describe('a server that stalls for half a second', () => {
     return Histogram.fromRecord(tally.report().latency)
   }
 
-  it('is hardly seen by a closed loop, which asks nobody meanwhile', () => {
+  it('hardly shows in a closed loop, which sends nothing meanwhile', () => {
     const latency = run({ kind: 'closed', concurrency: 1 })
     expect(latency.quantile(0.99)).toBeLessThan(1.1)
     expect(latency.maxMs).toBeGreaterThan(500)
   })
 
-  it('is seen by an open loop as all those see it who came meanwhile', () => {
+  it('shows in an open loop in all requests that came meanwhile', () => {
     const latency = run({ kind: 'open', perSecond: 500, spacing: 'even', maxInFlight: 10_000 })
     expect(latency.count).toBe(1_500)
     // 250 of 1,500 came during the stall, and as many again found the line that it left.
@@ -52,20 +52,20 @@ describe('a server that stalls for half a second', () => {
     expect(latency.quantile(0.5)).toBeLessThan(1.1)
   })
 
-  it('is seen so as well where few may be under way: waiting for a place counts', () => {
+  it('shows as well where few may be under way, since waiting for a place counts', () => {
     const few = run({ kind: 'open', perSecond: 500, spacing: 'even', maxInFlight: 2 })
     const many = run({ kind: 'open', perSecond: 500, spacing: 'even', maxInFlight: 10_000 })
     expect(few.quantile(0.99)).toBeCloseTo(many.quantile(0.99), 0)
   })
 })
 
-describe('failures', () => {
+describe('a load with failures', () => {
   const failing = (share: number) =>
     new FakeBenchClient((watch, number) =>
       watch.onEnd(number % 100 < share ? { status: 503, bytes: 0 } : GOOD),
     )
 
-  it('stop it when more than a fifth fails, after 50 requests', () => {
+  it('stops when more than a fifth fails, after 50 requests', () => {
     const { loop, tally } = loopOf(
       new FakeClock(),
       failing(21),
@@ -77,7 +77,7 @@ describe('failures', () => {
     expect(tally.report().requests).toBe(50)
   })
 
-  it('do not stop it below that', () => {
+  it('does not stop below a fifth', () => {
     const clock = new FakeClock()
     // One in five, evenly: never more than a fifth after 50.
     const client = new FakeBenchClient((watch, number) =>
@@ -89,7 +89,7 @@ describe('failures', () => {
     expect(tally.report()).toMatchObject({ requests: 1_000, failures: 200 })
   })
 
-  it('have those among them that were due when it was stopped', async () => {
+  it('counts as failures those that were due when it was stopped', async () => {
     const clock = new FakeClock()
     const ends: (() => void)[] = []
     const client = new FakeBenchClient(watch => ends.push(() => watch.onEnd({ status: 503, bytes: 0 })))
@@ -104,7 +104,7 @@ describe('failures', () => {
     expect(tally.report()).toMatchObject({ requests: 500, failures: 500, firstFailure: 'status 503' })
   })
 
-  it('may be told from within send(), any number of them', async () => {
+  it('may report any number of them from within send()', async () => {
     const { loop, tally } = loopOf(
       new FakeClock(),
       new FakeBenchClient(watch => watch.onEnd(GOOD)),
@@ -117,8 +117,8 @@ describe('failures', () => {
   })
 })
 
-describe('the deadline', () => {
-  it('fails what is under way and what was due and not begun', async () => {
+describe('the deadline of a load', () => {
+  it('fails what is under way, and what was due and had not begun', async () => {
     const clock = new FakeClock()
     const { loop, tally } = loopOf(
       clock,
@@ -139,7 +139,7 @@ describe('the deadline', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('leaves out what ends after it', async () => {
+  it('leaves out of the measurement what ends after it', async () => {
     const clock = new FakeClock()
     const ends: (() => void)[] = []
     const client = new FakeBenchClient(watch => ends.push(() => watch.onEnd(GOOD)))
@@ -153,7 +153,7 @@ describe('the deadline', () => {
 })
 
 describe('a client that has to be waited for after an end', () => {
-  it('gets the next request when it is free, and the wait is in no latency', async () => {
+  it('gets the next request when it is free, without that wait in any latency', async () => {
     const clock = new FakeClock()
     let release: () => void = () => {}
     const client: DrivenClient = Object.assign(new FakeBenchClient(watch => watch.onEnd(GOOD)), {

@@ -36,7 +36,7 @@ describe('otherHandshakes', () => {
     expect(otherHandshakes({}, undefined)).toBeUndefined()
   })
 
-  it('says how they began instead', () => {
+  it('says how connections began instead', () => {
     expect(otherHandshakes({ handshake: 'earlyData' }, { ...opened, full: 1 })).toBe(
       'not earlyData but 1 full, 2 resumed',
     )
@@ -64,7 +64,7 @@ describe('referencesOf', () => {
     expect(named(atCaddy.slice(1))('middlemile h3 at caddy')).toContain('middlemile h2 at caddy')
   })
 
-  it('compares nobody else, and knows no strangers', () => {
+  it('compares nothing with other libraries, and ignores unknown subjects', () => {
     expect(references('undici h1 at caddy')).toEqual([])
     expect(references('curl')).toEqual([])
   })
@@ -104,7 +104,7 @@ describe('http3RivalsOf', () => {
     ).toEqual(['middlemile h2 early data at nginx'])
   })
 
-  it('has nobody else', () => {
+  it('are none for a subject without HTTP/3', () => {
     expect(rivalsOf(ours('h2', 'caddy'), ours('http/1.1', 'caddy'))).toEqual([])
     expect(http3RivalsOf([])('a stranger')).toEqual([])
   })

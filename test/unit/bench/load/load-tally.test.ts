@@ -12,7 +12,7 @@ function tallied(request: RequestKind, ...ends: RequestEnd[]) {
   return tally.report()
 }
 
-describe('what is a failure', () => {
+describe('the tally of a load', () => {
   it.each<[string, RequestKind, RequestEnd, string]>([
     [
       'an error with a code',
@@ -24,7 +24,7 @@ describe('what is a failure', () => {
     ['another status', REQUEST, { ...GOOD, status: 404 }, 'status-404'],
     ['a status that is good elsewhere', { ...REQUEST, expectedStatus: 204 }, GOOD, 'status-200'],
     ['another length', { ...REQUEST, expectedBytes: 11 }, GOOD, 'length'],
-  ])('%s', (_, request, end, code) => {
+  ])('counts as a failure: %s', (_, request, end, code) => {
     const report = tallied(request, end)
     expect(report).toMatchObject({
       requests: 1,
@@ -37,14 +37,14 @@ describe('what is a failure', () => {
     expect(report.objects[0]?.hasFailed).toBe(true)
   })
 
-  it('not what was expected', () => {
+  it('counts no failure where the answer was expected', () => {
     expect(tallied({ ...REQUEST, expectedStatus: 404 }, { ...GOOD, status: 404 }).failures).toBe(0)
     expect(tallied({ ...REQUEST, expectedBytes: 10 }, GOOD).failures).toBe(0)
   })
 })
 
-describe('what it counts', () => {
-  it('times from when a request was due, bytes, protocols, and when objects came', () => {
+describe('the tally of a load', () => {
+  it('records latencies from the due time, bytes, protocols, and when objects came', () => {
     const report = tallied(REQUEST, GOOD, { ...GOOD, protocol: 'h3', stallMs: 4 })
     expect(report.latency).toMatchObject({ count: 2, minUs: 5_000, maxUs: 6_000 })
     expect(report.firstByte).toMatchObject({ count: 2, minUs: 2_000, maxUs: 3_000 })
@@ -56,16 +56,16 @@ describe('what it counts', () => {
     ])
   })
 
-  it('no stall where nobody told', () => {
+  it('records no stall where none was reported', () => {
     expect(tallied(REQUEST, GOOD).stall).toBeUndefined()
   })
 
-  it('what was sent, of bodies of either kind', () => {
+  it('records the bytes sent, of bodies of either kind', () => {
     expect(tallied({ ...REQUEST, uploadBytes: 7 }, GOOD).sentBytes).toBe(7)
     expect(tallied({ ...REQUEST, body: new Uint8Array(5) }, GOOD).sentBytes).toBe(5)
   })
 
-  it('the phases of the request with the median latency', () => {
+  it('keeps the phases of the request with the median latency', () => {
     const phasesOf = (endMs: number) => [{ name: 'waiting', startMs: 0, endMs }] as const
     const tally = new LoadTally(0)
     for (const ms of [9, 1, 5]) {
@@ -78,14 +78,14 @@ describe('what it counts', () => {
     expect(tally.report().phases).toEqual(phasesOf(5))
   })
 
-  it('what a warm-up was, if anything was asked in it', () => {
+  it('describes a warm-up if it had any request', () => {
     const tally = new LoadTally(0)
     expect(tally.warmUp).toBeUndefined()
     for (const ms of [4, 6]) tally.record(REQUEST, { dueAt: 0, headAt: 1, endedAt: ms }, GOOD)
     expect(tally.warmUp).toEqual({ requests: 2, meanMs: 5, byProtocol: { h2: 2 } })
   })
 
-  it('no times where nothing but counts are asked for', () => {
+  it('keeps no times where only counts are asked for', () => {
     const tally = new LoadTally(0, true)
     tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: 4 }, GOOD)
     tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: 5 }, { ...GOOD, status: 500 })
@@ -94,7 +94,7 @@ describe('what it counts', () => {
     expect([report.latency.count, report.firstByte.count]).toEqual([0, 0])
   })
 
-  it('no more objects than it may', () => {
+  it('keeps no more objects than its limit', () => {
     const tally = new LoadTally(0)
     for (let i = 0; i < MAX_OBJECTS + 5; i++) tally.record(REQUEST, { dueAt: 0, headAt: 1, endedAt: 2 }, GOOD)
     expect(tally.report().objects).toHaveLength(MAX_OBJECTS)

@@ -22,7 +22,7 @@ describe('runRounds', () => {
 })
 
 describe('summarizeCase', () => {
-  it('has medians of each metric and ratios to the references that were measured', () => {
+  it('computes medians of each metric and ratios to the references that were measured', () => {
     const result = summarizeCase(
       '1k',
       new Map([

@@ -18,10 +18,13 @@ const REPORT = {
   firstByte: { buckets: [] },
 }
 
-describe('what a client process receives', () => {
-  it.each([[START], [{ kind: 'run', job: JOB }], [{ kind: 'measure' }]])('is taken as it is: %o', message => {
-    expect(parseToClient(message)).toEqual(message)
-  })
+describe('a message to a client process', () => {
+  it.each([[START], [{ kind: 'run', job: JOB }], [{ kind: 'measure' }]])(
+    'is accepted as it is: %o',
+    message => {
+      expect(parseToClient(message)).toEqual(message)
+    },
+  )
 
   it.each([
     [undefined],
@@ -33,18 +36,18 @@ describe('what a client process receives', () => {
     [{ kind: 'run', job: { ...JOB, arrival: { kind: 'sometimes' } } }],
     [{ kind: 'run', job: { ...JOB, measure: { requests: 1 } } }],
     [{ kind: 'run', job: { ...JOB, client: 'another' } }],
-  ])('is refused where it is no message of ours: %o', message => {
+  ])('is refused where it is none of ours: %o', message => {
     expect(() => parseToClient(message)).toThrow('does not understand')
   })
 })
 
-describe('what it answers', () => {
+describe('the answer of a client process', () => {
   it.each([
     [{ kind: 'ready' }],
     [{ kind: 'warm' }],
     [{ kind: 'failed', because: 'x' }],
     [{ kind: 'report', report: REPORT }],
-  ])('is taken as it is: %o', message => {
+  ])('is accepted as it is: %o', message => {
     expect(parseFromClient(message)).toEqual(message)
   })
 
@@ -53,7 +56,7 @@ describe('what it answers', () => {
     [{ kind: 'failed' }],
     [{ kind: 'report', report: { ...REPORT, latency: {} } }],
     [{ kind: 'report', report: { ...REPORT, cpuMs: 'much' } }],
-  ])('is refused where it is no answer of ours: %o', message => {
+  ])('is refused where it is none of ours: %o', message => {
     expect(() => parseFromClient(message)).toThrow('nobody understands')
   })
 })

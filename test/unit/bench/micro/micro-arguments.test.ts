@@ -4,7 +4,7 @@ import { parseMicroArguments } from '../../../../bench/micro/micro-arguments.ts'
 const KNOWN = ['pool', 'http1']
 
 describe('parseMicroArguments', () => {
-  it('runs everything, as often as an interval without its ends needs, and writes nothing', () => {
+  it('runs everything by default, as often as an interval without its ends needs, and writes nothing', () => {
     expect(parseMicroArguments([], KNOWN)).toEqual({
       suites: KNOWN,
       rounds: 9,

@@ -12,11 +12,11 @@ describe('machineKind', () => {
     { ...MACHINE, cpuModel: 'AMD EPYC 7763' },
     { ...MACHINE, cores: 4 },
     { ...MACHINE, versions: { node: '20.20.3' } },
-  ])('is another one for %j', machine => {
+  ])('differs for %j', machine => {
     expect(machineKind(machine)).not.toBe(machineKind(MACHINE))
   })
 
-  it('is a file name, whatever the CPU calls itself', () => {
+  it('makes a valid file name, whatever the CPU calls itself', () => {
     const cpuModel = 'Intel(R) Xeon(R) CPU @ 2.20GHz /../'
     expect(machineKind({ ...MACHINE, cpuModel })).toBe('intel-r-xeon-r-cpu-2.20ghz_2-cores_node-20.20.2')
     expect(machineKind({ ...MACHINE, cpuModel: '../', versions: {} })).toBe('unknown_2-cores_node-unknown')

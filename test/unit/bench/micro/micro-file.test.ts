@@ -14,7 +14,7 @@ describe('storeMicroFile', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
-  it('keeps one result for a kind of machine, the last, with its note', () => {
+  it('keeps the last result for each kind of machine, with its note', () => {
     storeMicroFile(directory, { ...file, note: 'the first' })
     const path = storeMicroFile(directory, { ...file, note: 'the second' })
     expect(path).toBe(join(directory, 'test-cpu_2-cores_node-20.20.2.json'))
@@ -23,13 +23,13 @@ describe('storeMicroFile', () => {
     expect(noteOf(stored!)).toBe('the second')
   })
 
-  it('has nothing for another kind of machine', () => {
+  it('finds nothing for another kind of machine', () => {
     storeMicroFile(directory, file)
     expect(readStored(directory, { ...file.machine, cores: 64 })).toBeUndefined()
     expect(noteOf(readStored(directory, file.machine)!)).toBeUndefined()
   })
 
-  it('does not take a broken file for none', () => {
+  it('does not treat a broken file as a missing one', () => {
     writeFileSync(microPath(directory, file.machine), '{')
     expect(() => readStored(directory, file.machine)).toThrow('no JSON')
   })

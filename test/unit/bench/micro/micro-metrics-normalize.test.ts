@@ -3,7 +3,7 @@ import { normalizeRound, referenceOf } from '../../../../bench/micro/micro-metri
 import { microResult } from './micro-result-of.ts'
 
 describe('normalizeRound', () => {
-  it('gives times at the speed of the reference, rates turned round, bytes as they are', () => {
+  it('scales times to the speed of the reference, rates inversely, and leaves bytes as they are', () => {
     const round = {
       ns: 200,
       p50Ns: 220,
@@ -24,7 +24,7 @@ describe('normalizeRound', () => {
     })
   })
 
-  it.each([undefined, 0])('takes the times from a round whose calibration is %s', calibrationNs => {
+  it.each([undefined, 0])('leaves out the times of a round whose calibration is %s', calibrationNs => {
     const round = {
       ns: 200,
       megabytesPerSecond: 10,

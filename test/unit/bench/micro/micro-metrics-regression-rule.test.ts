@@ -17,7 +17,7 @@ describe('judgeChange', () => {
     expect(judgeChange(stored, estimate(117.4, 120, 121, 122, 123, 124), TOLERANCE)).toBe('within noise')
   })
 
-  it('calls it an improvement by the same rule turned round', () => {
+  it('calls it an improvement by the same rule reversed', () => {
     // 84.5 x 1.1 + 2 = 94.95
     expect(judgeChange(stored, estimate(70, 71, 72, 73, 74, 84.5), TOLERANCE)).toBe('improvement')
     expect(judgeChange(stored, estimate(70, 71, 72, 73, 74, 84.6), TOLERANCE)).toBe('within noise')
@@ -29,7 +29,7 @@ describe('judgeChange', () => {
     expect(judgeChange(few, stored, TOLERANCE)).toBe('too few rounds')
   })
 
-  it('does not make much of a multiple of next to nothing', () => {
+  it('ignores a large multiple of a tiny amount', () => {
     const nothing = estimate(0, 0, 0, 0, 0, 0)
     expect(judgeChange(nothing, estimate(2, 2, 2, 2, 2, 2), TOLERANCE)).toBe('within noise')
     expect(judgeChange(nothing, estimate(3, 3, 3, 3, 3, 3), TOLERANCE)).toBe('regression')

@@ -26,7 +26,7 @@ describe('summarizeSuite', () => {
     expect(result.unavailable).toEqual([{ subject: 'a round of select', because: 'it exited with 1' }])
   })
 
-  it('has no table of rounds that all came to nothing', () => {
+  it('makes no table of rounds that all failed', () => {
     expect(summarizeSuite('select', [], ['it exited with 1']).cases).toEqual([])
   })
 })

@@ -17,7 +17,7 @@ function exchangeWith(body: IngressExchange['body']) {
   return { exchange: exchange as unknown as IngressExchange, told }
 }
 
-it('answers with one message of gRPC, 200 bytes with its prefix, and the status in trailers', () => {
+it('the gRPC origin answers with one message, 200 bytes with its prefix, and the status in trailers', () => {
   const { exchange, told } = exchangeWith(null)
   answerUnary(exchange)
   const [status, headers, body, trailers] = told as [number, string[], Buffer, string[]] // the order of the calls
@@ -31,7 +31,7 @@ it('answers with one message of gRPC, 200 bytes with its prefix, and the status 
   expect(body.readUInt32BE(1)).toBe(body.length - 5)
 })
 
-it('answers when the whole request is there, not before', () => {
+it('the gRPC origin answers when the whole request is there, not before', () => {
   let sink: BodySink | undefined
   const source: BodySource = {
     length: 200,

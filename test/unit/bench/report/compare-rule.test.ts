@@ -19,16 +19,16 @@ describe('judge', () => {
     expect(verdict(from(1, 6), from(100, 6))).toBe('different')
   })
 
-  it('holds intervals that touch for no difference', () => {
+  it('takes intervals that touch for no difference', () => {
     expect(verdict(from(1, 6), from(6, 6), 'less')).toBe('no difference shown')
     expect(verdict(from(1, 6), from(7, 6), 'less')).toBe('worse')
   })
 
-  it('lets a round go astray when the interval does', () => {
+  it('forgives an odd round where the interval does', () => {
     expect(verdict([...from(1, 9), 1000], from(100, 10), 'less')).toBe('worse')
   })
 
-  it('needs of few rounds that all lie apart, and that this is no luck: 2 in 70 for 4 and 4, 2 in 20 for 3 and 3', () => {
+  it('needs all of a few rounds to lie apart, with little chance of luck: 2 in 70 for 4 and 4, 2 in 20 for 3 and 3', () => {
     const apart = (n: number, m: number): boolean =>
       verdict(from(1, n), from(100, m), 'less') !== 'no difference shown'
     expect([apart(4, 4), apart(3, 5), apart(5, 5), apart(20, 2)]).toEqual([true, true, true, true])

@@ -50,7 +50,7 @@ describe('compareResults', () => {
     expect(figures?.[2]).toMatchObject({ a: { median: 1 }, b: { median: 1 }, ratio: 1 })
   })
 
-  it('lists what only one of them has, by the outermost part', () => {
+  it('lists what only one file has, by the outermost part', () => {
     const a = fileOf({ ours: rounds(1, { connections: 1 }), undici: rounds(1) })
     const b = fileOf({ ours: rounds(1), theirs: rounds(1) })
     expect(compareResults(a, b).onlyIn).toEqual({
@@ -71,7 +71,7 @@ describe('compareResults', () => {
     expect(compareResults(b, narrow).onlyIn.a).toEqual(['load / all cases / p50 ms'])
   })
 
-  it('knows from elsewhere which way is better when the files do not say', () => {
+  it('knows by itself in which direction a metric is better when the files do not say', () => {
     const plain = (file: ResultFile): ResultFile => ({
       ...file,
       results: file.results.map(result => ({
@@ -130,7 +130,7 @@ describe('formatComparison', () => {
     { startedAt: '2026-11-23T01:02:03.000Z', settings: { rounds: 7, seed: 2 } },
   )
 
-  it('lists what changed, counts the rest, and says what speaks against it and the rule', () => {
+  it('lists what changed, counts the rest, and shows the objections and the rule', () => {
     const { rule } = compareResults(a, b)
     expect(
       formatComparison(compareResults(a, b)),

@@ -32,7 +32,7 @@ describe('findingsOf', () => {
     })
   })
 
-  it('shows none when a round goes the other path and there are six', () => {
+  it('shows none when one of six rounds points the other way', () => {
     const finding = findingOf(scenario({ a: [10, 10, 10, 10, 10, 30], b: [20, 20, 20, 20, 20, 20] }))
     expect(finding?.next?.evidence).toEqual({ kind: 'crosses', pairs: 6 })
   })
@@ -46,7 +46,7 @@ describe('findingsOf', () => {
     expect(findingOf(scenario({ a: [1, 1], b: [2, 2] }, [RATE]))?.first.subject).toBe('b')
   })
 
-  it('has nobody behind a subject that is alone, and no pair where rounds lack a figure', () => {
+  it('names no runner-up for a subject that is alone, and no pair where rounds lack a figure', () => {
     expect(findingOf(scenario({ a: [1] }))?.next).toBeUndefined()
     expect(findingOf(scenario({ a: [1, Number.NaN], b: [Number.NaN, 2] }))?.next?.evidence).toEqual({
       kind: 'unpaired',
@@ -63,7 +63,7 @@ describe('findingsOf', () => {
 })
 
 describe('completeRatio', () => {
-  it('finds the interval that a file does not have in its rounds', () => {
+  it('computes from the rounds the interval that a file does not have', () => {
     const entry = scenario({ a: [1, 1, 1, 1, 1, 1], b: [2, 2, 2, 2, 2, 2] }).cases[0]!
     const stored = { subject: 'a', to: 'b', metric: 'ms', median: 0.5, min: 0.5, max: 0.5, pairs: 6 }
     expect(completeRatio(stored, entry).interval).toMatchObject({ low: 0.5, high: 0.5 })

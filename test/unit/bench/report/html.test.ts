@@ -32,7 +32,7 @@ function expectSound(page: string): readonly HtmlElement[] {
 }
 
 describe('renderHtml', () => {
-  it('has a chart for all that there is material of', () => {
+  it('has a chart for everything that has data', () => {
     const elements = expectSound(renderHtml(syntheticResultFile()))
     expect(charts(elements)).toEqual([
       'ratio',
@@ -46,7 +46,7 @@ describe('renderHtml', () => {
     ])
   })
 
-  it('may neither run a script nor ask for anything', () => {
+  it('contains no script and loads nothing', () => {
     const [policy] = named(parseStrictHtml(renderHtml(syntheticResultFile())), 'meta').filter(
       ({ attributes }) => attributes.has('http-equiv'),
     )
@@ -55,7 +55,7 @@ describe('renderHtml', () => {
     )
   })
 
-  it('says what was found, what was missed and what is missing, from the figures', () => {
+  it('says what was found, which aims were missed and what is missing, from the figures', () => {
     const summary = summaryOf(syntheticResultFile())
     expect(summary).toMatch(
       /p50 ms, least: h\d with 4\d\.\d, h\d with 4\d\.\d: no difference shown between these two/,
@@ -76,7 +76,7 @@ describe('renderHtml', () => {
     )
   })
 
-  it('begins with what was measured and what came of it, in words', () => {
+  it('begins with what was measured and the outcome, in words', () => {
     const file = syntheticResultFile({
       subjects: [
         { subject: 'slow', ms: 100 },
@@ -104,7 +104,7 @@ describe('renderHtml', () => {
     expect(summaryOf(syntheticResultFile())).not.toContain('Not measured')
   })
 
-  it('says of a case without a figure why, and has no table of it', () => {
+  it('says why a case has no figure, and has no table of it', () => {
     const file = syntheticResultFile()
     const [scenario] = file.results
     const [entry] = scenario?.cases ?? []
@@ -200,7 +200,7 @@ describe('renderHtml', () => {
     }
   })
 
-  it('shows nothing but the frame of a file without results', () => {
+  it('shows nothing but the frame for a file without results', () => {
     expect(charts(expectSound(renderHtml({ ...syntheticResultFile(), results: [] })))).toEqual([])
   })
 

@@ -7,7 +7,7 @@ describe('formatTable', () => {
     ['  of 5', '', '', '3..4'],
   ]
 
-  it('puts the first column to the left and figures to the right', () => {
+  it('aligns the first column to the left and figures to the right', () => {
     expect(formatTable(['who', 'x', 'y', 'long'], rows)).toBe(
       `who     x   y  long
 ------  -  --  ----
@@ -16,7 +16,7 @@ a       1  22   333
     )
   })
 
-  it('folds what is too wide, with the first column again and without rows of nothing', () => {
+  it('folds what is too wide, with the first column again and without empty rows', () => {
     expect(formatTable(['who', 'x', 'y', 'long'], rows, 14)).toBe(
       `who     x   y
 ------  -  --
@@ -29,13 +29,13 @@ a        333
     )
   })
 
-  it('has a column in each table, however narrow the line', () => {
+  it('keeps a column in each table, however narrow the line', () => {
     expect(formatTable(['who', 'x', 'y'], [['a', '1', '2']], 1).split('\n\n')).toHaveLength(2)
   })
 })
 
 describe('formatNumber', () => {
-  it('has three significant digits, whole numbers in full, and a dash for what is not reported', () => {
+  it('keeps three significant digits, prints whole numbers in full, and a dash for what is not reported', () => {
     expect([0.0123456, 1.005, 12.34, 123.4, 1234.5, 123_456].map(formatNumber)).toEqual([
       '0.0123',
       '1.00',

@@ -46,7 +46,7 @@ HTTP/3 / the same client over TCP  figure  HTTP/3  ratio          95 %
     )
   })
 
-  it('has beneath each median its interval, where rounds are enough for one', () => {
+  it('prints beneath each median its interval, where rounds are enough for one', () => {
     const result = scenarioOf(tableOf([1, 2, 3, 4, 5, 6, 7], [2, 4, 6, 8, 10, 12, 14]))
     expect(formatScenario(result)).toBe(`load: a load
 
@@ -64,7 +64,7 @@ subject / to   median          95 %    min    max  pairs  difference
 ours / theirs   0.50x  0.50x..0.50x  0.50x  0.50x      7        less`)
   })
 
-  it('has the least and the most of fewer rounds, and calls nothing shown', () => {
+  it('prints the least and the most of fewer rounds, and calls nothing shown', () => {
     const result = scenarioOf(tableOf([1, 2, 3, 4, 5], [1, 1, 1, 1, 1]))
     expect(formatScenario(result)).toBe(`load: a load
 
@@ -81,7 +81,7 @@ subject / to   median  95 %    min    max  pairs      difference
 ours / theirs   3.00x     -  1.00x  5.00x      5  too few rounds`)
   })
 
-  it('finds in the rounds the interval that a ratio was stored without', () => {
+  it('computes from the rounds the interval that a ratio was stored without', () => {
     const table = tableOf([1, 2, 3, 4, 5, 6], [2, 1, 6, 2, 10, 3])
     const ratios = table.ratios.map(({ subject, to, metric, median, min, max, pairs }) => ({
       subject,
@@ -128,7 +128,7 @@ What the figures do not show:
 })
 
 describe('formatFile', () => {
-  it('begins with when, how and on what it was measured, and what came of it', () => {
+  it('begins with when, how and on what it was measured, and the outcome', () => {
     const lines = formatFile(resultFileOf(tableOf([1], [1]))).split('\n')
     expect(lines.slice(0, 7)).toEqual([
       'measured 2026-11-22T17:34:21.154Z: load --rounds 7',
@@ -141,7 +141,7 @@ describe('formatFile', () => {
     ])
   })
 
-  it('has words in colors and lines of its width at a terminal, and neither elsewhere', () => {
+  it('uses colors and lines of its width at a terminal, and neither elsewhere', () => {
     const paint = (style: string, text: string): string => `<${style}>${text}</>`
     const aims = [{ subject: 'ours', metric: 'p50Ms', atMost: 0, measured: 1, met: false }]
     const file = resultFileOf({ ...tableOf([1], [1]), aims })
@@ -153,7 +153,7 @@ describe('formatFile', () => {
     expect(formatFile(file)).not.toContain('<')
   })
 
-  it('says why nothing was measured, and has no table then', () => {
+  it('says why nothing was measured, and prints no table then', () => {
     const nothing = summarizeCase('GET /', new Map(), 'p50Ms', () => [])
     const failed = summarizeCase(
       'GET /',

@@ -40,7 +40,7 @@ describe('verdictText', () => {
     expect(verdictText({ results: [scenarioOf({ h2: [20] })] })).toContain('nobody to compare it with')
   })
 
-  it('counts of several tables who was first in how many', () => {
+  it('counts over several tables who was first in how many', () => {
     const results = [scenarioOf({ h2: twice, h3: SIX }, { h2: SIX, h3: twice }, { h2: SIX, h3: SIX })]
     expect(verdictText({ results })).toBe('In 3 tables: h3 first in 1, h2 in 1; no difference shown in 1.')
   })

@@ -100,7 +100,7 @@ describe('Histogram', () => {
     expect(of([0, 0]).quantile(0.5)).toBe(0)
   })
 
-  it('counts what is longer than an hour as an hour, and tells', () => {
+  it('counts what is longer than an hour as an hour, and says so', () => {
     const histogram = of([1, 3_600_000, 3_600_001, Number.POSITIVE_INFINITY])
     expect(histogram.quantile(1)).toBe(MAX_RECORDED_US / 1000)
     expect([histogram.count, histogram.aboveMaximum]).toEqual([4, 2])
@@ -109,11 +109,11 @@ describe('Histogram', () => {
     expect(of([1]).toRecord()).not.toHaveProperty('aboveMaximum')
   })
 
-  it('refuses what is no duration', () => {
+  it('refuses a value that is no duration', () => {
     for (const ms of [-0.001, Number.NaN]) expect(() => of([ms])).toThrow(RangeError)
   })
 
-  it('has nothing to report of nothing', () => {
+  it('reports nothing while it is empty', () => {
     const histogram = new Histogram()
     histogram.add(new Histogram().toRecord())
     expect([

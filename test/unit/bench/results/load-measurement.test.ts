@@ -54,7 +54,7 @@ describe('loadMeasurement', () => {
     expect(new Set(LOAD_METRICS.map(({ title }) => title)).size).toBe(LOAD_METRICS.length)
   })
 
-  it('leaves out percentiles for which there are too few requests to be more than the longest one', () => {
+  it('leaves out percentiles for which there are too few requests to differ from the longest one', () => {
     const told = (count: number): string[] => {
       const keys = Object.keys(loadMeasurement(roundOf(upTo(count))))
       return ['p50Ms', 'p90Ms', 'p99Ms', 'p999Ms'].filter(key => keys.includes(key))
@@ -62,13 +62,13 @@ describe('loadMeasurement', () => {
     expect([1, 9, 10, 99, 100, 999, 1000].map(count => told(count).length)).toEqual([1, 1, 2, 2, 3, 3, 4])
   })
 
-  it('costs and rates are by requests that did not fail, and what failed completes nothing', () => {
+  it('divides costs and rates by requests that did not fail, and counts no failed one as completed', () => {
     const failing = roundOf([10, 10], { requests: 4, failures: 2, wallMs: 1000, cpuMs: 8 })
     expect(loadMeasurement(failing)).toMatchObject({ requestsPerSecond: 2, cpuMsPerRequest: 4, failures: 2 })
     expect(loadMeasurement(failing)).not.toHaveProperty('wallMs')
   })
 
-  it('has no figure for a round in which all failed but their number', () => {
+  it('has no figure but the number of failures for a round in which all failed', () => {
     const none = roundOf([], { requests: 3, failures: 3, wallMs: 5, cpuMs: 1 })
     expect(loadMeasurement(none)).toEqual({
       requestsPerSecond: 0,
@@ -81,7 +81,7 @@ describe('loadMeasurement', () => {
     })
   })
 
-  it('has no time of completion for a load that its time ended', () => {
+  it('has no time of completion for a load that was ended by its time', () => {
     const timed = roundOf(upTo(5), {}, { measure: { requests: 1_000_000, seconds: 1 } })
     expect(loadMeasurement(timed)).not.toHaveProperty('wallMs')
   })
@@ -105,7 +105,7 @@ describe('loadMeasurement', () => {
     })
   })
 
-  it('is late only where requests are due at their times', () => {
+  it('reports lateness only where requests are due at their times', () => {
     const late = { mostWaiting: 7, longestMs: 120 }
     expect(loadMeasurement(roundOf([1], { late }))).not.toHaveProperty('lateMs')
     const open = { kind: 'open', perSecond: 10, spacing: 'even', maxInFlight: 5 } as const

@@ -18,14 +18,14 @@ describe('mean and quantile', () => {
 })
 
 describe('estimateMean', () => {
-  it('has the interval of Student', () => {
+  it('uses the interval of Student', () => {
     // Standard deviation 1, so that the error of the mean is 1/sqrt(3); t for 2 degrees of freedom is 4.3.
     const { value, plusMinus } = estimateMean([1, 2, 3])
     expect(value).toBe(2)
     expect(plusMinus).toBeCloseTo(4.3 / Math.sqrt(3), 6)
   })
 
-  it('is sure of nothing after a single value, and of everything when all are the same', () => {
+  it('has an infinite margin for a single value, and none when all are the same', () => {
     expect(estimateMean([5])).toEqual({ value: 5, plusMinus: Number.POSITIVE_INFINITY })
     expect(estimateMean([5, 5, 5])).toEqual({ value: 5, plusMinus: 0 })
   })
@@ -46,7 +46,7 @@ describe('estimateRatio', () => {
     expect(plusMinus).toBeCloseTo(4.3 * 0.1 * Math.hypot(relative, relative), 9)
   })
 
-  it('holds the truth about 95 times in 100', () => {
+  it('contains the true ratio about 95 times in 100', () => {
     // Sums of four even draws are nearly normal; the draws are the same ones in every run (a Weyl sequence).
     let state = 0.5
     const draw = (): number => {

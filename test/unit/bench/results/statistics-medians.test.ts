@@ -11,7 +11,7 @@ import {
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 
 describe('estimateMedian', () => {
-  it('has the order statistics that tables of the sign test give', () => {
+  it('uses the order statistics that tables of the sign test give', () => {
     // Ranks and coverage as in Hollander & Wolfe, Nonparametric Statistical Methods: 2 and 9 of 10, 4 and 12
     // of 15, 6 and 15 of 20.
     const intervals = [6, 10, 15, 20].map(count => estimateMedian(upTo(count))?.interval)
@@ -25,7 +25,7 @@ describe('estimateMedian', () => {
     for (const [i, coverage] of coverages.entries()) expect(intervals[i]?.coverage).toBeCloseTo(coverage, 6)
   })
 
-  it('has none for fewer rounds than the stated number: the least and the most of five hold the median 93.75 times in 100', () => {
+  it('has no interval for fewer rounds than the stated number: the least and the most of five hold the median 93.75 times in 100', () => {
     expect(estimateMedian(upTo(MIN_ROUNDS_FOR_INTERVAL - 1))).toEqual({
       median: 3,
       min: 1,
@@ -35,7 +35,7 @@ describe('estimateMedian', () => {
     expect(estimateMedian(upTo(MIN_ROUNDS_FOR_INTERVAL))?.interval).toBeDefined()
   })
 
-  it('works for more rounds than 2^-n can be written for', () => {
+  it('handles more rounds than 2^-n can be written for', () => {
     const interval = estimateMedian(upTo(5000))?.interval
     // The normal approximation: 2,500 give or take 1.96 x sqrt(5000) / 2.
     expect(interval?.low).toBeGreaterThan(2425)
@@ -43,7 +43,7 @@ describe('estimateMedian', () => {
     expect(interval?.coverage).toBeCloseTo(CONFIDENCE, 2)
   })
 
-  it('leaves out rounds without a figure, and is nothing without any', () => {
+  it('leaves out rounds without a figure, and is undefined without any', () => {
     expect(estimateMedian([undefined, 2, Number.NaN, Number.POSITIVE_INFINITY])).toEqual({
       median: 2,
       min: 2,
@@ -53,7 +53,7 @@ describe('estimateMedian', () => {
     expect(estimateMedian([undefined, Number.NaN])).toBeUndefined()
   })
 
-  it('holds the true median as often as it says, whatever the distribution', () => {
+  it('contains the true median as often as it says, whatever the distribution', () => {
     const random = seededRandom(1)
     let held = 0
     let coverage = 0
@@ -109,7 +109,7 @@ describe('isShown', () => {
     expect(ratio([2, 2, 2, 2, 2])).toBe(false)
   })
 
-  it('forgives a single odd round once there are enough', () => {
+  it('tolerates a single odd round once there are enough', () => {
     expect(ratio([0.5, 1.2, 1.3, 1.1, 1.2, 1.4, 1.2, 1.3, 1.1])).toBe(true)
   })
 })

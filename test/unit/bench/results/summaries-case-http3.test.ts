@@ -24,24 +24,24 @@ const outcomes = (h3: readonly Measurement[], h2: readonly Measurement[]): strin
   ).map(({ subject, to, metric, outcome }) => `${subject} / ${to}, ${metric}: ${outcome}`)
 
 describe('judgeHttp3', () => {
-  it('lets the lesser win where less is better', () => {
+  it('lets the smaller figure win where less is better', () => {
     expect(outcomes(rounds('p50Ms', 0.5), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: wins'])
     expect(outcomes(rounds('p50Ms', 2), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: loses'])
   })
 
-  it('lets the greater win where more is better', () => {
+  it('lets the greater figure win where more is better', () => {
     const rates = (factor: number) => rounds('requestsPerSecond', factor)
     expect(outcomes(rates(2), rates(1))).toEqual(['h3 / h2, requestsPerSecond: wins'])
     expect(outcomes(rates(0.5), rates(1))).toEqual(['h3 / h2, requestsPerSecond: loses'])
   })
 
-  it('calls even what differs by less than two hundredths', () => {
+  it('calls a difference below two hundredths a tie', () => {
     expect(outcomes(rounds('p50Ms', 1.019), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: even'])
     expect(outcomes(rounds('p50Ms', 1.021), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: loses'])
     expect(outcomes(rounds('p50Ms', 0.979), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: wins'])
   })
 
-  it('says nothing where the rounds do not: on both sides of 1, or too few', () => {
+  it('decides nothing where the rounds do not: on both sides of 1, or too few', () => {
     const swaying = SEVEN.map((value, i) => ({ p50Ms: value * (i % 2 === 0 ? 2 : 0.5) }))
     expect(outcomes(swaying, rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: not-shown'])
     const few = (factor: number) => rounds('p50Ms', factor).slice(0, 5)
@@ -55,7 +55,7 @@ describe('judgeHttp3', () => {
     expect(outcomes(rounds('p50Ms', 2), failing(1))).toEqual(['h3 / h2, p50Ms: not-shown'])
   })
 
-  it('leaves out figures that are not better one way, or that one of them does not have', () => {
+  it('leaves out figures that have no better direction, or that one of them does not have', () => {
     expect(outcomes(rounds('connections', 1), rounds('connections', 2))).toEqual([])
     expect(outcomes(rounds('p50Ms', 1), rounds('requestsPerSecond', 1))).toEqual([])
     expect(

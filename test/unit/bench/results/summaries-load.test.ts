@@ -59,7 +59,7 @@ describe('summarizeLoad', () => {
     expect(even?.objects?.[0]?.label).toBe('fast')
   })
 
-  it('has no detail where nothing came', () => {
+  it('has no detail where no answer came', () => {
     const result = summarizeLoad(
       new Map([['h1', [roundOf([], { requests: 1, failures: 1, ...labelled('x') })]]]),
       options,
@@ -67,7 +67,7 @@ describe('summarizeLoad', () => {
     expect(result.subjects[0]?.detail).toEqual({})
   })
 
-  it('notes what failed, what was cut short, who carried and what was too long', () => {
+  it('notes failures, what was cut short, the protocols that carried it and what was too long', () => {
     const rounds = [
       roundOf([1], {
         requests: 3,
@@ -94,7 +94,7 @@ describe('summarizeLoad', () => {
 })
 
 describe('loadMetricsOf', () => {
-  it('has the columns that somebody can fill, in their order', () => {
+  it('returns the columns that some subject can fill, in their order', () => {
     const plain = summarizeLoad(new Map([['h1', [roundOf([1])]]]), options)
     const knowing = summarizeLoad(new Map([['h2', [roundOf([1], { usable: 1 })]]]), options)
     const keys = loadMetricsOf([plain]).map(({ key }) => key)

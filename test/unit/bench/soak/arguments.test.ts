@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseSoakArguments } from '../../../../bench/soak/arguments.ts'
 
 describe('parseSoakArguments', () => {
-  it('runs for ten minutes, through the connector alone', () => {
+  it('runs for ten minutes through the connector alone by default', () => {
     const usual = { seconds: 600, requests: 0, seed: 1, peers: [], keep: undefined, leastRequests: 0 }
     expect(parseSoakArguments([])).toEqual(usual)
   })
@@ -45,7 +45,7 @@ describe('parseSoakArguments', () => {
     expect(() => parseSoakArguments(args)).toThrow(message)
   })
 
-  it('takes a whole day', () => {
+  it('accepts a whole day', () => {
     expect(parseSoakArguments(['--minutes', '1440'])).toMatchObject({ seconds: 86_400 })
   })
 })

@@ -49,19 +49,19 @@ describe('judgeFailures', () => {
     expect(verdicts([failed({ origin: 'closing' })])).toEqual([['failed GET', 1, 1]])
   })
 
-  it('allows no request with a body to fail where the origin closes nothing without a word', () => {
+  it('allows no request with a body to fail where the origin never closes without notice', () => {
     expect(verdicts([failed({ method: 'POST' }), failed({ method: 'PUT' })])).toEqual([
       ['failed write', 2, 2],
     ])
   })
 
-  it('allows an origin that closes its share of requests with a body, and three of chance', () => {
+  it('allows an origin that closes its share of requests with a body, and three more by chance', () => {
     const lost = Array.from({ length: 6 }, () => failed({ origin: 'short-keepalive', method: 'POST' }))
     expect(verdicts(lost, evidence({ writes: 1_000 }))).toEqual([['lost write', 6, 1]]) // 2 of 200, and 3
     expect(verdicts(lost, evidence({ writes: 1_500 }))).toEqual([['lost write', 6, 0]])
   })
 
-  it('takes a spoiled answer for what it is only where the origin wrote it down, and the client was notified', () => {
+  it('recognizes an answer that the origin spoiled on purpose only where the origin logged it and an answer came', () => {
     const known = evidence({ faults: [['a-1', 'truncated']] })
     expect(verdicts([failed()], known)).toEqual([['spoiled answer', 1, 0]])
     expect(verdicts([failed({ kind: 'truncated', status: 0 })], known)).toEqual([['spoiled answer', 1, 0]])

@@ -12,7 +12,7 @@ const SLOW = {
   outcome: 'answered',
 } as const
 
-it('says where the time of a slow request went, with its tries and connects', () => {
+it('the text of a slow request says where its time went, with its tries and connects', () => {
   const text = slowRequestText(SLOW, {
     time: '2026-01-01T00:00:12.050Z',
     protocol: 'http/1.1',
@@ -52,7 +52,7 @@ it('says where the time of a slow request went, with its tries and connects', ()
   ])
 })
 
-it('says that the connector was quick where it has no line', () => {
+it('the text of a slow request says that the connector was quick where it has no line', () => {
   expect(slowRequestText(SLOW, undefined).at(-1)).toContain(
     '2 ms until it left the client on a new connection, not slow within the connector',
   )

@@ -4,7 +4,7 @@ import { parseOriginLog, readConnectorLog } from '../../../../bench/soak/soak-lo
 import { accountForPosts } from '../../../../bench/soak/soak-subject.ts'
 
 describe('parseOriginLog', () => {
-  it('counts what was processed and keeps what was done to answers', () => {
+  it('counts the requests that were processed, and keeps the fault of each that was spoiled on purpose', () => {
     const { processed, faults } = parseOriginLog('P a-1\nP a-2\nP a-1\nF a-3 reset\nF a-4\n\n')
     expect(processed).toEqual(
       new Map([
@@ -57,7 +57,7 @@ describe('readConnectorLog', () => {
   })
 })
 
-describe('payload', () => {
+describe('the payload of a request', () => {
   it('is the same for the same id, as long as it is asked for, and another one for another id', () => {
     expect(payload('a-1', 1_000)).toEqual(payload('a-1', 1_000))
     expect(payload('a-1', 1_048_576)).toHaveLength(1_048_576)

@@ -29,7 +29,7 @@ describe('an origin that is not on this machine', () => {
     expect(err).toContain('--yes')
   })
 
-  it('gets no more when whoever sits there says no', async () => {
+  it('gets no more when the user at the terminal says no', async () => {
     const { exitCode, err } = await bench(['--concurrency', '4', far], { confirms: false })
     expect(exitCode).toBe(2)
     expect(err).toContain('any number of requests/s (limit 20)')
@@ -46,7 +46,7 @@ describe('an origin that is not on this machine', () => {
       expect(impolite(impositionOf(await planOf(url, values, false)))).toEqual([])
   })
 
-  it('gives nobody more connections than the limit, unless somebody said yes', async () => {
+  it('gives nobody more connections than the limit, unless the user agreed', async () => {
     const connections = async (values: PlanValues) =>
       (await planOf(url, values, false)).subjects.map(subject => subject.connections)
     const values = { protocols: 'http/1.1,h2,h2x2,auto', with: 'undici' }
@@ -55,7 +55,7 @@ describe('an origin that is not on this machine', () => {
   })
 })
 
-describe('bad usage', () => {
+describe('the usage of bench', () => {
   it.each([
     [[], 'exactly one URL'],
     [[URL_TEXT, URL_TEXT], 'exactly one URL'],
@@ -93,15 +93,15 @@ describe('bad usage', () => {
     [['--compare', 'a.json'], 'two result files'],
     [['--compare', '/nowhere/a.json', '/nowhere/b.json'], '/nowhere/a.json'],
     [['--protocol', 'h2', 'https://127.0.0.1/'], 'did you mean --protocols'],
-  ])('%o', async (args, complaint) => {
+  ])('is refused with exit code 2: %o', async (args, complaint) => {
     const { exitCode, err } = await bench(args)
     expect(exitCode).toBe(2)
     expect(err).toContain(complaint)
   })
 })
 
-describe('what the options come to', () => {
-  it('here: a closed loop, and four subjects', async () => {
+describe('the options of bench', () => {
+  it('are by default, on this machine, a closed loop and four subjects', async () => {
     const plan = await planOf(url, {}, true)
     expect(plan).toMatchObject({
       arrival: { kind: 'closed', concurrency: 8 },
@@ -114,24 +114,24 @@ describe('what the options come to', () => {
     expect(plan.subjects.map(({ name }) => name)).toEqual(['http/1.1x6', 'h2', 'h3', 'auto'])
   })
 
-  it('in cleartext HTTP/1.1 alone', async () => {
+  it('compare HTTP/1.1 alone in cleartext', async () => {
     const { subjects } = await planOf(new URL('http://origin.example/'), {}, true)
     expect(subjects.map(({ name }) => name)).toEqual(['http/1.1x6'])
   })
 
-  it('a rate is an open loop, and --concurrency how many may be under way', async () => {
+  it('make an open loop of a rate, and bound by --concurrency how many may be under way', async () => {
     const { arrival } = await planOf(url, { rate: '50', concurrency: '7' }, true)
     expect(arrival).toEqual({ kind: 'open', perSecond: 50, spacing: 'poisson', maxInFlight: 7 })
   })
 
-  it('a burst is so many at once, with a pause or without', async () => {
+  it('make a burst of so many requests at once, with a pause or without', async () => {
     const arrival = async (values: PlanValues) => (await planOf(url, values, true)).arrival
     expect(await arrival({ burst: '20' })).toEqual({ kind: 'bursts', requests: 20, pauseMs: 0 })
     const paused = { kind: 'bursts', requests: 20, pauseMs: 500 }
     expect(await arrival({ burst: '20', 'pause-ms': '500' })).toEqual(paused)
   })
 
-  it('early data is resumed, and resumed is cold, one at a time', async () => {
+  it('imply resumption by early data, and cold requests one at a time by resumption', async () => {
     expect(await planOf(url, { 'early-data': true }, true)).toMatchObject({
       isEarly: true,
       isResumed: true,
@@ -141,7 +141,7 @@ describe('what the options come to', () => {
     expect(await planOf(url, { resumed: true }, true)).toMatchObject({ isEarly: false, isCold: true })
   })
 
-  it('resumed is one at a time elsewhere too, unless there is a rate', async () => {
+  it('imply one request at a time by resumption elsewhere too, unless there is a rate', async () => {
     const resumed = await planOf(url, { resumed: true }, false)
     expect(resumed.arrival).toEqual({ kind: 'closed', concurrency: 1 })
     expect(impolite(impositionOf(resumed))).toEqual([])
@@ -149,18 +149,18 @@ describe('what the options come to', () => {
     expect(arrival).toMatchObject({ kind: 'open', perSecond: 5 })
   })
 
-  it('a body makes a POST', async () => {
+  it('make a POST of a request with a body', async () => {
     const { request } = await planOf(url, { data: 'ab', header: ['X-A: b'] }, true)
     expect(request).toMatchObject({ method: 'POST', headers: ['x-a', 'b'], body: Buffer.from('ab') })
   })
 
-  it('no fragment', () => {
+  it('drop the fragment of the URL', () => {
     expect(urlOption('https://a.example/x#y').href).toBe('https://a.example/x')
   })
 })
 
-describe('an impaired way', () => {
-  it('does the same in both directions', () => {
+describe('an impaired path of bench', () => {
+  it('has the same impairments in both directions', () => {
     const conditions = {
       delayMs: 20,
       jitterMs: 5,
@@ -194,13 +194,13 @@ describe('an impaired way', () => {
     [{ 'burst-loss': '1%,2%,3%,4%' }],
     [{ 'rate-limit': '0' }],
     [{ 'rate-limit': '10MB' }],
-  ])('is not %o', values => {
+  ])('is refused with %o', values => {
     expect(() => conditionsOption(values)).toThrow(Object.keys(values)[0])
   })
 })
 
-describe('a result file', () => {
-  it('has no values of header fields, and no body', async () => {
+describe('a result file of bench', () => {
+  it('contains no values of header fields, and no body', async () => {
     const args = ['--header', 'Authorization: secret', '--header=x-key: secret', '--data', 'secret', URL_TEXT]
     expect(publicArguments(args)).toEqual([
       '--header',

@@ -51,7 +51,7 @@ describe('get over connections that move', () => {
     expect(await run([], [])).not.toContain('migration')
   })
 
-  it('has them in the summary of --json, the last hundred', async () => {
+  it('lists the last hundred in the summary of --json', async () => {
     const [, summary] = lines(await run(['--json'], [migrationReport(), stuck]))
     expect(summary).toMatchObject({
       summary: {

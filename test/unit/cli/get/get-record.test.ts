@@ -4,7 +4,7 @@ import { PHASES, phasesOf, roundedPhases } from '../../../../src/cli/get/get-rec
 const timings = { queueMs: 60, dnsMs: 10, connectMs: 20, tlsMs: 30, ttfbMs: 25, totalMs: 100 }
 
 describe('the phases of an exchange', () => {
-  it('follow each other: what connecting took is no part of the queue', () => {
+  it('follow each other, and the time of connecting is no part of the queue', () => {
     expect(phasesOf(timings, 100, 15)).toEqual({
       queue: 0,
       dns: 10,
@@ -16,7 +16,7 @@ describe('the phases of an exchange', () => {
     expect(phasesOf(timings, 130, 15)).toMatchObject({ queue: 30 })
   })
 
-  it('count of a connection that was under way only what was waited for, its last steps', () => {
+  it('count only the wait for a connection that was under way, its last steps', () => {
     expect(phasesOf({ ...timings, queueMs: 35 }, 75, 15)).toEqual({
       queue: 0,
       dns: 0,

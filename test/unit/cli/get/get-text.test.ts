@@ -7,7 +7,7 @@ import { fakeIo, INFO, response } from '../fake-io.ts'
 
 const URL_A = 'https://a.example/x'
 
-describe('get for people', () => {
+describe('the human-readable output of get', () => {
   it('shows one request in full', async () => {
     const { io, out } = fakeIo()
     expect(await main(['get', URL_A], io)).toBe(0)
@@ -36,7 +36,7 @@ describe('get for people', () => {
     expect(shown.reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(920.3, 5)
   })
 
-  it('shows each attempt with its reason, and the error of one that failed', async () => {
+  it('shows each attempt with its reason, and the error of each that failed', async () => {
     const attempts: ExchangeInfo['attempts'] = [
       {
         protocol: 'h3',
@@ -86,7 +86,7 @@ describe('get for people', () => {
     ).toEqual(expected.map(line => `  ${line}`))
   })
 
-  it('shows what became of Fast Open and early data, and why it fell back', async () => {
+  it('shows what became of Fast Open and early data, and why they fell back', async () => {
     const infos: ExchangeInfo[] = [
       { ...INFO, tfo: 'fallback', tfoBecause: 'the kernel had no cookie yet' },
       { ...INFO, tfo: 'used', resumed: true, earlyData: 'accepted' },
@@ -147,7 +147,7 @@ describe('get for people', () => {
     expect(out()).toContain('100, 1 failed')
   })
 
-  it('names the URL of each of several: behind its figures, and beneath them where a terminal has no place there', async () => {
+  it('names the URL of each of several: behind its figures, or beneath them where a terminal has no room there', async () => {
     const urls = [URL_A, 'https://b.example/a/path/that/is/long']
     const piped = fakeIo()
     expect(await main(['get', ...urls], piped.io)).toBe(0)

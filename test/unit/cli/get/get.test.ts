@@ -88,7 +88,7 @@ describe('get --json', () => {
     expect(summary).toMatchObject({ summary: { requests: 1, failed: 1, newConnections: 0, byProtocol: {} } })
   })
 
-  it('has no hash for a body that broke off, but says how much came', async () => {
+  it('prints no hash for a body that broke off, but says how much came', async () => {
     const onRequest = async () => {
       const broken = response([])
       async function* chunks() {
@@ -113,7 +113,7 @@ describe('get --json', () => {
     expect(await main(['get', '--json', URL_A], io)).toBe(0)
   })
 
-  it('prints in order of completion, with so many at once and no more', async () => {
+  it('prints in order of completion, and has so many requests under way and no more', async () => {
     let open = 0
     let most = 0
     let overtaken = () => {}
@@ -198,7 +198,7 @@ describe('the options of get', () => {
     })
   })
 
-  it('say what the choice goes by, whom to ask for HTTPS records, and where to keep what was learned', async () => {
+  it('set what the choice goes by, whom to ask for HTTPS records, and where to keep what was learned', async () => {
     const { io, transports } = fakeIo()
     const servers = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::35', '[2001:db8::35]:5353']
     const args = servers.flatMap(server => ['--dns-server', server])
@@ -214,7 +214,7 @@ describe('the options of get', () => {
     expect(plain.transports[0]?.defaults).not.toHaveProperty('select')
   })
 
-  it('turn on Fast Open, early data over any protocol, and groups of TLS, and leave them off else', async () => {
+  it('turn on Fast Open, early data over any protocol, and groups of TLS, and leave them off by default', async () => {
     const { cert } = await createCertificateAuthority()
     const ca = join(directory, 'groups-ca.pem')
     writeFileSync(ca, cert)
@@ -233,13 +233,13 @@ describe('the options of get', () => {
     expect(plain.requests[0]?.options).toMatchObject({ earlyData: false })
   })
 
-  it('say whom to trust', async () => {
+  it('set whom to trust', async () => {
     const { io, transports } = fakeIo()
     expect(await main(['get', '--trusted', URL_A], io)).toBe(0)
     expect(transports[0]?.defaults).toEqual({ trusted: true })
   })
 
-  it('write a trace of what the transport tells', async () => {
+  it('write a trace of the events of the transport', async () => {
     const traces = join(directory, 'traces')
     const { io, err } = fakeIo()
     expect(await main(['get', '--qlog', traces, '-n', '2', URL_A], io)).toBe(0)
@@ -277,7 +277,7 @@ describe('the options of get', () => {
     expect(lines(out())[0]).toMatchObject({ bytes: 5, sha256: sha256('hello') })
   })
 
-  it('show the head of each response, and the body where it is text', async () => {
+  it('print the head of each response, and the body where it is text', async () => {
     const headers = { 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=\x1b[2J'] }
     const answers = [Buffer.from('two\tlines\nand \x07 a bell'), Buffer.from([0xff, 0xfe, 0])]
     const onRequest = async (_url: string, _options: unknown, index: number) =>
@@ -289,14 +289,14 @@ describe('the options of get', () => {
     expect(out()).toContain(`${head}(3 bytes that are no text: --output FILE keeps them)\n`)
   })
 
-  it('show so much of a long body and say how much there is', async () => {
+  it('print so much of a long body and say how much there is', async () => {
     const { io, out } = fakeIo({ onRequest: async () => response([Buffer.alloc(70_000, 'x')]) })
     expect(await main(['get', '--body', URL_A], io)).toBe(0)
     expect(out().match(/x+/)?.[0]).toHaveLength(65_536)
     expect(out()).toContain('(and 4464 bytes more: --output FILE keeps all)')
   })
 
-  it('ask for heads alone', async () => {
+  it('send HEAD requests', async () => {
     const { io, out, requests } = fakeIo({ onRequest: async () => response([], { headers: { a: 'b' } }) })
     expect(await main(['get', '-I', URL_A], io)).toBe(0)
     expect(requests[0]?.options).toMatchObject({ method: 'HEAD' })
@@ -306,7 +306,7 @@ describe('the options of get', () => {
     expect(lines(json.out())[0]).toMatchObject({ headers: { a: 'b' } })
   })
 
-  it('write the body to standard output, and what else there is to say to standard error', async () => {
+  it('write the body to standard output, and everything else to standard error', async () => {
     const { io, out, err } = fakeIo()
     expect(await main(['get', '--output', '-', URL_A], io)).toBe(0)
     expect(out()).toBe('hello')
@@ -324,7 +324,7 @@ describe('the options of get', () => {
     expect(strict.err().match(/--ca FILE .* --insecure/g), 'once').toHaveLength(1)
   })
 
-  it('rehearse with what they say, before the first request', async () => {
+  it('set what is rehearsed before the first request', async () => {
     const { io, rehearsals } = fakeIo()
     expect(await main(['get', '--protocol', 'h3', URL_A], io)).toBe(0)
     expect(rehearsals).toEqual([{ kind: 'request', isSecure: true, defaults: { protocols: ['h3'] } }])

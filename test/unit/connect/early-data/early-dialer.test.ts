@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(`EarlyDialer (${missing ?? 'OpenSSL'})`, 
     ['by TLS 1.2', { tls: { maxVersion: 'TLSv1.2' } }, ticket()],
     ['with options that OpenSSL cannot use', { tls: { cert: 'no certificate', key: 'no key' } }, ticket()],
     ['with bytes that are no session', {}, { ...ticket(), session: Buffer.from('nonsense') }],
-  ])('has none %s', (_, overrides, taken) => {
+  ])('reports no early data %s', (_, overrides, taken) => {
     expect(new EarlyDialer().facts(request(overrides), taken)).toBeUndefined()
   })
 
@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)(`EarlyDialer (${missing ?? 'OpenSSL'})`, 
     expect(new EarlyDialer().facts(request(), withoutAlpn())?.maxEarlyDataBytes).toBe(16_384)
   })
 
-  it('asks whether a request wants it only of a ticket that could', () => {
+  it('asks whether a request wants early data only where the ticket allows it', () => {
     let asked = 0
     const wantsEarlyData = (): boolean => {
       asked++
@@ -92,7 +92,7 @@ describe.skipIf(missing !== undefined)(`EarlyDialer (${missing ?? 'OpenSSL'})`, 
     expect(asked).toBe(0)
   })
 
-  it('goes on with other options when those of one origin are of no use', () => {
+  it('serves other options when those of one origin are of no use', () => {
     const dialer = new EarlyDialer()
     const broken: TlsOptions = { cert: 'no certificate', key: 'no key' }
     expect(dialer.facts(request({ tls: broken }), ticket())).toBeUndefined()

@@ -81,13 +81,13 @@ describe('EarlyHandshakeWatch', () => {
     ['rejected', false, 'full', 'rejected'],
     ['none', true, 'resumed', 'unused'],
     ['none', false, 'full', 'unused'],
-  ] as const)('says of early data %s, resumed %s: %s, %s', (earlyData, isResumed, kind, outcome) => {
+  ] as const)('reports for early data %s, resumed %s: %s, %s', (earlyData, isResumed, kind, outcome) => {
     start()
     complete({ earlyData, isResumed })
     expect([handshake.kind, handshake.earlyData, watch.outcome]).toEqual([kind, earlyData, outcome])
   })
 
-  it('calls nobody whose handshake failed, and says so once', async () => {
+  it('calls nobody whose handshake failed, and reports the failure once', async () => {
     start()
     watch.onOpen(() => log.push('open'))
     socket.destroy()
@@ -96,7 +96,7 @@ describe('EarlyHandshakeWatch', () => {
     expect(log).toEqual(['given up'])
   })
 
-  it('knows an end that nobody wanted: by its error, or by the tickets that went with it', async () => {
+  it('recognizes an end that nobody wanted: by its error, or by the tickets that went with it', async () => {
     start()
     socket.destroy(Object.assign(new Error('no'), { code: 'ECONNRESET' }))
     await turns()
@@ -111,7 +111,7 @@ describe('EarlyHandshakeWatch', () => {
     expect(log).toEqual(['purge', 'failed undefined'])
   })
 
-  it('says nothing of a connection that ends later', async () => {
+  it('reports nothing of a connection that ends later', async () => {
     start()
     complete()
     socket.destroy()
@@ -119,7 +119,7 @@ describe('EarlyHandshakeWatch', () => {
     expect(log).toEqual(['complete true early_data'])
   })
 
-  it('calls those who ask within a call no more, since they find it open', () => {
+  it('does not call those who ask within a call, since they find it open', () => {
     start()
     watch.onOpen(() => watch.onOpen(() => log.push('inner')))
     complete()
@@ -151,7 +151,7 @@ describe('EarlyHandshakeWatch', () => {
   it.each([
     ['that has left', () => UNDER_WAY],
     ['of which the kernel says nothing', () => undefined],
-  ])('leaves one alone %s', async (_, readInfo) => {
+  ])('leaves a connection alone %s', async (_, readInfo) => {
     start(readInfo)
     early.phase = 'handshaking'
     await turns(12)

@@ -35,7 +35,7 @@ describe('the breaker of Fast Open', () => {
     expect(book.take(A, MINUTE - 1).use).toBe(false)
   })
 
-  it('counts only what was not taken in a row', () => {
+  it('counts only times in a row at which its data was not taken', () => {
     const book = bookAfter('not-taken', 'not-taken')
     expect(book.take(A, 0)).toEqual({ use: true, because: 'its data was not taken 2 of 3 times' })
     book.onOutcome(A, 'used', 0)
@@ -44,7 +44,7 @@ describe('the breaker of Fast Open', () => {
     expect(book.take(A, 0).use).toBe(true)
   })
 
-  it('takes the lack of a cookie for nothing', () => {
+  it('ignores the lack of a cookie', () => {
     const book = bookAfter('no-cookie', 'no-cookie', 'no-cookie', 'no-cookie')
     expect([book.take(A, 0).use, book.size]).toEqual([true, 0])
     expect(bookAfter('not-taken', 'not-taken', 'no-cookie', 'not-taken').take(A, 0).use).toBe(false)
@@ -70,7 +70,7 @@ describe('the breaker of Fast Open', () => {
       expect(book.take(A, MINUTE).because).toContain('another 60 s after 1 failure')
     })
 
-    it('gives a trial up of which nothing is heard', () => {
+    it('gives a trial up that never reports', () => {
       const book = bookAfter('stuck')
       book.take(A, MINUTE)
       expect(book.take(A, MINUTE + 30 * SECOND - 1).use).toBe(false)
@@ -100,7 +100,7 @@ describe('the breaker of Fast Open', () => {
     })
   })
 
-  it('does not count what began before it was left alone, but is notified when that worked', () => {
+  it('does not count what began before it was left alone, but is notified when that succeeded', () => {
     const book = bookAfter('stuck', 'stuck', 'syn-resent')
     expect(book.take(A, 0).because).toContain('another 60 s after 1 failure: nothing came')
     book.onOutcome(A, 'used', 0)

@@ -18,7 +18,7 @@ describe('fastOpenReport', () => {
     ['syn-resent', 'the SYN with data was lost, or something on the way drops it: it was sent again without'],
     ['stuck', 'nothing came until the connect was made without it'],
     [undefined, 'the kernel did not use it'],
-  ])('says of %s: %s', (outcome, because) => {
+  ])('explains %s: %s', (outcome, because) => {
     expect(fastOpenReport(outcome, FACTS)).toEqual({ outcome: 'fallback', because, isSpared: false })
   })
 
@@ -51,7 +51,7 @@ describe('fastOpenReport', () => {
     })
   })
 
-  it('spares something only where it was used, and always has a reason', () => {
+  it('counts a round trip as saved only where it was used, and always has a reason', () => {
     const facts: fc.Arbitrary<SynFacts> = fc.record({
       firstFlightBytes: fc.option(fc.nat(100_000), { nil: undefined }),
       family: fc.constantFrom(4, 6),
@@ -71,7 +71,7 @@ describe('fastOpenReport', () => {
 const NOTHING = parseTcpInfo(Buffer.alloc(256))!
 const outcome = (changes: Partial<TcpInfo>) => fastOpenOutcome({ ...NOTHING, ...changes })
 
-it('reads what the kernel says of Fast Open', () => {
+it('the outcome of Fast Open follows from what the kernel reports', () => {
   expect(outcome({})).toBeUndefined()
   expect(outcome({ isSynDataAcked: true, retransmittedSegments: 2, retransmittedBytes: 900 })).toBe('used')
   expect(outcome({ fastOpenFailure: 1 })).toBe('no-cookie')
@@ -79,7 +79,7 @@ it('reads what the kernel says of Fast Open', () => {
   expect(outcome({ fastOpenFailure: 3, retransmittedSegments: 1 })).toBe('syn-resent')
 })
 
-it('tells a SYN that was sent again from data that was', () => {
+it('the outcome of Fast Open tells a SYN that was sent again from data that was', () => {
   expect(outcome({ fastOpenFailure: 1, retransmittedSegments: 1 })).toBe('syn-resent')
   expect(outcome({ fastOpenFailure: 1, retransmittedSegments: 1, retransmittedBytes: 385 })).toBe('no-cookie')
 })

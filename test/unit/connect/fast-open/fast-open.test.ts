@@ -45,7 +45,7 @@ describe('FastOpen', () => {
     expect([fastOpen.verdict(A).use, fastOpen.verdict(A).use]).toEqual([true, true])
   })
 
-  it('reports what it knows of addresses, and takes no trial for it', () => {
+  it('reports what it knows of addresses, without using up a trial', () => {
     const { fastOpen, clock } = machine()
     fastOpen.onOutcome(A, 'syn-resent')
     fastOpen.onOutcome('2001:db8::1', 'used')
@@ -75,13 +75,13 @@ function fakeCalls(opened: ReturnType<SocketCalls['openStream']>) {
   return { calls: calls as SocketCalls, closed } // as: no other is called
 }
 
-it('says why there is no socket', () => {
+it('openFastOpenSocket() says why there is no socket', () => {
   const { calls, closed } = fakeCalls({ errno: 24 })
   expect(openFastOpenSocket(ENDPOINT, calls)).toEqual({ errno: 24 })
   expect(closed).toEqual([])
 })
 
-it('closes, once, a descriptor that Node does not take', () => {
+it('openFastOpenSocket() closes, once, a descriptor that Node does not take', () => {
   const fd = openSync('/dev/null', 'r')
   const { calls, closed } = fakeCalls({ fd })
   expect(openFastOpenSocket(ENDPOINT, calls)).toEqual({ errno: 22 })

@@ -35,7 +35,7 @@ describe('SendSilence', () => {
     expect(silence.look(state(4, 2_600), 6_000)).toBe(2_500)
   })
 
-  it('takes the jiffies of the kernel for no proof of liveness', () => {
+  it('does not take the jiffies of the kernel for proof of liveness', () => {
     const silence = new SendSilence()
     silence.look(state(1, 0), 1_000)
     expect(silence.look(state(1, 2_492), 3_500)).toBe(2_500)

@@ -15,7 +15,7 @@ const notFound = Object.assign(new Error("Cannot find module 'koffi'"), { code: 
 const WRONG = 'koffi is not the version that this build was made for'
 
 describe('load', () => {
-  it('gives koffi, asked for by its name', () => {
+  it('returns koffi, asked for by its name', () => {
     const asked: string[] = []
     const found = load(id => {
       asked.push(id)
@@ -54,7 +54,7 @@ describe('load', () => {
     })
   })
 
-  it('never throws, whatever was thrown or came, and stays short', () => {
+  it('never throws, whatever was thrown or came, and keeps its reason short', () => {
     fc.assert(
       fc.property(
         fc.anything(),
@@ -78,7 +78,7 @@ describe('load', () => {
 })
 
 describe('loadFfi', () => {
-  it('looks once', () => {
+  it('loads once', () => {
     expect(loadFfi()).toBe(loadFfi())
   })
 })

@@ -52,7 +52,7 @@ class FakeLibrary {
 }
 
 describe('bindSocketCalls', () => {
-  it('hands on why there is no bridge', () => {
+  it('passes on why there is no bridge', () => {
     expect(bindSocketCalls({ unavailable: 'koffi is not installed' })).toEqual({
       unavailable: 'koffi is not installed',
     })
@@ -177,7 +177,7 @@ describe('bindSocketCalls', () => {
 })
 
 describe('socketCalls', () => {
-  it('looks once', () => {
+  it('binds once', () => {
     expect(socketCalls()).toBe(socketCalls())
   })
 })
@@ -199,7 +199,7 @@ describe('unreadProbe', () => {
     expect([probe(), asked]).toEqual([true, [7, 8]])
   })
 
-  it('knows nothing of a closed socket, nor without native calls', () => {
+  it('reports nothing for a closed socket, nor without native calls', () => {
     const calls = {} as unknown as SocketCalls // must not be called
     expect(unreadProbe(socketWith(-1), () => ({ calls }))()).toBeUndefined()
     expect(unreadProbe(socketWith(7), () => ({ unavailable: 'x' }))()).toBeUndefined()

@@ -52,7 +52,7 @@ describe('parseTcpInfo', () => {
     })
   })
 
-  it('takes data for a proof of liveness, whatever it acknowledges', () => {
+  it('counts received data as proof of liveness, whatever it acknowledges', () => {
     const bytes = Buffer.alloc(FULL_BYTES)
     bytes.writeUInt32LE(4, 52) // tcpi_last_data_recv
     bytes.writeUInt32LE(9_000, 56) // tcpi_last_ack_recv
@@ -67,7 +67,7 @@ describe('parseTcpInfo', () => {
     }
   })
 
-  it('makes nothing of what is too short for any kernel', () => {
+  it('reads nothing from what is too short for any kernel', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: SHORTEST_BYTES - 1 }), bytes => {
         expect(parseTcpInfo(Buffer.from(bytes))).toBeUndefined()
@@ -75,7 +75,7 @@ describe('parseTcpInfo', () => {
     )
   })
 
-  it('takes any bytes from there on: whole fields as they are, the others as 0', () => {
+  it('reads any bytes from there on: whole fields as they are, the others as 0', () => {
     const sizes = fc.integer({ min: SHORTEST_BYTES, max: 512 })
     const content = fc.uint8Array({ minLength: 512, maxLength: 512 })
     fc.assert(

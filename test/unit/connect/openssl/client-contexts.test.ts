@@ -18,7 +18,7 @@ describe.skipIf(missing !== undefined)(`ClientContexts (${missing ?? 'OpenSSL'})
     expect(alive('SSL_CTX_new')).toBe(2)
   })
 
-  it('frees what is put out, and makes it again for who asks again', async () => {
+  it('frees what is evicted, and makes it again when it is asked for again', async () => {
     const { openssl, alive } = countingOpenssl()
     const cache = new ContextCache(openssl, 2)
     const contexts = new ClientContexts(openssl, cache)
@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)(`ClientContexts (${missing ?? 'OpenSSL'})
     expect(alive('X509_STORE_new')).toBe(1) // that of Node's own list
   })
 
-  it('takes what node:tls takes', async () => {
+  it('accepts what node:tls accepts', async () => {
     const { openssl, alive } = countingOpenssl()
     const contexts = new ClientContexts(openssl, new ContextCache(openssl))
     const authority = await createCertificateAuthority()

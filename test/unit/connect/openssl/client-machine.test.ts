@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(`ClientMachine (${missing ?? 'OpenSSL'})`
     machine.free()
   })
 
-  it('says nothing more after a failure', () => {
+  it('reports nothing more after a failure', () => {
     const machine = makeMachine()
     machine.handshake()
     machine.takeOutput()
@@ -119,7 +119,7 @@ describe('verifyName', () => {
     for (const [code, , name] of TEXTS) expect(verifyName(code)).toBe(name)
   })
 
-  it('says of others what node:tls says', () => {
+  it('returns for other codes what node:tls returns', () => {
     for (const code of [1, 24, 66, 1000, -1]) expect(verifyName(code)).toBe('UNSPECIFIED')
     expect(VERIFIED).toBe(0)
   })

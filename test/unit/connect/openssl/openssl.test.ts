@@ -30,7 +30,7 @@ describe('bindOpenSsl', () => {
     }
   })
 
-  it('wants OpenSSL 3, in the version that Node says', () => {
+  it('requires OpenSSL 3, in the version that Node reports', () => {
     for (const version of [undefined, '', '0.0.0', '1.1.1w', '4.0.0', '3', '3.x'])
       expect(bindOpenSsl(found(), version)).toHaveProperty('unavailable')
     for (const version of ['3.0.19', '3.0.19+quic', '3.0.11-dev'])
@@ -39,7 +39,7 @@ describe('bindOpenSsl', () => {
     expect('unavailable' in other && other.unavailable).toContain('is not 3.5.8')
   })
 
-  it('looks for nothing where OpenSSL is another, and hands on why nothing can be called', () => {
+  it('looks for nothing where OpenSSL is another, and passes on why nothing can be called', () => {
     const fails = (): never => {
       throw new Error('was asked')
     }
@@ -49,11 +49,11 @@ describe('bindOpenSsl', () => {
     })
   })
 
-  it('every prototype is of the function that it is named after', () => {
+  it('every prototype is that of the function that it is named after', () => {
     for (const [name, prototype] of Object.entries(PROTOTYPES)) expect(prototype).toContain(`${name}(`)
   })
 
-  it('is looked up once', () => {
+  it('binds once', () => {
     expect(openSsl()).toBe(openSsl())
   })
 

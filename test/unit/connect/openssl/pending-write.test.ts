@@ -29,7 +29,7 @@ describe('PendingWrite', () => {
     expect(pending.isEmpty).toBe(true)
   })
 
-  it('of nothing is empty at once', () => {
+  it('is empty at once when nothing is written', () => {
     expect(write().isEmpty).toBe(true)
     expect(write('', '').isEmpty).toBe(true)
   })
@@ -63,7 +63,7 @@ describe('EarlyBytes', () => {
     expect(early.all().toString()).toBe('abcdef')
   })
 
-  it('takes what the ticket allows, and of a write all or nothing', () => {
+  it('accepts what the ticket allows, and of a write all or nothing', () => {
     const early = new EarlyBytes(4)
     expect(early.add([Buffer.from('abc')])).toBe(true)
     expect(early.add([Buffer.from('d'), Buffer.from('e')])).toBe(false)
@@ -78,7 +78,7 @@ describe('EarlyBytes', () => {
     expect(early.add([Buffer.alloc(1)])).toBe(false)
   })
 
-  it('can be empty, and be emptied', () => {
+  it('can be empty, and can be emptied', () => {
     const early = new EarlyBytes(0)
     expect(early.add([Buffer.alloc(0)])).toBe(true)
     expect(early.add([Buffer.alloc(1)])).toBe(false)

@@ -59,7 +59,7 @@ describe('the answer to a CONNECT', () => {
     expect(decode([`HTTP/1.1 403 ${'x'.repeat(500)}\r\n\r\n`])).toMatchObject({ reason: 'x'.repeat(80) })
   })
 
-  it('is broken when it is no HTTP, known from its first bytes', () => {
+  it('is broken when it is not HTTP, which its first bytes show', () => {
     for (const text of [
       'SSH-2.0-x',
       'H2',

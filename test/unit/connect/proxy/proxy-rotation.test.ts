@@ -5,7 +5,7 @@ import { ProxyRotation } from '../../../../src/connect/proxy/proxy-rotation.ts'
 const half = (): number => 0.5
 
 describe('a rotation of proxies', () => {
-  it('begins by lot, stays for the window and goes on to the next one', () => {
+  it('begins at random, stays for the window and goes on to the next proxy', () => {
     const rotation = new ProxyRotation({ count: 3, stickyMs: 1_000 })
     expect(rotation.order(0, half)).toEqual([1, 2, 0])
     expect(rotation.order(999, half)).toEqual([1, 2, 0])
@@ -33,7 +33,7 @@ describe('a rotation of proxies', () => {
     expect(rotation.order(1e12, half)).toEqual([0, 1])
   })
 
-  it('leaves one that failed alone for twice as long each time, up to a minute, and forgets when it works', () => {
+  it('avoids one that failed for twice as long each time, up to a minute, until it succeeds', () => {
     const rotation = new ProxyRotation({ count: 2, stickyMs: 0 })
     const delays = Array.from({ length: 8 }, () => {
       rotation.onFailed(0, 0, half)
@@ -44,7 +44,7 @@ describe('a rotation of proxies', () => {
     expect(rotation.backoff(0, 0)).toBeUndefined()
   })
 
-  it('goes on with the one that stepped in', () => {
+  it('goes on with the proxy that replaced another', () => {
     const rotation = new ProxyRotation({ count: 3, stickyMs: 1_000 })
     rotation.order(0, half)
     rotation.onFailed(1, 0, half)

@@ -35,7 +35,7 @@ describe('what is sent to a SOCKS5 proxy', () => {
 })
 
 describe('a SOCKS5 negotiation', () => {
-  it('authenticates when asked, connects, and gives on what follows the reply', () => {
+  it('authenticates when asked, connects, and passes on what follows the reply', () => {
     const negotiation = new SocksNegotiation(TARGET, USER)
     expect(hex(negotiation.push(Buffer.from([5, 2])))).toBe('01026d6506736563726574')
     expect(hex(negotiation.push(Buffer.from([1, 0])))).toMatch(/^05010003/)
@@ -73,7 +73,7 @@ describe('a SOCKS5 negotiation', () => {
     ])
   })
 
-  it('knows a refusal by its first two bytes, which some proxies leave it at', () => {
+  it('recognizes a refusal by its first two bytes, which are all that some proxies send', () => {
     const negotiation = new SocksNegotiation(TARGET, undefined)
     negotiation.push(Buffer.from([5, 0]))
     expect(negotiation.push(Buffer.from([5, 5]))).toEqual({

@@ -92,7 +92,7 @@ function attempt(
 }
 
 describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
-  it('reports a connect that stands, where the kernel says so', async () => {
+  it('reports a connect as established where the kernel says so', async () => {
     const made = attempt(tellingCalls(ESTABLISHED))
     await made.until('secured')
     expect(made.log).toEqual(['connected', 'secured'])
@@ -129,7 +129,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     expect(made.socket.firstFlightBytes).toBeGreaterThan(200)
   })
 
-  it('looks no more when nobody wants to know', async () => {
+  it('stops looking when nobody waits for it any more', async () => {
     let looks = 0
     const calls = tellingCalls({}, { tcpInfo: () => (looks++, SYN_WITH_DATA) as TcpInfo })
     const made = attempt(calls)
@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     }
   })
 
-  it('leaves TLS to who takes it over, and has read nothing', async () => {
+  it('leaves TLS to the code that takes it over, and has read nothing', async () => {
     const made = attempt(tellingCalls(SYN_WITH_DATA), { secure: 'later' })
     await made.until('deferred')
     const socket = made.socket.handOver(undefined)
@@ -182,7 +182,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
 })
 
 describe('isCookieLost', () => {
-  it('is so when no data has left, in whatever state that is', () => {
+  it('is true when no data has left, in whatever state the socket is', () => {
     for (const info of WITHOUT_DATA) expect(isCookieLost(info as TcpInfo)).toBe(true)
     expect(isCookieLost(SYN_WITH_DATA as TcpInfo)).toBe(false)
     expect(isCookieLost({ state: 1, sentDataSegments: 1 } as TcpInfo)).toBe(false)
@@ -191,7 +191,7 @@ describe('isCookieLost', () => {
 })
 
 describe('isLostCookieError', () => {
-  it('knows its own, and no other', () => {
+  it('recognizes its own error, and no other', () => {
     expect(isLostCookieError(lostCookieError())).toBe(true)
     for (const other of [
       undefined,

@@ -62,13 +62,13 @@ describe('the error of an attempt', () => {
   it.each<[AttemptPhase, ErrorCode]>([
     ['connect', 'MM_CONNECT_FAILED'],
     ['tls', 'MM_TLS_FAILED'],
-  ])('has words for what nobody foresaw in %s', (phase, code) => {
+  ])('has a message for an unforeseen error in %s', (phase, code) => {
     const error = attemptError(systemError('ESTRANGE', 'something strange'), phase, 'x:1', 'x')
     expect([error.code, error.message.includes('something strange')]).toEqual([code, true])
     expect(attemptError('thrown', phase, 'x:1', 'x').message).toContain('thrown')
   })
 
-  it('leaves an error that is one already as it is', () => {
+  it('leaves an error that is a TransportError already as it is', () => {
     const error = new TransportError('MM_TLS_TIMEOUT', 'late')
     expect(attemptError(error, 'connect', 'x:1', 'x')).toBe(error)
   })
@@ -102,7 +102,7 @@ describe('the error of a dial', () => {
     expect([error.code, error.cause]).toEqual(['MM_CONNECT_REFUSED', cause])
   })
 
-  it('says so when there was nothing to try', () => {
+  it('says that there was nothing to try', () => {
     expect(dialError('o', [])).toMatchObject({
       code: 'MM_CONNECT_FAILED',
       message: 'cannot connect to o: no address to try',

@@ -35,11 +35,11 @@ describe('the order of addresses', () => {
     ])
   })
 
-  it('drops what comes again, but not the same address with another port', () => {
+  it('drops repeated addresses, but not the same address with another port', () => {
     expect(orderAddresses([v4(1), v4(1), { ...v4(1), port: 81 }])).toEqual([v4(1), { ...v4(1), port: 81 }])
   })
 
-  it('has no order for no addresses', () => {
+  it('is empty for no addresses', () => {
     expect(orderAddresses([])).toEqual([])
   })
 
@@ -335,7 +335,7 @@ describe('the race of a dial: Fast Open', () => {
     expect(run.secured(2)).toEqual(['no timer', 'done 2'])
   })
 
-  it('takes no handshake for a victory of an attempt that was not deferred', () => {
+  it('does not let a handshake win for an attempt that was not deferred', () => {
     const run = new Recorder()
     run.start()
     expect(run.secured(1)).toEqual([])
@@ -380,7 +380,7 @@ describe('the race of a dial: Fast Open', () => {
     expect(run.failed(1, 260, certificate)).toEqual(['cancel 2', 'no timer', 'fail'])
   })
 
-  it('is done with what can carry early data', () => {
+  it('ends with a connection that can carry early data', () => {
     const run = new Recorder()
     run.start()
     run.timer(250)
@@ -405,7 +405,7 @@ describe('the race of a dial: abort', () => {
     expect(run.secured(1)).toEqual([])
   })
 
-  it('does nothing twice', () => {
+  it('does nothing when it is repeated', () => {
     const run = new Recorder()
     run.start()
     run.abort()

@@ -32,7 +32,7 @@ describe('LiveAttempt', () => {
     expect(() => live.attemptSocket).toThrow('without a socket')
   })
 
-  it('has offered its ticket when its handshake has begun, if it has one', () => {
+  it('has offered its ticket once its handshake has begun, if it has one', () => {
     const live = attempt()
     expect([live.hasOfferedTicket, live.handshakeAt, live.isPutOff]).toEqual([false, undefined, false])
     live.onHandshakeBegun(7, true)
@@ -42,7 +42,7 @@ describe('LiveAttempt', () => {
     expect(without.hasOfferedTicket).toBe(false)
   })
 
-  it('has offered nothing where the cookie was gone: the first flight is nowhere', () => {
+  it('has offered nothing where the cookie was gone, since the first flight never left', () => {
     const live = attempt()
     live.onHandshakeBegun(7, true)
     expect([live.onPutOffFailed(lostCookieError()), live.hasOfferedTicket]).toEqual(['no-cookie', false])
@@ -67,7 +67,7 @@ describe('LiveAttempt', () => {
     ])
   })
 
-  it('reports what the kernel says, and nothing where nobody asked', () => {
+  it('reports what the kernel says of Fast Open, and nothing where it was not asked for', () => {
     expect(attempt({ fastOpen: undefined }, USED).report(undefined, 400)).toBeUndefined()
     expect(attempt({}, USED).report(undefined, 400)).toMatchObject({
       outcome: 'used',
@@ -77,7 +77,7 @@ describe('LiveAttempt', () => {
     expect([attempt({}, USED).outcome(), attempt().outcome()]).toEqual(['used', undefined])
   })
 
-  it('reports why it was not used, or why it had to be made without', () => {
+  it('reports why Fast Open was not used, or why the connect had to be repeated without it', () => {
     const live = attempt({ fastOpen: LEFT_ALONE }, USED)
     expect([live.usesFastOpen, live.outcome()]).toEqual([false, undefined])
     expect(live.report(undefined, undefined)).toMatchObject({
@@ -90,7 +90,7 @@ describe('LiveAttempt', () => {
     expect(live.report('no-cookie', undefined)?.because).toMatch(/^the kernel had no cookie/)
   })
 
-  it('has cost nothing that can be measured before its handshake, or without a descriptor', () => {
+  it('has no costs before its handshake, and no bytes without a descriptor', () => {
     const live = attempt()
     expect(live.costs()).toEqual({ cpuMs: undefined, bytes: undefined })
     live.onHandshakeBegun(7, false)

@@ -6,7 +6,7 @@ import { pathOfSocket, tcpPathStats } from '../../../../src/connect/tcp/path-of-
 
 const info: TcpInfo = { ...parseTcpInfo(Buffer.alloc(280))!, rttMs: 12 }
 
-it('the way of a socket is read off its descriptor of the moment', () => {
+it('the path of a socket is read from the descriptor that it has at that moment', () => {
   const asked: number[] = []
   const tcpInfo = (fd: number): TcpInfo | undefined => {
     asked.push(fd)
@@ -22,7 +22,7 @@ it('the way of a socket is read off its descriptor of the moment', () => {
   expect([read(), asked]).toEqual([undefined, [7, 9]])
 })
 
-it('there is none without native calls', () => {
+it('a socket has no path without native calls', () => {
   const socket = { _handle: { fd: 7 } } as unknown as StreamSocket // what descriptorOf looks at
   expect(pathOfSocket(socket, { unavailable: 'koffi is not installed' })).toBeUndefined()
 })
@@ -65,7 +65,7 @@ describe('the figures of TCP', () => {
     })
   })
 
-  it('are what an old kernel has of them', () => {
+  it('are those that an old kernel has', () => {
     expect(stats({ u32: { 68: 5_000, 80: 10, 16: 1_000, 156: 7 } }, 104)).toEqual({
       rttMs: 5,
       minRttMs: undefined,

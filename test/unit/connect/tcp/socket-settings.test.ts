@@ -81,7 +81,7 @@ describe('SocketSettings', () => {
     expect(log).toEqual([...on(8), ...on(7)])
   })
 
-  it('knows that a default cannot be set, and does not report what nobody has asked for', () => {
+  it('does not report that a default cannot be set which nobody asked for', () => {
     const options = { ...DEFAULT_SOCKET_OPTIONS, userTimeoutMs: 30_000 }
     const { settings, told } = setUp(options, { unavailable: 'koffi is not installed' })
     settings.apply(socket(7))

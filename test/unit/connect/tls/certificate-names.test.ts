@@ -9,13 +9,13 @@ describe('the names of a certificate', () => {
     expect(certificateNames(text)).toEqual(['a.example', '*.b.example', '192.0.2.1', '2001:db8::1'])
   })
 
-  it('are none of what is neither', () => {
+  it('do not include what is neither a host name nor an address', () => {
     const text = 'URI:https://a.example/, email:a@b.example, DNS:a b, DNS:192.0.2.1, IP Address:x, DNS:'
     expect(certificateNames(text)).toEqual([])
     expect(certificateNames(undefined)).toEqual([])
   })
 
-  it('are not what a quoted value has in it', () => {
+  it('do not include what stands within a quoted value', () => {
     expect(certificateNames('DNS:"a.example, DNS:evil.example", DNS:c.example')).toEqual(['c.example'])
     expect(certificateNames('URI:"x\\", DNS:evil.example", DNS:c.example')).toEqual(['c.example'])
   })
@@ -26,14 +26,14 @@ describe('the names of a certificate', () => {
     ])
   })
 
-  it('stand once, and are bounded', () => {
+  it('are listed once each, and bounded', () => {
     const text = Array.from({ length: 600 }, (_, index) => `DNS:${index >> 1}.example`).join(', ')
     const names = certificateNames(text)
     expect(names).toHaveLength(256)
     expect(new Set(names).size).toBe(256)
   })
 
-  it('come of any text, without a throw', () => {
+  it('are read from any text without a throw', () => {
     const piece = fc.constantFrom('DNS:', 'IP Address:', ', ', '"', '\\', 'a.example', '::1', ':', '*.')
     fc.assert(
       fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 12 }), pieces => {
@@ -43,7 +43,7 @@ describe('the names of a certificate', () => {
   })
 })
 
-describe('names of a certificate', () => {
+describe('a name of a certificate', () => {
   it.each([
     ['a.example', 'a.example', true],
     ['A.Example', 'a.example', true],
@@ -52,7 +52,7 @@ describe('names of a certificate', () => {
     ['a.example', 'b.example', false],
     ['a.example', 'x.a.example', false],
     ['xn--bcher-kva.example', 'xn--bcher-kva.example', true],
-  ])('%s covers %s as it stands, whatever the case or a dot at the end: %s', (name, host, covers) => {
+  ])('like %s covers %s as it stands, whatever the case or a dot at the end: %s', (name, host, covers) => {
     expect(coversName([name], host)).toBe(covers)
   })
 
@@ -68,17 +68,17 @@ describe('names of a certificate', () => {
     ['*.*.example', 'x.a.example', false],
     ['*.example', 'a.example', false],
     ['*', 'example', false],
-  ])('%s covers %s by a whole left-most label only: %s', (name, host, covers) => {
+  ])('like %s covers %s by a whole left-most label only: %s', (name, host, covers) => {
     expect(coversName([name], host)).toBe(covers)
   })
 
-  it('cover an address as itself only', () => {
+  it('covers an address as itself only', () => {
     expect(coversName(['192.0.2.1'], '192.0.2.1')).toBe(true)
     expect(coversName(['2001:db8::1'], '2001:db8::1')).toBe(true)
     expect(coversName(['*.0.2.1', '192.0.2.2'], '192.0.2.1')).toBe(false)
   })
 
-  it('cover nothing where there are none', () => {
+  it('is needed to cover anything', () => {
     expect(coversName([], 'a.example')).toBe(false)
   })
 
@@ -87,7 +87,7 @@ describe('names of a certificate', () => {
   const wildcard = fc.tuple(fc.constantFrom('*.', '', ''), fc.array(label, { minLength: 1, maxLength: 4 }))
   const name = wildcard.map(([prefix, labels]) => prefix + labels.join('.'))
 
-  it('cover what node:tls finds covered, and nothing else, but for wildcards within a label', () => {
+  it('covers what node:tls finds covered, and nothing else, but for wildcards within a label', () => {
     fc.assert(
       fc.property(fc.array(name, { minLength: 1, maxLength: 3 }), host, (names, wanted) => {
         const subjectaltname = names.map(each => `DNS:${each}`).join(', ')

@@ -14,7 +14,7 @@ const session = (...fields: Buffer[]): Buffer => element(0x30, Buffer.concat(fie
 const BEFORE = [integer(1), integer(3, 4), element(0x04, Buffer.alloc(300, 7)), element(0xa1, integer(9))]
 
 describe('the lifetime of a session', () => {
-  it('is the hint of field 9, in seconds', () => {
+  it('is the hint in field 9, in seconds', () => {
     expect(sessionLifetimeMs(session(...BEFORE, element(0xa9, integer(0x1c, 0x20))))).toBe(7_200_000)
   })
 
@@ -44,7 +44,7 @@ describe('the lifetime of a session', () => {
     expect(sessionLifetimeMs(bytes)).toBeUndefined()
   })
 
-  it('survives any bytes', () => {
+  it('is read from any bytes without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), bytes => {
         const lifetimeMs = sessionLifetimeMs(bytes)

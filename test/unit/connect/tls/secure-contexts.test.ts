@@ -21,7 +21,7 @@ describe('SecureContexts', () => {
     expect(contexts.size).toBe(1)
   })
 
-  it('shares it between origins that differ in what is no part of it, and keeps their trust apart', () => {
+  it('shares a context between origins that differ in other settings, and keeps their trust apart', () => {
     const contexts = new SecureContexts()
     const careful = contexts.get({ ca: first })
     const careless = contexts.get({ ca: first, rejectUnauthorized: false })
@@ -45,13 +45,13 @@ describe('SecureContexts', () => {
     expect(after.trust).not.toBe(before.trust)
   })
 
-  it('answers for the same object with the same thing, without looking at it again', () => {
+  it('returns the same context for the same object, without reading it again', () => {
     const contexts = new SecureContexts()
     const options = { ca: first }
     expect(contexts.get(options)).toBe(contexts.get(options))
   })
 
-  it('is bounded; the longest unused makes room', () => {
+  it('is bounded, and evicts the least recently used', () => {
     const contexts = new SecureContexts(2)
     const one = contexts.get({ ca: first }).context
     contexts.get({ ca: second })

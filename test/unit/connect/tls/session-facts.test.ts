@@ -39,7 +39,7 @@ describe('the facts of a session', () => {
     expect(maxEarlyDataBytes).toBe(4_294_967_295)
   })
 
-  it('are those before what cannot be read', () => {
+  it('are those before the first field that cannot be read', () => {
     const bytes = session(element(0xa9, integer(60)), Buffer.of(0xaf, 0x50, 1))
     expect(sessionFacts(bytes)).toEqual({ ...NOTHING, lifetimeSeconds: 60 })
   })
@@ -82,7 +82,7 @@ describe('the facts of a session', () => {
     expect(sessionFacts(session(alpn('h'.repeat(255)))).alpn).toHaveLength(255)
   })
 
-  it('survive any bytes', () => {
+  it('are read from any bytes without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, isSequence) => {
         const {
@@ -109,14 +109,14 @@ const named = (name: string, der = DER): Buffer =>
   ])
 
 describe('a bare session', () => {
-  it('is what stands behind the name, and what has none is left as it is', () => {
+  it('is what stands behind the name of a session, and one without a name is left as it is', () => {
     expect(bareSession(named('origin.test'))).toEqual(DER)
     expect(bareSession(named('n'.repeat(300)))).toEqual(DER)
     expect(bareSession(named(''))).toEqual(DER)
     expect(bareSession(DER)).toBe(DER)
   })
 
-  it('is not made of what has no end', () => {
+  it('is not made of a session without an end', () => {
     const whole = named('origin.test', Buffer.alloc(0))
     expect(bareSession(whole)).toHaveLength(0)
     for (let length = 0; length < whole.length; length++) {
@@ -124,7 +124,7 @@ describe('a bare session', () => {
     }
   })
 
-  it('survives any bytes', () => {
+  it('is read from any bytes without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.boolean(), (bytes, hasPrefix) => {
         const session = hasPrefix ? Buffer.concat([named('').subarray(0, 22), bytes]) : Buffer.from(bytes)
@@ -134,14 +134,14 @@ describe('a bare session', () => {
   })
 })
 
-describe('the forms of sessions', () => {
-  it('are one with a Node that knows one', () => {
+describe('the form of sessions', () => {
+  it('is one with a Node that knows one', () => {
     const forms = new SessionForms()
     forms.learn(DER)
     expect(forms.forNode(DER, 'origin.test')).toBe(DER)
   })
 
-  it('have a name in front for a Node that has been seen to put it there', () => {
+  it('has a name in front for a Node that has been seen to put it there', () => {
     const forms = new SessionForms()
     expect(forms.forNode(DER, 'origin.test')).toBe(DER)
     forms.learn(named('other.test'))
@@ -150,7 +150,7 @@ describe('the forms of sessions', () => {
     expect(forms.forNode(own, 'origin.test')).toBe(own)
   })
 
-  it('lead there and back', () => {
+  it('is converted in both directions without loss', () => {
     const forms = new SessionForms()
     forms.learn(named('x'))
     fc.assert(

@@ -35,7 +35,7 @@ describe('encodeQuery', () => {
     expect(ask('HTTPS').bytes.toString('hex')).toBe(expected.join('').replaceAll(' ', ''))
   })
 
-  it('leaves EDNS(0) away for old servers', () => {
+  it('leaves EDNS(0) out for old servers', () => {
     const { bytes } = encodeQuery({ name: 'a.example', type: 'AAAA' }, ID, false)
     expect(bytes.toString('hex')).toBe(
       '123401000001000000000000 0161076578616d706c6500 001c0001'.replaceAll(' ', ''),
@@ -100,7 +100,7 @@ describe('readReply', () => {
     expect(ttlOf(2 ** 31, 60)?.negativeTtlSeconds).toBe(0)
   })
 
-  it('knows truncation, and what a server will not answer', () => {
+  it('recognizes truncation, and what a server will not answer', () => {
     expect(read({ truncated: true })).toEqual({ kind: 'truncated' })
     expect(read({ rcode: 2 })).toEqual({ kind: 'refused', rcode: 2, because: 'it answers SERVFAIL' })
     expect(read({ rcode: 5 })).toMatchObject({ kind: 'refused', because: 'it answers REFUSED' })
@@ -115,7 +115,7 @@ describe('readReply', () => {
     expect(read({ additionals: [{ ...bad, ttl: 0 }] })).toMatchObject({ kind: 'reply' })
   })
 
-  describe('takes for foreign', () => {
+  describe('ignores as foreign', () => {
     const query = ask('HTTPS')
     const question = questionOf(query.bytes)
     const change = (at: number, value: number) => {
@@ -139,14 +139,14 @@ describe('readReply', () => {
       expect(readReply(message, query)).toEqual({ kind: 'foreign' })
     })
 
-    it('but not another case of letters', () => {
+    it('nothing that differs only in the case of letters', () => {
       const upper = Buffer.from(question)
       upper.set(Buffer.from('WWW.eXAMPLE.cOM').subarray(0, 3), 1)
       expect(readReply(wireReply(query.bytes, { question: upper }), query)).toMatchObject({ kind: 'reply' })
     })
   })
 
-  describe('takes for malformed', () => {
+  describe('refuses as malformed', () => {
     it.each<[string, WireReply | Buffer, string]>([
       [
         'a short A record',

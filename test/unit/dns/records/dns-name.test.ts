@@ -27,7 +27,7 @@ describe('isDnsName', () => {
     expect(isDnsName(name)).toBe(false)
   })
 
-  it('takes names that no host has, too', () => {
+  it('accepts names that no host has, too', () => {
     expect(isDnsName('_8443._https.a-b.example')).toBe(true)
   })
 })
@@ -43,13 +43,16 @@ describe('neverAskedBecause', () => {
     ['abc.onion', 'RFC 7686'],
     ['x.alt', 'RFC 9476'],
     ['a..b', 'no name'],
-  ])('%s', (name, because) => {
+  ])('gives a reason for %s', (name, because) => {
     expect(neverAskedBecause(name)).toContain(because)
   })
 
-  it.each(['example.com', 'a.test', 'local.example', 'intranet', 'notlocalhost'])('not %s', name => {
-    expect(neverAskedBecause(name)).toBeUndefined()
-  })
+  it.each(['example.com', 'a.test', 'local.example', 'intranet', 'notlocalhost'])(
+    'gives none for %s',
+    name => {
+      expect(neverAskedBecause(name)).toBeUndefined()
+    },
+  )
 })
 
 describe('serviceQueryName', () => {

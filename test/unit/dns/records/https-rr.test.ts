@@ -108,7 +108,7 @@ describe('parseServiceRecord reads', () => {
     expect(parse(serviceRdata(0, '.'))).toEqual({ kind: 'alias', target: '.' })
   })
 
-  it('over parameters of an alias, malformed ones included', () => {
+  it('nothing of the parameters of an alias, malformed ones included', () => {
     const bytes = Buffer.concat([serviceRdata(0, 'a.example'), Buffer.from('ffff', 'hex')])
     expect(parse(bytes)).toEqual({ kind: 'alias', target: 'a.example' })
   })
@@ -191,7 +191,7 @@ describe('parseServiceRecord finds malformed', () => {
     expect(parsed).toHaveProperty('because', expect.stringContaining(because))
   })
 
-  it('nothing in the longest name that there is', () => {
+  it('no fault in the longest name that there is', () => {
     const name = `${`${'a'.repeat(63)}.`.repeat(3)}${'b'.repeat(61)}`
     const parsed = parse(serviceRdata(1, name))
     expect(parsed.kind === 'service' && parsed.record.target).toBe(name)
@@ -213,7 +213,7 @@ describe('parseServiceRecord finds incompatible', () => {
     expect(parse(rdata)).toEqual({ kind: 'incompatible', because: expect.stringContaining(because) })
   })
 
-  it('nothing in ech that is not mandatory', () => {
+  it('no fault in ech that is not mandatory', () => {
     expect(parseParams([5, Buffer.from([0, 2, 1, 1])])).toEqual({ kind: 'service', record })
   })
 })
@@ -283,7 +283,7 @@ describe('readServiceRecords', () => {
     }
   })
 
-  it('says why none is of use', () => {
+  it('says why none is usable', () => {
     const set = readServiceRecords([answer(serviceRdata(1, '.', [port(0)]))], () => 0)
     expect(set).toEqual({ kind: 'incompatible', because: 'its port is 0', ttlSeconds: 300 })
   })

@@ -135,7 +135,7 @@ describe('a lookup of HTTPS records', () => {
     expect(answer).toMatchObject({ kind: 'none', because: expect.stringContaining('RFC 6762') })
   })
 
-  it('has none when none is of use, and fails when one is malformed', () => {
+  it('reports none when none is usable, and fails when one is malformed', () => {
     const useless = follow({ 'a.example': reply(https('a.example', serviceRdata(1, '.', [port(0)]))) })
     expect(useless.answer).toMatchObject({ kind: 'none', because: expect.stringContaining('its port is 0') })
     const broken = follow({ 'a.example': reply(h3('a.example'), https('a.example', Buffer.alloc(4, 1))) })

@@ -6,6 +6,7 @@ import { FakeIngressExchange } from '../fake-ingress-exchange.ts'
 
 const ENDED: EndedExchange = {
   client: new FakeIngressExchange(),
+  route: 'routes[0]',
   origin: parseOrigin('https://origin.example'),
   originProtocol: 'h2',
   status: 200,
@@ -20,7 +21,7 @@ const ENDED: EndedExchange = {
 function setUp(sample: number, draws: number[] = []) {
   const lines: string[] = []
   const onEnded = accessLines(
-    { format: '$client $method $target $status $origin $requestId $totalMs $error', sample },
+    { format: '$client $method $target $status $route $origin $requestId $totalMs $error', sample },
     {
       write: line => lines.push(line),
       originName: () => 'shop',
@@ -35,7 +36,7 @@ describe('the access log', () => {
   it('has a line for each request', () => {
     const { lines, onEnded } = setUp(1)
     onEnded(ENDED)
-    expect(lines).toEqual(['192.0.2.1 GET /x?y=1 200 shop id 3 -\n'])
+    expect(lines).toEqual(['192.0.2.1 GET /x?y=1 200 routes[0] shop id 3 -\n'])
   })
 
   it('has the share of them that it is asked for', () => {
@@ -51,15 +52,15 @@ describe('the access log', () => {
     onEnded({ ...ENDED, status: 502 })
     onEnded({ ...ENDED, error: new TransportError('MM_CONNECTION_RESET', 'broken') })
     expect(lines.map(line => line.split(' ').slice(3).join(' '))).toEqual([
-      '502 shop id 3 -\n',
-      '200 shop id 3 MM_CONNECTION_RESET\n',
+      '502 routes[0] shop id 3 -\n',
+      '200 routes[0] shop id 3 MM_CONNECTION_RESET\n',
     ])
   })
 
   it('says 499 of a client that went away before there was an answer, as nginx does', () => {
     const { lines, onEnded } = setUp(0)
     onEnded({ ...ENDED, status: 0, error: new TransportError('MM_CLIENT_GONE', 'gone') })
-    expect(lines).toEqual(['192.0.2.1 GET /x?y=1 499 shop id 3 MM_CLIENT_GONE\n'])
+    expect(lines).toEqual(['192.0.2.1 GET /x?y=1 499 routes[0] shop id 3 MM_CLIENT_GONE\n'])
   })
 
   it('names clients of a dual-stack socket by their IPv4 address', () => {

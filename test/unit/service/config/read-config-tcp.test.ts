@@ -114,8 +114,38 @@ origins:
     expect(faults(listen('clientCertificates: ask'))).toEqual([
       expect.stringMatching(/listen\[0\]\.tls\.clientCertificates: needs clientCa$/),
     ])
-    expect(faults(listen('clientCa: cert.pem', ', protocols: [h3, h2]'))).toEqual([
-      expect.stringMatching(/listen\[0\]\.tls: clientCa is of TCP: h3 needs a listener of its own$/),
+    const h3 = ', protocols: [h3, h2]'
+    expect(faults(listen('clientCa: cert.pem', h3))).toEqual([])
+    expect(faults(listen('clientCa: cert.pem, clientCertificates: ask', h3))).toEqual([
+      expect.stringMatching(
+        /listen\[0\]\.tls: clientCertificates: ask is of TCP: with h3 a certificate can only be required$/,
+      ),
+    ])
+    expect(faults(listen('clientCa: cert.pem', `${h3}, http3: { earlyData: safe }`))).toEqual([
+      expect.stringMatching(/listen\[0\]\.http3: earlyData goes without clientCa/),
+    ])
+  })
+
+  it('is several certificates of a listener, in place of the one', () => {
+    const listen = (tls: string, more = '') =>
+      `listen: [{ address: :80, tls: { ${tls} }${more} }]\norigins: { a: { url: http://a } }`
+    const pair = '{ cert: cert.pem, key: key.pem }'
+    const read = readConfigText(listen(`certificates: [${pair}, ${pair}], unknownNames: refuse`), directory)
+    expect(read.ok && read.settings.listen[0]?.tls).toMatchObject({
+      unknownNames: 'refuse',
+      certificates: [
+        { files: { cert: expect.stringMatching(/cert\.pem$/), key: expect.stringMatching(/key\.pem$/) } },
+        { cert: expect.stringContaining('BEGIN CERTIFICATE') },
+      ],
+    })
+    expect(faults(listen('cert: cert.pem'))).toEqual([
+      expect.stringMatching(/listen\[0\]\.tls\.key: missing: a string is needed$/),
+    ])
+    expect(faults(listen(`cert: cert.pem, key: key.pem, certificates: [${pair}]`))).toEqual([
+      expect.stringMatching(/listen\[0\]\.tls\.certificates: goes without cert and key$/),
+    ])
+    expect(faults(listen('certificates: [{ cert: key.pem, key: key.pem }]'))).toEqual([
+      expect.stringMatching(/listen\[0\]\.tls\.certificates\[0\]: TLS cannot use this/),
     ])
   })
 })

@@ -19,6 +19,8 @@ import { DEFAULT_INGRESS_LIMITS } from '../../../../src/ingress/ingress-limits.t
 import { formatFault } from '../../../../src/service/config/config-fault.ts'
 import { readConfigFile, readConfigText } from '../../../../src/service/config/read-config.ts'
 import { DEFAULT_LOG } from '../../../../src/service/config/service-settings.ts'
+import { EVERY_PATH } from '../../../../src/service/routes/path-pattern.ts'
+import { NO_CONDITIONS } from '../../../../src/service/routes/route-conditions.ts'
 import { createCertificateAuthority } from '../../../../src/testing/certificates.ts'
 
 let directory: string
@@ -74,7 +76,11 @@ describe('a good configuration', () => {
       endpoints: [],
       pool: { warm: 2, maxConnections: 8 },
     })
-    expect(read.routes).toContainEqual({ host: 'shop.example', path: '/', origin: 'shop' })
+    expect(read.routes.map(({ name, host, origin }) => [name, host, origin])).toContainEqual([
+      'routes[0]',
+      'shop.example',
+      'shop',
+    ])
   })
 
   it('keeps the protocols in their order', () => {
@@ -214,8 +220,8 @@ origins: { a: { url: http://a } }
   })
 
   it('sends everything to a single origin without hosts and routes', () => {
-    expect(settings('listen: [{ address: :80 }]\norigins: { a: { url: http://a } }').routes).toEqual([
-      { host: '*', path: '/', origin: 'a' },
+    expect(settings('listen: [{ address: :80 }]\norigins: { a: { url: http://a } }').routes).toMatchObject([
+      { host: '*', name: 'a', origin: 'a', path: EVERY_PATH, conditions: NO_CONDITIONS },
     ])
   })
 
@@ -231,7 +237,7 @@ origins: { a: { url: http://a } }
 listen: [{ address: :443, tls: { cert: cert.pem, key: key.pem } }]
 origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
 `)
-    expect(read.listen[0]?.tls?.cert).toContain('BEGIN CERTIFICATE')
+    expect(read.listen[0]?.tls?.certificates[0]?.cert).toContain('BEGIN CERTIFICATE')
     const tls = read.transport.origins?.['https://a']?.tls
     expect(tls?.serverName).toBe('b')
     expect(String(tls?.ca)).toContain('BEGIN CERTIFICATE')
@@ -431,7 +437,7 @@ routes:
     [
       'a route that begins without a slash',
       `${withOrigin('{ url: http://a }')}routes: [{ path: api, origin: a }]`,
-      ['4:18: routes[0].path: must begin with / and have no query'],
+      ['4:18: routes[0].path: must begin with / and have no query, space or backslash'],
     ],
     [
       'an origin name that cannot be a label',

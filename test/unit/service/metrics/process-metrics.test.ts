@@ -22,7 +22,14 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
-    certificates: () => [{ of: 'listener', name: '127.0.0.1:8443', expiresAtSeconds: 1_800_000_000 }],
+    certificates: () => [
+      {
+        of: 'listener',
+        name: '127.0.0.1:8443',
+        certificate: 'shop.example',
+        expiresAtSeconds: 1_800_000_000,
+      },
+    ],
     version: '1.2.3',
   })
 }

@@ -79,7 +79,7 @@ describe('percentileChart', () => {
     return histogram.toRecord()
   }
 
-  it('marks the percentiles that can be given, and says them', () => {
+  it('marks the percentiles that can be given, and names them', () => {
     const chart = percentileChart(identity, [
       { look, record: recordOf(Array.from({ length: 100 }, (_, i) => 10 + i)) },
     ])
@@ -102,7 +102,7 @@ describe('percentileChart', () => {
 })
 
 describe('phasesChart', () => {
-  it('has a bar for each phase where it was, and a key of those that are there', () => {
+  it('has a bar for each phase where it was, and a legend of those that occur', () => {
     const chart = phasesChart('p', [
       {
         look,

@@ -20,7 +20,7 @@ describe('recordedQuantile', () => {
     expect(recordedQuantile(record, 0.999)).toBeCloseTo(999, -0.5)
   })
 
-  it('reports nothing where no value lies beyond', () => {
+  it('reports no quantile where no value lies beyond', () => {
     const record = recordOf(Array.from({ length: 99 }, (_, i) => i + 1))
     expect(recordedQuantile(record, 0.99)).toBeUndefined()
     expect(recordedQuantile(record, 0.9)).toBeCloseTo(90, 0)
@@ -48,13 +48,13 @@ describe('percentileCurve', () => {
     )
   })
 
-  it('is short for a long record', () => {
+  it('stays short for a long record', () => {
     const record = recordOf(Array.from({ length: 100_000 }, (_, i) => 10 + i / 100))
     expect(record.buckets.length).toBeGreaterThan(4_000)
     expect(percentileCurve(record).length).toBeLessThan(2_600)
   })
 
-  it('passes over buckets that are none', () => {
+  it('passes over invalid buckets', () => {
     const record = {
       buckets: [
         [1, Number.NaN],

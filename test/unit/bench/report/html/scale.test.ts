@@ -13,7 +13,7 @@ const SPAN = { from: 6, to: 338 }
 const labels = (scale: { ticks: readonly { label: string }[] }) => scale.ticks.map(({ label }) => label)
 
 describe('scales', () => {
-  it('puts zero on a linear scale, and round numbers around what is on it', () => {
+  it('puts zero on a linear scale, with round numbers around the values', () => {
     const scale = linearScale([43, 61], SPAN)
     expect(labels(scale)).toEqual(['0', '20', '40', '60', '80'])
     expect([0, 40, 80].map(scale.place)).toEqual([6, 172, 338])
@@ -41,7 +41,7 @@ describe('scales', () => {
     }
   })
 
-  it('gives each nine the same room', () => {
+  it('gives each further nine of a percentile the same room', () => {
     const { place } = shareScale(0.9999, SPAN)
     expect(place(0.99) - place(0.9)).toBeCloseTo(place(0.999) - place(0.99))
     expect(labels(shareScale(0.999, SPAN))).toEqual([

@@ -3,8 +3,8 @@ import { PAPER } from '../../../../../src/bench/report/html/style.ts'
 import { assignLooks, lookOf, SUBJECT_COLORS } from '../../../../../src/bench/report/html/subject-look.ts'
 import { syntheticResultFile } from '../../../../support/bench-result-file.ts'
 
-describe('looks', () => {
-  it('are the same for a subject in every scenario, and different for 56 of them', () => {
+describe('the look of a subject', () => {
+  it('is the same in every scenario, and different for 56 subjects', () => {
     const subjects = Array.from({ length: 56 }, (_, i) => ({ subject: `s${i}`, ms: 10 }))
     const [result] = syntheticResultFile({ subjects, rounds: 1, requests: 2 }).results
     const looks = assignLooks({ results: [result!, { ...result!, cases: [...result!.cases].reverse() }] }) // it has one result
@@ -13,11 +13,11 @@ describe('looks', () => {
     expect(new Set([...looks.values()].slice(0, 8).map(({ shape }) => shape)).size).toBe(8)
   })
 
-  it('knows one for a subject that only a ratio names', () => {
+  it('exists for a subject that only a ratio names', () => {
     expect(lookOf(new Map(), 'gone')).toMatchObject({ subject: 'gone', color: 'c7' })
   })
 
-  it('stands out from the paper by 3 to 1 at least, in either theme', () => {
+  it('has a contrast with the paper of 3 to 1 at least, in either theme', () => {
     for (const color of SUBJECT_COLORS) {
       expect(contrast(color.light, PAPER.light)).toBeGreaterThan(3)
       expect(contrast(color.dark, PAPER.dark)).toBeGreaterThan(3)

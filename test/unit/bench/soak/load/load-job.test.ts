@@ -46,7 +46,7 @@ describe('AnswerCheck', () => {
   const check = (request: Partial<SoakRequest> = {}): AnswerCheck =>
     new AnswerCheck({ ...REQUEST, ...request }, Buffer.from('abcd'))
 
-  it('takes the very bytes that were asked for, in whatever pieces', () => {
+  it('accepts the very bytes that were asked for, in whatever pieces', () => {
     const answer = check()
     answer.onHead(head)
     answer.onData(Buffer.from('ab'))
@@ -66,13 +66,13 @@ describe('AnswerCheck', () => {
     expect(answer.onEnd().kind).toBe('wrong')
   })
 
-  it('takes no body for HEAD, and none but that', () => {
+  it('expects no body for HEAD', () => {
     const answer = check({ method: 'HEAD' })
     answer.onHead(head)
     expect(answer.onEnd()).toEqual({ kind: 'answered' })
   })
 
-  it('tells what was cut off from what was not answered, and the patience of the client from both', () => {
+  it("tells an answer that was cut off from none at all, and both from a client's timeout", () => {
     const cut = check()
     cut.onHead(head)
     cut.onData(Buffer.from('ab'))

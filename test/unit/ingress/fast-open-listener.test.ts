@@ -2,7 +2,8 @@ import type { Server } from 'node:net'
 import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import type { SocketCalls } from '../../../src/connect/native/socket-calls.ts'
-import { fastOpenListener, listen } from '../../../src/ingress/listener.ts'
+import { fastOpenListener } from '../../../src/ingress/fast-open-listener.ts'
+import { listen } from '../../../src/ingress/listener.ts'
 
 /** A server as far as its descriptor goes, and a machine that notes what is set on it. */
 function setUp({ fd = 7, setting = 3, errno = 0 }: { fd?: number; setting?: number; errno?: number } = {}) {

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest'
+import { formatFault } from '../../../../src/service/config/config-fault.ts'
+import { readConfigText } from '../../../../src/service/config/read-config.ts'
+
+const head = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a }, b: { url: http://b } }\n'
+
+function read(routes: string) {
+  return readConfigText(`${head}routes:\n${routes}`, '/')
+}
+
+function settingsOf(routes: string) {
+  const { ok, ...rest } = read(routes)
+  if (!ok || !('settings' in rest)) throw new Error(JSON.stringify(rest))
+  return rest.settings
+}
+
+function complaints(routes: string): string[] {
+  const result = read(routes)
+  return (result.ok ? result.doubts : result.faults).map(fault => formatFault(fault))
+}
+
+describe('routes', () => {
+  it('have hosts, a path or a pattern, and conditions', () => {
+    const { routes } = settingsOf(`
+  - name: files
+    host: [Shop.example, '*.shop.example']
+    pathPattern: /users/{id}/%7eall
+    methods: [GET, HEAD]
+    headers: { X-Canary: '1', accept: { prefix: text/ }, x-old: { present: false }, y: { present: true } }
+    query: { version: { exact: '2' } }
+    origin: a
+  - origin: b`)
+    expect(routes).toMatchObject([
+      {
+        name: 'files',
+        host: 'shop.example',
+        at: ['routes', 0],
+        path: { names: ['id'], segments: [{ text: 'users' }, { kind: 'capture' }, { text: '~all' }] },
+        conditions: {
+          methods: ['GET', 'HEAD'],
+          headers: [
+            ['x-canary', { kind: 'exact', value: '1' }],
+            ['accept', { kind: 'prefix', value: 'text/' }],
+            ['x-old', { kind: 'absent' }],
+            ['y', { kind: 'present' }],
+          ],
+          query: [['version', { kind: 'exact', value: '2' }]],
+        },
+        origin: 'a',
+      },
+      { name: 'files', host: '*.shop.example' },
+      { name: 'routes[1]', host: '*', origin: 'b' },
+    ])
+  })
+
+  it('have rules for paths', () => {
+    const paths = (text: string) => {
+      const result = readConfigText(`${head}forwarding: ${text}`, '/')
+      if (!result.ok) throw new Error(JSON.stringify(result.faults))
+      return result.settings.forwarding.paths
+    }
+    expect(paths('{}')).toEqual({ normalize: true, ambiguous: 'refuse' })
+    expect(paths('{ normalizePaths: false, ambiguousPaths: pass }')).toEqual({
+      normalize: false,
+      ambiguous: 'pass',
+    })
+  })
+
+  it.each([
+    [
+      '{ path: /a, pathPattern: /b, origin: a }',
+      '4:30: routes[0].pathPattern: a route has path or pathPattern, and not both',
+    ],
+    ['{ pathPattern: "/{a", origin: a }', '4:20: routes[0].pathPattern: a brace of "{a" has no other one'],
+    ['{ path: /a/../b, origin: a }', '4:13: routes[0].path: no request has such a path: write /b'],
+    [
+      '{ path: /../b, origin: a }',
+      '4:13: routes[0].path: no request has such a path: the path leads above its root',
+    ],
+    [
+      '{ methods: [CONNECT], origin: a }',
+      '4:17: routes[0].methods[0]: CONNECT has no path to route by: see forward',
+    ],
+    ['{ methods: [], origin: a }', '4:16: routes[0].methods: must have at least 1 entry'],
+    [
+      '{ headers: { Host: x }, origin: a }',
+      '4:24: routes[0].headers.Host: never matches: the field belongs to one connection; see host for Host',
+    ],
+    [
+      '{ headers: { X: 1, x: 2 }, origin: a }',
+      '4:21: routes[0].headers.X: must be a text, or one of { exact: text }, { prefix: text }, { present: true } and { present: false }',
+    ],
+    [
+      '{ headers: { x: " y" }, origin: a }',
+      '4:21: routes[0].headers.x: never matches: no field has such a value',
+    ],
+    ['{ headers: { x: "1", X: "2" }, origin: a }', '4:29: routes[0].headers.X: is there twice'],
+    [
+      '{ name: "a b", origin: a }',
+      '4:13: routes[0].name: must be a name of letters, digits, dot, dash, underscore',
+    ],
+  ])('refuses %s', (route, fault) => {
+    expect(complaints(`  - ${route}`)).toContain(fault)
+  })
+
+  it('are faults where two origins are meant by the same, and doubts where none is reached', () => {
+    const twice =
+      '  - { pathPattern: /x, methods: [GET], origin: a }\n  - { pathPattern: /x, methods: [GET], origin: b }'
+    expect(complaints(twice)).toEqual([
+      '5:5: routes[1]: host *, pattern /x, methods ["GET"] is routed to "a" already',
+    ])
+    const shadowed = `
+  - { pathPattern: '/x/{id}', methods: [GET, PUT], origin: a }
+  - { pathPattern: '/x/{name}', methods: [PUT], origin: b }`
+    expect(complaints(shadowed)).toEqual([
+      '6:5: routes[1]: no request of host * comes here: routes[0] takes them all',
+    ])
+    expect(complaints('  - { path: /x, methods: [GET], origin: a }\n  - { path: /x, origin: b }')).toEqual([])
+  })
+})
