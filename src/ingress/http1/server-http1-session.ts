@@ -2,10 +2,12 @@ import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import { countBadRequest } from '../ingress-stats.ts'
 import { encodeRefusal } from '../refusal.ts'
 import {
   clientCertificateOf,
+  clientTlsOf,
   type IngressSession,
   type SessionContext,
   type SessionSocket,
@@ -51,6 +53,7 @@ export class ServerHttp1Session
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly clientCertificate: Buffer | undefined
+  readonly tls: ClientTls | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -83,6 +86,7 @@ export class ServerHttp1Session
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
     this.clientCertificate = clientCertificateOf(socket)
+    this.tls = clientTlsOf(socket)
     this.#reader = new RequestReader(context, this)
     this.#deadlines = new SessionDeadlines(context.clock, socket, limits.writeTimeoutMs, this)
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())

@@ -7,6 +7,7 @@ import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import {
   clientCertificateOf,
+  clientTlsOf,
   type IngressSession,
   type SessionContext,
   type SessionSocket,
@@ -67,6 +68,7 @@ export class ServerHttp2Session
       localAddress: socket.localAddress ?? '',
       localPort: socket.localPort ?? 0,
       clientCertificate: clientCertificateOf(socket),
+      tls: clientTlsOf(socket),
     }
     this.#session = new Http2Session({
       role: 'server',

@@ -76,7 +76,7 @@ describe('a good configuration', () => {
       endpoints: [],
       pool: { warm: 2, maxConnections: 8 },
     })
-    expect(read.routes.map(({ name, host, origin }) => [name, host, origin])).toContainEqual([
+    expect(read.routes.map(({ name, host, action }) => [name, host, action.origin])).toContainEqual([
       'routes[0]',
       'shop.example',
       'shop',
@@ -221,7 +221,7 @@ origins: { a: { url: http://a } }
 
   it('sends everything to a single origin without hosts and routes', () => {
     expect(settings('listen: [{ address: :80 }]\norigins: { a: { url: http://a } }').routes).toMatchObject([
-      { host: '*', name: 'a', origin: 'a', path: EVERY_PATH, conditions: NO_CONDITIONS },
+      { host: '*', name: 'a', action: { origin: 'a' }, path: EVERY_PATH, conditions: NO_CONDITIONS },
     ])
   })
 
