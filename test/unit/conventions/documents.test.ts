@@ -84,6 +84,21 @@ describe('in the documents', () => {
     expect(unknown.map(({ page, line, language }) => `${page}:${line}: ${language}`)).toEqual([])
   })
 
+  it('commands are written for a checkout and a project, where docs/cli.md does not name the ways to run them', () => {
+    const bare = BLOCKS.filter(({ page }) => page !== 'docs/cli.md').flatMap(({ page, line, text }) =>
+      text
+        .split('\n')
+        .flatMap((row, index) =>
+          /^(?:\$ )?middlemile (?:serve|upgrade|get|explain|probe|bench|size)\b/.test(row)
+            ? [`${page}:${line + index}`]
+            : [],
+        ),
+    )
+    expect(bare, 'npx middlemile').toEqual([])
+    for (const page of ['docs/cli.md', 'docs/getting-started.md', 'README.md'])
+      expect(readDocument(page), page).toMatch(/npx[^]*global install|npm install --global/)
+  })
+
   it('blocks of JSON parse', () => {
     for (const { language, text } of BLOCKS)
       if (language === 'json') expect(() => JSON.parse(text)).not.toThrow()
