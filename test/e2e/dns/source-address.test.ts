@@ -15,7 +15,7 @@ it('orders addresses by the routes of this machine', async () => {
   expect(ordered.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '::1'])
 })
 
-it('a defect in the event that tells a source costs the order, and not the addresses or the process', async () => {
+it('a defect in the event that reports a source costs the order, and not the addresses or the process', async () => {
   const heard = collectFaults()
   vi.spyOn(Socket.prototype, 'address').mockImplementation(fail)
   expect(await orderByRoutes(LOOPBACK)).toHaveLength(2)

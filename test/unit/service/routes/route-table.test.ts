@@ -152,7 +152,7 @@ describe('conditions', () => {
     expect(table.match('a', path, query, { method, headers })?.target).toBe(expected)
   })
 
-  it('goes by the order of definitions where all else is equal', () => {
+  it('follows the order of definitions where all else is equal', () => {
     const both = [
       route('a', '/*', 'first', { headers: [['x', { kind: 'present' }]] }),
       route('a', '/*', 'second', { headers: [['y', { kind: 'present' }]] }),
