@@ -10,7 +10,7 @@ const LOOPBACK = [
 
 afterEach(() => vi.restoreAllMocks())
 
-it('orders addresses by the routes of this machine', async () => {
+it('the addresses of a name are ordered by the routes of this machine', async () => {
   const ordered = await orderByRoutes(LOOPBACK)
   expect(ordered.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '::1'])
 })
