@@ -48,7 +48,7 @@ export function summaryLine(now: Summary, before: Summary, sinceMs: number, colu
     .filter(([, count]) => count > 0)
     .map(([protocol, count]) => `${count} ${protocol}`)
   const failed = now.unconnected === 0 ? '' : `, ${now.unconnected} without a connection`
-  const requests = `${now.requests} requests (${perSecond.toFixed(0)}/s)${failed}`
+  const requests = `${now.requests} ${now.requests === 1 ? 'request' : 'requests'} (${perSecond.toFixed(0)}/s)${failed}`
   const connections = `${now.connections} of ${now.opened} connections open`
   const saved = `saved ${seconds(now.handshakeSecondsSaved)} of handshakes`
   const candidates = [

@@ -78,6 +78,10 @@ describe('the summary of the demo', () => {
     expect(summaryLine(failing, some, 1000, 119)).toBe(
       '210 requests (10/s), 10 without a connection | 4 of 5 connections open | reuse 97.5 % | saved 250 ms of handshakes',
     )
+    const one = { ...nothing, requests: 1, unconnected: 1 }
+    expect(summaryLine(one, nothing, 1000, 79)).toContain(
+      '1 request (1/s), 1 without a connection | reuse - |',
+    )
     const none = { ...nothing, requests: 3, unconnected: 3 }
     expect(summaryLine(none, nothing, 1000, 79)).toContain('3 without a connection | reuse - |')
   })
