@@ -2,7 +2,9 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
 import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
+import { socketCalls } from '../connect/native/socket-calls.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { ClientLimits } from './client-limits.ts'
@@ -344,6 +346,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       return
     }
     stats.connections.accepted++
+    if (limits.minResponseRate > 0) keepLittleUnsent(socket)
     const isRefused = options.tls !== undefined && proxied === undefined && refuseClient(socket)
     if (isRefused && beginsWithTls) refusedHandshakes++
   }
@@ -414,6 +417,16 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   }
 }
 
+/**
+ * So that the kernel takes more as soon as the client takes some: else it waits until a third of its buffer
+ * is free, which may be a megabyte, and a client at `minResponseRate` seems to take nothing for minutes.
+ */
+function keepLittleUnsent(socket: net.Socket): void {
+  const loaded = socketCalls()
+  const fd = descriptorOf(socket)
+  if ('calls' in loaded && fd !== undefined) loaded.calls.set(fd, 'notSentLowWaterBytes', UNSENT_BYTES)
+}
+
 /** What goes wrong with one client ends that one. */
 function guardedPerSocket<Client extends net.Socket, Rest extends readonly unknown[]>(
   during: string,
@@ -431,6 +444,7 @@ function guardedPerSocket<Client extends net.Socket, Rest extends readonly unkno
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 const NOTHING = Buffer.alloc(0)
+const UNSENT_BYTES = 16_384
 
 /** As much as is known of a connection that was not taken. */
 interface RefusedSocket {
