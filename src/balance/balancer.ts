@@ -1,5 +1,6 @@
 import type { BalanceOptions, BalancePolicy } from '../base/options/balance-options.ts'
 import type { EndpointHealth, HealthFigures } from '../health/endpoint-health.ts'
+import type { EndpointBreakers } from './endpoint-breakers.ts'
 import { MaglevTable, maglevSize } from './maglev-table.ts'
 import { PeakLatency, SmoothRoundRobin, type TurnTaker } from './policies.ts'
 import { EndpointReachability, type Reachability } from './reachability.ts'
@@ -23,8 +24,27 @@ export interface BalancerParts {
   readonly underWay: (index: number) => number
   /** Of the same endpoints, over all lanes. */
   readonly health: EndpointHealth
+  /** Of the same endpoints, over all lanes. Undefined: they have no bounds. */
+  readonly breakers: EndpointBreakers | undefined
   /** Health is ignored from now on, or counts again. */
   readonly onPanic: (isOn: boolean, because: string) => void
+}
+
+/** A request that an endpoint is chosen for. */
+export interface BalancedRequest {
+  /** Undefined: it has none, and with `hash` goes where the fewest are under way. */
+  readonly key: string | undefined
+  /** Not there again. */
+  readonly tried: ReadonlySet<number>
+  /** Not there, if there is another one. */
+  readonly avoided: number | undefined
+  /** It is sent again out of the retry budget. */
+  readonly isRetry: boolean
+}
+
+/** Each endpoint that it could go to has reached a bound. */
+export interface BalanceRefusal {
+  readonly refused: string
 }
 
 /** Where a request goes. */
@@ -68,6 +88,7 @@ interface Eligible {
   table: MaglevTable | undefined
 }
 
+const NONE: ReadonlySet<number> = new Set()
 /** Slow start grows in so many steps. */
 const SLOW_START_STEPS = 20
 /** What an endpoint that is just back gets of its weight: less could be no request at all. */
@@ -112,22 +133,38 @@ export class Balancer {
     this.#shuffled = parts.options.subsetSize === 0 ? this.#members : shuffled(this.#members, random)
   }
 
-  /**
-   * Where a request goes; `tried`: not there again. Undefined: it was everywhere. `key` undefined: it has
-   * none, and with `hash` goes where the fewest are under way. `avoided`: not there, if there is another
-   * one.
-   */
-  choose(
-    key: string | undefined,
-    tried: ReadonlySet<number>,
-    now: number,
-    avoided?: number,
-  ): BalanceChoice | undefined {
-    if (avoided !== undefined && !tried.has(avoided)) {
-      const others = this.#eligibleAt(now).members.some(({ index }) => index !== avoided && !tried.has(index))
-      if (others) return this.#chooseAmong(key, new Set([...tried, avoided]), now)
-    }
-    return this.#chooseAmong(key, tried, now)
+  /** Where a request goes. Undefined: it was everywhere. */
+  choose(request: BalancedRequest, now: number): BalanceChoice | BalanceRefusal | undefined {
+    const { key, tried, avoided } = request
+    const full = this.#fullAt(request, now)
+    const isOpen = ({ index }: { index: number }) => !tried.has(index) && !full.has(index)
+    const { members } = this.#eligibleAt(now)
+    if (avoided !== undefined && members.some(one => one.index !== avoided && isOpen(one)))
+      return this.#chooseAmong(key, new Set([...tried, ...full, avoided]), now)
+    if (full.size > 0 && !members.some(isOpen) && members.some(({ index }) => !tried.has(index)))
+      return { refused: this.#parts.breakers?.refuse([...full], request.isRetry) ?? '' }
+    return this.#chooseAmong(key, full.size === 0 ? tried : new Set([...tried, ...full]), now)
+  }
+
+  /** Whether an endpoint that could be used has a place for one more that is sent again. */
+  admitRetry(now: number): boolean {
+    const { breakers } = this.#parts
+    if (breakers === undefined) return true
+    const indexes = this.used(now)
+    if (indexes.some(index => !breakers.isFull(index, true))) return true
+    breakers.refuse(indexes, true)
+    return false
+  }
+
+  /** Those in use that have reached a bound: the request goes elsewhere. */
+  #fullAt({ tried, isRetry }: BalancedRequest, now: number): ReadonlySet<number> {
+    const { breakers } = this.#parts
+    if (breakers === undefined) return NONE
+    const full = this.#eligibleAt(now).members.filter(
+      ({ index }) => !tried.has(index) && breakers.isFull(index, isRetry),
+    )
+    for (const { index } of full) breakers.passOver(index)
+    return full.length === 0 ? NONE : new Set(full.map(({ index }) => index))
   }
 
   #chooseAmong(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
@@ -141,7 +178,10 @@ export class Balancer {
     const index =
       policy === 'hash' && key !== undefined ? this.#hashed(eligible, key, tried) : this.#pick(left, now)
     if (index === undefined) return undefined
-    return { index, because: tried.size === 0 ? eligible.because : 'another failed it, or has a copy of it' }
+    return {
+      index,
+      because: tried.size === 0 ? eligible.because : 'another failed it, is full, or has a copy of it',
+    }
   }
 
   /** An endpoint that is to be connected to beside the requests, since its pause is over; each once. */

@@ -455,7 +455,7 @@ export const ERROR_CODES = {
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**
    * The path of the request leads above its root, holds an escaped NUL or hidden dot segments, or servers may
-   * read it as one of another route: see docs/routing.md.
+   * read it as one of another route; or its route makes no path, host or location of it: see docs/routing.md.
    */
   MM_PATH_REFUSED: local(
     400,

@@ -174,6 +174,10 @@ export class DispatchedExchange
     return this.#avoids
   }
 
+  get isRetry(): boolean {
+    return this.#route.isRetry
+  }
+
   onLease(connection: Connection, reused: boolean): void {
     const state = this.#state
     const leasedAt = state.kind === 'starting' ? this.#startedAt : this.#clock.now()
@@ -246,7 +250,8 @@ export class DispatchedExchange
     if (state.tried !== undefined && this.#status === 0) this.#route.onAnswered(state.tried, status, now)
     if (state.kind === 'sent' && status >= 400) {
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
-      if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
+      const isPaid = dismissed?.reason !== 'status' || this.#route.payRetry(this.#admitted)
+      if (dismissed !== undefined && isPaid) {
         this.#enter({ kind: 'dismissed', tried: state.tried, ...dismissed })
         if (isDrained(controller, this.#request.method, headers))
           this.#limitTry(MAX_DRAIN_MS, dismissed.error)
@@ -379,18 +384,12 @@ export class DispatchedExchange
     const where = { beforeLease, isCallerCommitted: isCommitted(this.#state), hasOtherLane }
     const verdict = judgeReplay(failedTry(error, this, this.#request, this.#origin, where))
     if (!verdict.replay) return false
-    if (verdict.cost === 'budgeted' && !this.#payRetry()) return false
+    if (verdict.cost === 'budgeted' && !this.#route.payRetry(this.#admitted)) return false
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#origin.onUnanswered(connection, error)
     if (!beforeLease) this.#route.onBroken(verdict.reason === 'http3-failed')
     this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
-  }
-
-  /** False: too many are sent again already, of those under way or of all. */
-  #payRetry(): boolean {
-    const now = this.#clock.now()
-    return this.#admitted?.mayRetry(now) !== false && this.#origin.retryBudget.withdraw(now)
   }
 
   /** The try that is under way ends with the error unless the state changes before. */

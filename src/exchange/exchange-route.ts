@@ -4,6 +4,7 @@ import type { AttemptRecord, Connection } from '../base/events/connection.ts'
 import type { EarlierTry, RetryReason } from '../base/events/observer.ts'
 import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
@@ -52,6 +53,10 @@ export class ExchangeRoute {
   #earlierTries: EarlierTries | undefined
   /** Counted by its lane as under way, with so many. */
   #streams = 0
+  /** Its next try is paid for out of the retry budget. */
+  #isRetry = false
+  /** Ends the count of such a try, where each endpoint has a bound of them. */
+  #endRetry: (() => void) | undefined
   /** Counted by the origin as a waiter that would leave in early data. */
   #isEarlyWaiter = false
 
@@ -164,7 +169,28 @@ export class ExchangeRoute {
     else this.#pool.cancel(this.#parts.waiter)
   }
 
+  /** See Waiter. */
+  get isRetry(): boolean {
+    return this.#isRetry
+  }
+
+  /**
+   * Pays for a replay. False: too many are sent again already, of those under way, to the endpoints, or of
+   * all.
+   */
+  payRetry(admitted: Admitted | undefined): boolean {
+    const { origin, clock } = this.#parts
+    const now = clock.now()
+    if (admitted?.mayRetry(now) === false || this.#lane.balanced?.admitRetry(now) === false) return false
+    this.#isRetry = origin.retryBudget.withdraw(now)
+    return this.#isRetry
+  }
+
   onLease(connection: Connection, reused: boolean): void {
+    if (this.#isRetry) {
+      this.#isRetry = false
+      this.#endRetry = this.#lane.balanced?.beginRetry(connection)
+    }
     if (!reused) this.#newConnection = connection
     if (!this.#parts.isUpgrade) this.#streams = this.#lane.streams += 1
   }
@@ -227,6 +253,8 @@ export class ExchangeRoute {
 
   /** Not under way on its lane any more. */
   leaveLane(): void {
+    this.#endRetry?.()
+    this.#endRetry = undefined
     if (this.#streams === 0) return
     this.#streams = 0
     this.#lane.streams -= 1

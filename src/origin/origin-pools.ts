@@ -1,3 +1,4 @@
+import { EndpointBreakers } from '../balance/endpoint-breakers.ts'
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
@@ -6,7 +7,9 @@ import { EndpointHealth } from '../health/endpoint-health.ts'
 import type { Pool, RequestPool } from '../pool/pool.ts'
 import type { PoolDemand } from '../pool/pool-counts.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { LimitName } from '../pool/rules/connection-budget.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
+import { RefusalNews } from './admission/refusal-news.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { BalancedPool, shareOf } from './lanes/balanced-pool.ts'
@@ -30,7 +33,14 @@ type OriginPoolConfig = Pick<
   | 'spreadOver'
   | 'protection'
   | 'isFair'
+  | 'maxWaitersOption'
+  | 'within'
 >
+
+const PER_ENDPOINT: LimitName = {
+  option: 'breakers.maxConnectionsPerEndpoint',
+  whose: 'the connections to that endpoint',
+}
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0)
@@ -60,6 +70,8 @@ export class OriginPools {
   readonly upgrades: UpgradeRoute
   /** Of the endpoints that requests are balanced over. Undefined: they are not. */
   readonly health: EndpointHealth | undefined
+  /** Of the same endpoints. Undefined: they have no bounds of their own. */
+  readonly #breakers: EndpointBreakers | undefined
   readonly #parts: OriginPoolsParts
   /** Beside which all others are made. */
   #first: Pool | undefined
@@ -68,6 +80,7 @@ export class OriginPools {
     this.#parts = parts
     this.#first = undefined
     this.health = endpointHealth(parts)
+    this.#breakers = endpointBreakers(parts)
     this.lanes = new Lanes({ ...parts.lanes, makeLane: (name, first) => this.#makeLane(name, first) })
     this.upgrades = this.#upgradeRoute()
   }
@@ -196,11 +209,13 @@ export class OriginPools {
     const { origin, observer } = lanes
     const count = balance.endpoints.length
     const { warm, maxWaiters } = config.options
+    const { maxWaitersPerEndpoint, maxConnectionsPerEndpoint } = lanes.settings.breakers
     return BalancedPool.make({
       ...balance,
       clock: lanes.clock,
       random,
       health,
+      breakers: this.#breakers,
       onPanic: (isOn, because) => observer({ type: 'endpoint-panic', origin, lane: name, isOn, because }),
       pool: config.options,
       attemptDelayMs: lanes.settings.timeouts.attemptDelayMs,
@@ -211,8 +226,10 @@ export class OriginPools {
           options: {
             ...config.options,
             warm: shareOf(warm, count, index),
-            maxWaiters: Math.ceil(maxWaiters / count),
+            maxWaiters: maxWaitersPerEndpoint > 0 ? maxWaitersPerEndpoint : Math.ceil(maxWaiters / count),
           },
+          ...(maxWaitersPerEndpoint > 0 && { maxWaitersOption: 'breakers.maxWaitersPerEndpoint' }),
+          within: { key: address, maxConnections: maxConnectionsPerEndpoint, name: PER_ENDPOINT },
           observer: event => {
             hooks.observer(event)
             config.observer(event)
@@ -261,4 +278,16 @@ function endpointHealth({ lanes, random }: OriginPoolsParts): EndpointHealth | u
     },
     clock.now(),
   )
+}
+
+/** Undefined: the endpoints have no bounds of their own, or each connect tries them in order. */
+function endpointBreakers({ lanes }: OriginPoolsParts): EndpointBreakers | undefined {
+  const { origin, settings, clock, observer } = lanes
+  if (settings.balance === undefined) return undefined
+  const news = new RefusalNews((by, limit) => observer({ type: 'requests-refused', origin, by, limit }))
+  return EndpointBreakers.of({
+    count: settings.balance.endpoints.length,
+    options: settings.breakers,
+    onRefused: (by, limit) => news.onRefused(`endpoint-${by}`, limit, clock.now()),
+  })
 }

@@ -1,4 +1,5 @@
 import type { EndpointFigures } from '../balance/balancer.ts'
+import type { EndpointBreakerFigures } from '../balance/endpoint-breakers.ts'
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
 import type { ObjectiveStatus } from '../base/events/objective.ts'
 import type { LaneName, Protocol } from '../base/http/protocol.ts'
@@ -128,6 +129,8 @@ export interface EndpointStats extends EndpointFigures {
   readonly connections: number
   /** Why the last request went there. Undefined: none did. */
   readonly chosenBecause: string | undefined
+  /** How it stands to the bounds of each endpoint, over all lanes. Left out: there are none. */
+  readonly breakers?: EndpointBreakerFigures
 }
 
 /**

@@ -107,6 +107,8 @@ export interface PoolStateConfig<Link = unknown, Waiter = unknown> {
   readonly name: string
   readonly options: PoolOptions
   readonly budget: ConnectionBudget
+  /** What an operator knows `maxWaiters` by. Default `pool.maxWaiters`. */
+  readonly maxWaitersOption?: string | undefined
   readonly random: () => number
   /** What a connection will carry, if that is known before the first one. */
   readonly expectedCapacity: number | undefined
@@ -146,6 +148,7 @@ export class PoolCore<Link, Waiter> {
   readonly surplus: Surplus<Link>
   readonly tally = new RequestTally()
 
+  readonly maxWaitersOption: string
   // Options with "off" spelled out
   readonly maxConnections: number
   readonly maxRequests: number
@@ -163,6 +166,7 @@ export class PoolCore<Link, Waiter> {
     this.name = config.name
     this.options = options
     this.budget = budget
+    this.maxWaitersOption = config.maxWaitersOption ?? 'pool.maxWaiters'
     this.maxConnections = orInfinity(options.maxConnections)
     const maxStreams = orInfinity(options.maxStreamsPerConnection)
     this.maxRequests = orInfinity(options.maxRequests)

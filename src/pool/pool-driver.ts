@@ -38,6 +38,8 @@ export interface Waiter {
    * goes to another than that one's. Left out: it goes to any.
    */
   readonly avoids?: Connection | undefined
+  /** It was sent before, and is sent again out of the retry budget. Left out: it is not. */
+  readonly isRetry?: boolean | undefined
   /** What its endpoint is chosen by where that hangs on the request; see BalanceOptions.hashBy. */
   balanceKey?(hashBy: string): string | undefined
 }
@@ -49,6 +51,8 @@ export interface PoolConfig {
   readonly random: () => number
   readonly options: PoolOptions
   readonly budget: ConnectionBudget
+  /** What an operator knows `maxWaiters` by. Default `pool.maxWaiters`. */
+  readonly maxWaitersOption?: string
   readonly observer: Observer
   /**
    * What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice.

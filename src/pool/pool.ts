@@ -60,6 +60,7 @@ export class Pool implements BudgetClient {
       budget: config.budget,
       random: config.random,
       expectedCapacity: config.expectedCapacity,
+      maxWaitersOption: config.maxWaitersOption,
       spreadOver: config.spreadOver ?? 1,
       fairKeyOf: config.isFair === true ? waiter => waiter.fairKey ?? '' : undefined,
       pausedSince: slot => slot.link?.connection?.pausedSince,

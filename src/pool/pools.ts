@@ -7,19 +7,39 @@ import { makeRoom } from './make-room.ts'
 import { type CeilingShare, OriginCeiling } from './origin-ceiling.ts'
 import { Pool } from './pool.ts'
 import type { PoolConfig } from './pool-driver.ts'
-import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
+import { ConnectionBudget, type LimitName } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
 export interface OwnPoolConfig extends Omit<PoolConfig, 'origin' | 'budget'> {
   /** `maxConnections` of 0, or left out: none. That of the first pool holds for all of the origin. */
   readonly protection?: Pick<ProtectionOptions, 'maxConnections'>
+  /** The pools of the origin with the same key have one further limit together. */
+  readonly within?: PoolPart | undefined
 }
 
-/** The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes. */
-interface OriginPools {
+/** Some of the pools of an origin. */
+export interface PoolPart {
+  readonly key: string
+  /** 0: no limit. */
+  readonly maxConnections: number
+  readonly name: LimitName
+}
+
+/** Pools that share a limit. */
+interface SharedLimit {
   readonly pools: Pool[]
-  /** `maxConnections` of the origin is one limit for all of them. */
   readonly budget: ConnectionBudget
+}
+
+const OF_ORIGIN: LimitName = { option: 'pool.maxConnections', whose: 'the pools of the origin together' }
+
+/**
+ * The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes.
+ * `maxConnections` of the origin is one limit for all of them.
+ */
+interface OriginPools extends SharedLimit {
+  /** Limits of parts of them. */
+  readonly parts: Map<string, SharedLimit>
   readonly ceiling: OriginCeiling | undefined
 }
 
@@ -79,16 +99,12 @@ export class Pools {
     if (this.#isClosed)
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     this.#makeRoomForOrigin(origin)
-    const { maxConnections, maxStalledConnections } = config.options
     const ceiling = this.#ceilingFor(origin, config.protection)
     const parent = ceiling?.budget ?? this.#budget
-    const budget = new ConnectionBudget(maxConnections, maxStalledConnections, parent)
-    const pools: Pool[] = []
-    budget.onStarving = client => makeRoomWithin(pools, budget, client)
-    const pool = new Pool({ ...config, origin, budget })
-    pools.push(pool)
-    ceiling?.add(pool)
-    this.#origins.set(origin.key, { pools, budget, ceiling })
+    const limit = sharedLimit(config.options.maxConnections, config, parent, OF_ORIGIN)
+    const made: OriginPools = { ...limit, parts: new Map(), ceiling }
+    const pool = addPool(made, origin, config)
+    this.#origins.set(origin.key, made)
     return pool
   }
 
@@ -100,10 +116,7 @@ export class Pools {
   addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
     const known = this.#origins.get(origin.key)
     if (this.#isClosed || known?.pools[0] !== first) return undefined
-    const pool = new Pool({ ...config, origin, budget: known.budget })
-    known.pools.push(pool)
-    known.ceiling?.add(pool)
-    return pool
+    return addPool(known, origin, config)
   }
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
@@ -203,9 +216,37 @@ export class Pools {
   }
 }
 
-/** `maxConnections` of an origin is reached: its other pools give what they can spare. */
-function makeRoomWithin(pools: readonly Pool[], budget: ConnectionBudget, client: BudgetClient): void {
-  if (budget.mustEvict) makeRoom(pools.filter(pool => pool !== client))
+/** Where it is reached, the other pools that share it give what they can spare. */
+function sharedLimit(
+  maxConnections: number,
+  { options }: OwnPoolConfig,
+  parent: ConnectionBudget,
+  name: LimitName,
+): SharedLimit {
+  const budget = new ConnectionBudget(maxConnections, options.maxStalledConnections, parent, name)
+  const pools: Pool[] = []
+  budget.onStarving = client => {
+    if (budget.mustEvict) makeRoom(pools.filter(pool => pool !== client))
+  }
+  return { pools, budget }
+}
+
+function addPool(known: OriginPools, origin: Origin, config: OwnPoolConfig): Pool {
+  const part = partOf(known, config)
+  const pool = new Pool({ ...config, origin, budget: part?.budget ?? known.budget })
+  known.pools.push(pool)
+  part?.pools.push(pool)
+  known.ceiling?.add(pool)
+  return pool
+}
+
+function partOf({ parts, budget }: OriginPools, config: OwnPoolConfig): SharedLimit | undefined {
+  const { within } = config
+  if (within === undefined || within.maxConnections === 0) return undefined
+  const { key, maxConnections, name } = within
+  const part = parts.get(key) ?? sharedLimit(maxConnections, config, budget, name)
+  parts.set(key, part)
+  return part
 }
 
 /**

@@ -161,7 +161,7 @@ describe('a ceiling over processes', () => {
     expect(mostHeld).toBe(1) // it was reached, or all this would say nothing
   })
 
-  it('gives everybody its max-min fair share once messages arrive', () => {
+  it('gives each member its max-min fair share once messages arrive', () => {
     fc.assert(
       fc.property(worlds, ({ ceiling, seed }) => {
         const world = new World(ceiling, seed)

@@ -216,6 +216,7 @@ export class EndpointWorld {
       pool: settings.pool,
       attemptDelayMs: settings.timeouts.attemptDelayMs,
       health,
+      breakers: undefined,
       onPanic: () => {},
       makePool: (_endpoint, index, { observer }) =>
         new Pool({

@@ -143,7 +143,7 @@ class Host {
 }
 
 describe('workers that share a ceiling', () => {
-  it.for([0, 0.1, 0.3])('never have more than it together, and none starves, at a loss of %d', async loss => {
+  it.for([0, 0.1, 0.3])('never exceed it together, and none starves, at a loss of %d', async loss => {
     const host = new Host(7, loss)
     const workers = [1, 2, 3].map(id => host.add(id, 4, 1e6, 40))
     await host.run(20_000)
@@ -154,7 +154,7 @@ describe('workers that share a ceiling', () => {
     expect(Math.min(...served)).toBeGreaterThan(300)
   })
 
-  it('take turns where there is less than one for each', async () => {
+  it('take turns where there are fewer connections than workers', async () => {
     const host = new Host(8, 0.05)
     const workers = [1, 2, 3].map(id => host.add(id, 1, 1e6, 40))
     await host.run(30_000)
@@ -162,7 +162,7 @@ describe('workers that share a ceiling', () => {
     for (const { served } of workers) expect(served).toBeGreaterThan(100) // of 250 at best
   })
 
-  it('have what another one does not use, and give it back when that does', async () => {
+  it('use what another one does not, and give it back when that needs it', async () => {
     const host = new Host(9, 0)
     const [idle, busy] = [host.add(1, 4, 0, 40), host.add(2, 4, 1e6, 40)]
     await host.run(2_000)
@@ -172,7 +172,7 @@ describe('workers that share a ceiling', () => {
     expect([idle.holds, busy.holds, host.mostHeld]).toEqual([2, 2, 4])
   })
 
-  it('have what a dead one had at once, and nothing of one that hangs', async () => {
+  it('get the share of a dead one at once, and nothing of one that hangs', async () => {
     const host = new Host(10, 0)
     const [first, second] = [host.add(1, 4, 1e6, 40), host.add(2, 4, 1e6, 40)]
     await host.run(2_000)

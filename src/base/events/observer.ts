@@ -109,7 +109,7 @@ export interface ObjectiveChanged {
 }
 
 /** The bound that refused: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
-export type RefusedBy = 'requests' | 'retries' | 'concurrency'
+export type RefusedBy = 'requests' | 'retries' | 'endpoint-requests' | 'endpoint-retries' | 'concurrency'
 
 /** A bound of an origin turned a request or a replay away, for the first time in 10 s. */
 export interface RequestsRefused {

@@ -14,15 +14,40 @@ export interface BreakerOptions {
    * first failure is its last. Default 0.
    */
   maxRetries: number
+  /**
+   * Where requests are balanced over endpoints: those that wait for one of them or are under way there; the
+   * next one goes to another endpoint, or fails with MM_BREAKER_OPEN where all are full. Default 0.
+   */
+  maxRequestsPerEndpoint: number
+  /** As `maxRetries`, for one endpoint; a replay goes to another one that has a place. Default 0. */
+  maxRetriesPerEndpoint: number
+  /** Connections to one endpoint, over all protocols; what it cannot carry waits. Default 0. */
+  maxConnectionsPerEndpoint: number
+  /**
+   * Requests that may wait for one endpoint; the next one goes to another, or fails with MM_QUEUE_FULL. 0:
+   * `pool.maxWaiters` is divided among the endpoints. Default 0.
+   */
+  maxWaitersPerEndpoint: number
 }
 
 /** The defaults of `breakers`. */
-export const DEFAULT_BREAKER_OPTIONS: Readonly<BreakerOptions> = { maxRequests: 0, maxRetries: 0 }
+export const DEFAULT_BREAKER_OPTIONS: Readonly<BreakerOptions> = {
+  maxRequests: 0,
+  maxRetries: 0,
+  maxRequestsPerEndpoint: 0,
+  maxRetriesPerEndpoint: 0,
+  maxConnectionsPerEndpoint: 0,
+  maxWaitersPerEndpoint: 0,
+}
 
 /** What each option of `breakers` may be; all are whole numbers. */
 export const BREAKER_RANGES: OptionRanges<BreakerOptions> = {
   maxRequests: { min: 0, max: 1_000_000 },
   maxRetries: { min: 0, max: 1_000_000 },
+  maxRequestsPerEndpoint: { min: 0, max: 1_000_000 },
+  maxRetriesPerEndpoint: { min: 0, max: 1_000_000 },
+  maxConnectionsPerEndpoint: { min: 0, max: 1_000_000 },
+  maxWaitersPerEndpoint: { min: 0, max: 1_000_000 },
 }
 
 /**

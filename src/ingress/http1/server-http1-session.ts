@@ -5,11 +5,13 @@ import { asTransportError, TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import { countBadRequest, countDefence } from '../ingress-stats.ts'
 import { RateWatch } from '../rate-watch.ts'
 import { encodeRefusal } from '../refusal.ts'
 import {
   clientCertificateOf,
+  clientTlsOf,
   type IngressSession,
   type SessionContext,
   type SessionSocket,
@@ -55,6 +57,7 @@ export class ServerHttp1Session
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly clientCertificate: Buffer | undefined
+  readonly tls: ClientTls | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -89,6 +92,7 @@ export class ServerHttp1Session
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
     this.clientCertificate = clientCertificateOf(socket)
+    this.tls = clientTlsOf(socket)
     this.#reader = new RequestReader(context, this)
     this.#deadlines = new SessionDeadlines(context.clock, socket, limits, this)
     const { minRequestRate, rateGraceMs } = limits

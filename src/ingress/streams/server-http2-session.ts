@@ -8,6 +8,7 @@ import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import { countDefence } from '../ingress-stats.ts'
 import {
   clientCertificateOf,
+  clientTlsOf,
   type IngressSession,
   type SessionContext,
   type SessionSocket,
@@ -71,6 +72,7 @@ export class ServerHttp2Session
       localAddress: socket.localAddress ?? '',
       localPort: socket.localPort ?? 0,
       clientCertificate: clientCertificateOf(socket),
+      tls: clientTlsOf(socket),
     }
     this.#session = new Http2Session({
       role: 'server',

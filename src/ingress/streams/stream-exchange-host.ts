@@ -1,6 +1,7 @@
 import { NEVER } from '../../base/clock.ts'
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 
 /** The two ends of a connection, as its exchanges name them. */
@@ -10,6 +11,7 @@ export interface ConnectionEnds {
   readonly localAddress: string
   readonly localPort: number
   readonly clientCertificate: Buffer | undefined
+  readonly tls: ClientTls | undefined
 }
 
 /** What an exchange needs of its session. */

@@ -6,7 +6,7 @@ import { type HeaderList, hasHeader } from '../../base/http/headers.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../http/multiplex/stream.ts'
 import { StreamTunnel } from '../../http/multiplex/stream-tunnel.ts'
-import type { IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
+import type { ClientTls, IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
 import {
   hasUnderscore,
   type IngressLimits,
@@ -106,6 +106,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   }
   get clientCertificate(): Buffer | undefined {
     return this.#host.ends.clientCertificate
+  }
+  get tls(): ClientTls | undefined {
+    return this.#host.ends.tls
   }
   get localPort(): number {
     return this.#host.ends.localPort

@@ -3,9 +3,7 @@ import type { RefusedBy, RetryReason } from '../../base/events/observer.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import { Breaker, type BreakerFigures } from './breaker.ts'
 import { type ConcurrencyFigures, GradientLimiter } from './gradient-limiter.ts'
-
-/** Refusals after so long a time without any are news again. */
-const QUIET_MS = 10_000
+import { RefusalNews } from './refusal-news.ts'
 
 /** What is shown of the admission of an origin. */
 export interface AdmissionFigures {
@@ -30,8 +28,7 @@ export class Admission {
   readonly #requests: Breaker | undefined
   readonly #retries: Breaker | undefined
   readonly #limiter: GradientLimiter | undefined
-  readonly #onRefused: (by: RefusedBy, limit: number) => void
-  readonly #refusedAt = new Map<RefusedBy, number>()
+  readonly #news: RefusalNews
 
   /**
    * Undefined: nothing is bounded, and requests pass without a look. `onRefused`: the first refusal since a
@@ -57,21 +54,21 @@ export class Admission {
     this.#requests = requests
     this.#retries = retries
     this.#limiter = limiter
-    this.#onRefused = onRefused
+    this.#news = new RefusalNews(onRefused)
   }
 
   /** The places of a request; an error: it gets none, and nothing was done for it. */
   admit(now: number): Admitted | TransportError {
     if (this.#requests?.take() === false) {
       const { limit } = this.#requests.figures()
-      this.#report('requests', limit, now)
+      this.#news.onRefused('requests', limit, now)
       const message = `${limit} requests to this origin are under way already (breakers.maxRequests)`
       return new TransportError('MM_BREAKER_OPEN', message, { processed: 'no' })
     }
     if (this.#limiter?.take() === false) {
       this.#requests?.give()
       const { limit } = this.#limiter
-      this.#report('concurrency', limit, now)
+      this.#news.onRefused('concurrency', limit, now)
       const message = `the origin bears ${limit} requests at a time just now (concurrency.limit)`
       return new TransportError('MM_CONCURRENCY_LIMIT', message, { processed: 'no' })
     }
@@ -91,7 +88,7 @@ export class Admission {
   /** For Admitted: one of those that were let in is sent again. */
   takeRetry(now: number): boolean {
     if (this.#retries?.take() !== false) return true
-    this.#report('retries', this.#retries.figures().limit, now)
+    this.#news.onRefused('retries', this.#retries.figures().limit, now)
     return false
   }
 
@@ -100,12 +97,6 @@ export class Admission {
     this.#requests?.give()
     if (wasRetried) this.#retries?.give()
     this.#limiter?.give(latencyMs, isDrop, now)
-  }
-
-  #report(by: RefusedBy, limit: number, now: number): void {
-    const before = this.#refusedAt.get(by)
-    this.#refusedAt.set(by, now)
-    if (before === undefined || now - before >= QUIET_MS) this.#onRefused(by, limit)
   }
 }
 

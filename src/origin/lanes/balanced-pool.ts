@@ -1,6 +1,13 @@
-import { type BalancedEndpoint, Balancer, type BalancerParts } from '../../balance/balancer.ts'
+import {
+  type BalancedEndpoint,
+  type BalancedRequest,
+  type BalanceRefusal,
+  Balancer,
+  type BalancerParts,
+} from '../../balance/balancer.ts'
+import type { EndpointBreakers } from '../../balance/endpoint-breakers.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
-import { asTransportError, type TransportError } from '../../base/errors.ts'
+import { asTransportError, stacklessError, type TransportError } from '../../base/errors.ts'
 import type { CloseReason, Connection, StreamShare } from '../../base/events/connection.ts'
 import type { Observer, TransportEvent } from '../../base/events/observer.ts'
 import { guardedListener, guardedPromise } from '../../base/guard.ts'
@@ -22,7 +29,7 @@ interface EndpointHooks {
 }
 
 export interface BalancedPoolParts
-  extends Pick<BalancerParts, 'endpoints' | 'options' | 'random' | 'health' | 'onPanic'> {
+  extends Pick<BalancerParts, 'endpoints' | 'options' | 'random' | 'health' | 'breakers' | 'onPanic'> {
   readonly clock: Clock
   readonly pool: Pick<PoolOptions, 'backoffBaseMs' | 'backoffMaxMs'>
   /** A request that has waited so long for the first connection to an endpoint goes to another. */
@@ -49,6 +56,7 @@ export class BalancedPool implements RequestPool {
   /** Those that wait. */
   readonly #tickets = new Map<Waiter, Ticket>()
   readonly #health: EndpointHealth
+  readonly #breakers: EndpointBreakers | undefined
   /** The endpoint of each connection that was leased. */
   readonly #homes = new WeakMap<Connection, number>()
   /** Connections that ended with requests under way: however many those were, that is one failure. */
@@ -59,6 +67,7 @@ export class BalancedPool implements RequestPool {
     this.#attemptDelayMs = parts.attemptDelayMs
     this.#hashBy = parts.options.policy === 'hash' ? parts.options.hashBy : undefined
     this.#health = parts.health
+    this.#breakers = parts.breakers
     this.#balancer = balancer
     this.#pools = pools
   }
@@ -67,14 +76,12 @@ export class BalancedPool implements RequestPool {
   static make(parts: BalancedPoolParts): BalancedPool | undefined {
     const { endpoints, clock, pool, makePool } = parts
     const pools: Pool[] = []
-    const balancer = new Balancer({
-      ...parts,
-      ...pool,
-      underWay: index => {
-        const load = pools[index]?.load
-        return load === undefined ? 0 : load.streams + load.waiters
-      },
-    })
+    const underWay = (index: number): number => {
+      const load = pools[index]?.load
+      return load === undefined ? 0 : load.streams + load.waiters
+    }
+    const balancer = new Balancer({ ...parts, ...pool, underWay })
+    parts.breakers?.addLane(underWay)
     for (const [index, endpoint] of endpoints.entries()) {
       const made = makePool(endpoint, index, {
         observer: event => noteConnect(balancer, index, event, clock.now()),
@@ -90,7 +97,7 @@ export class BalancedPool implements RequestPool {
     this.#probe(now)
     const key = this.#hashBy === undefined ? undefined : waiter.balanceKey?.(this.#hashBy)
     const avoided = waiter.avoids === undefined ? undefined : this.#homes.get(waiter.avoids)
-    this.#begin(new Ticket(this, waiter, key, fresh, isReplay, avoided), now)
+    this.#begin(new Ticket(this, waiter, key, fresh, isReplay, avoided), now, undefined)
   }
 
   cancel(waiter: Waiter): void {
@@ -164,6 +171,17 @@ export class BalancedPool implements RequestPool {
     if (index !== undefined) this.#health.onOutcome(index, 'overtaken', undefined, now)
   }
 
+  /** Whether an endpoint has a place for a request that is to be sent again out of the retry budget. */
+  admitRetry(now: number): boolean {
+    return this.#balancer.admitRetry(now)
+  }
+
+  /** Such a request is under way on the connection. Call the answer, if there is one, at its end. */
+  beginRetry(connection: Connection): (() => void) | undefined {
+    const index = this.#homes.get(connection)
+    return index === undefined ? undefined : this.#breakers?.beginRetry(index)
+  }
+
   /** Requests go to another endpoint as well as to that of the connection. */
   hasBeside(connection: Connection, now: number): boolean {
     const home = this.#homes.get(connection)
@@ -191,6 +209,7 @@ export class BalancedPool implements RequestPool {
         underWay: waiters + streams,
         connections: pool?.size ?? 0,
         chosenBecause: this.#chosenBecause[index],
+        ...(this.#breakers !== undefined && { breakers: this.#breakers.figures(index) }),
       }
     })
   }
@@ -282,26 +301,28 @@ export class BalancedPool implements RequestPool {
     ticket.waiter.onLease(connection, reused)
   }
 
-  /** A connect failed: another endpoint may take what was not sent. What the pool refuses stays. */
+  /** A connect failed, or too many wait: another endpoint may take it. What the pool refuses else stays. */
   onLeaseFailed(ticket: Ticket, error: TransportError): void {
     this.#settle(ticket)
-    if (error.fault === 'remote' && this.#begin(ticket, this.#clock.now())) return
-    ticket.waiter.onLeaseFailed(error)
+    if (error.fault === 'remote' || error.code === 'MM_QUEUE_FULL')
+      this.#begin(ticket, this.#clock.now(), error)
+    else ticket.waiter.onLeaseFailed(error)
   }
 
-  /** Answers whether there is an endpoint left. */
-  #begin(ticket: Ticket, now: number): boolean {
-    const choice = this.#balancer.choose(ticket.key, ticket.tried, now, ticket.avoided)
-    const pool = choice && this.#pools[choice.index]
-    if (choice === undefined || pool === undefined) return false
-    this.#chosenBecause[choice.index] = choice.because
-    ticket.goTo(choice.index)
+  /** `failure`: of the endpoint before, which counts where no other one takes the request. */
+  #begin(ticket: Ticket, now: number, failure: TransportError | undefined): void {
+    const choice = this.#balancer.choose(ticket, now)
+    if (choice === undefined || 'refused' in choice)
+      return ticket.waiter.onLeaseFailed(failure ?? refusalOf(choice))
+    const { index, because } = choice
+    const pool = this.#pools[index] as Pool // the balancer knows no others
+    this.#chosenBecause[index] = because
+    ticket.goTo(index)
     this.#tickets.set(ticket.waiter, ticket)
     if (pool.live === 0) this.#arm(ticket)
     // A new connection is for those whose old ones may all be dead: they are another endpoint's.
-    const fresh = ticket.fresh && (ticket.avoided === undefined || ticket.avoided === choice.index)
+    const fresh = ticket.fresh && (ticket.avoided === undefined || ticket.avoided === index)
     pool.acquire(ticket, fresh, ticket.isReplay, now)
-    return true
   }
 
   /**
@@ -330,7 +351,7 @@ export class BalancedPool implements RequestPool {
     if (pool === undefined || pool.live > 0 || !isElsewhere) return
     this.#balancer.onConnectFailed(index, `no connection after ${this.#attemptDelayMs} ms`, now)
     this.cancel(ticket.waiter)
-    this.#begin(ticket, now)
+    this.#begin(ticket, now, undefined)
   }
 
   #settle(ticket: Ticket): void {
@@ -364,7 +385,7 @@ export class BalancedPool implements RequestPool {
 }
 
 /** One request on its way to a connection. */
-class Ticket implements Waiter {
+class Ticket implements Waiter, BalancedRequest {
   readonly waiter: Waiter
   readonly key: string | undefined
   readonly fresh: boolean
@@ -392,6 +413,10 @@ class Ticket implements Waiter {
     this.avoided = avoided
     this.timer = undefined
     this.#tried = undefined
+  }
+
+  get isRetry(): boolean {
+    return this.waiter.isRetry === true
   }
 
   /** Where it waits. */
@@ -422,6 +447,11 @@ class Ticket implements Waiter {
 /** What one of `takers` gets of `total`, so that all together get it all. */
 export function shareOf(total: number, takers: number, position: number): number {
   return Math.floor(total / takers) + (position < total % takers ? 1 : 0)
+}
+
+function refusalOf(refusal: BalanceRefusal | undefined): TransportError {
+  const why = refusal?.refused ?? 'no endpoint is left'
+  return stacklessError('MM_BREAKER_OPEN', why)
 }
 
 function isClose({ code }: TransportError): boolean {

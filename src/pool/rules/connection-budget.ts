@@ -4,6 +4,15 @@ export interface BudgetClient {
   onBudgetAvailable(): void
 }
 
+/** What an operator knows a limit by. */
+export interface LimitName {
+  readonly option: string
+  /** Who has reached it. */
+  readonly whose: string
+}
+
+const OF_ALL: LimitName = { option: 'limits.maxTotalConnections', whose: 'all origins together' }
+
 /**
  * A limit on the connections of several pools: `maxConnections` over the pools of one origin, and within
  * `parent`, if there is one, `limits.maxTotalConnections` over those of all origins. Places are taken for
@@ -31,6 +40,7 @@ export class ConnectionBudget {
   onStarving: ((client: BudgetClient) => void) | undefined
   /** `holds` has changed, or somebody starves. */
   onChange: (() => void) | undefined
+  readonly name: LimitName
   readonly #parent: ConnectionBudget | undefined
   readonly #starving = new Set<BudgetClient>()
   #inUse = 0
@@ -40,8 +50,9 @@ export class ConnectionBudget {
   #reserved = false
   #isServing = false
 
-  constructor(limit: number, stalledLimit = Infinity, parent?: ConnectionBudget) {
+  constructor(limit: number, stalledLimit = Infinity, parent?: ConnectionBudget, name = OF_ALL) {
     this.limit = limit
+    this.name = name
     this.stalledLimit = stalledLimit
     this.onStarving = undefined
     this.onChange = undefined
@@ -83,7 +94,12 @@ export class ConnectionBudget {
 
   /** No place is left for one that counts. */
   get isFull(): boolean {
-    return this.isReached || this.#parent?.isFull === true
+    return this.reached !== undefined
+  }
+
+  /** Which limit leaves no place for one that counts, of this one and those above. */
+  get reached(): ConnectionBudget | undefined {
+    return this.isReached ? this : this.#parent?.reached
   }
 
   /** What it gives depends on what others have. */

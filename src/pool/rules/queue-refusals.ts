@@ -50,13 +50,13 @@ function isFull(core: PoolCore<unknown, unknown>, now: number): boolean {
 /** The refusal of one more waiter. */
 export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
   const { maxWaiters } = core.options
-  const full = `the queue is full (pool.maxWaiters = ${maxWaiters})`
+  const full = `the queue is full (${core.maxWaitersOption} = ${maxWaiters})`
   const ceiling = ceilingInTheWay(core)
   if (ceiling !== undefined) return protectedError(core, ceiling, full)
   return stacklessError(
     'MM_QUEUE_FULL',
     `${core.name}: ${full}, ${describeUse(core)}; ` +
-      'raise pool.maxWaiters or pool.maxConnections, or send less',
+      `raise ${core.maxWaitersOption} or pool.maxConnections, or send less`,
   )
 }
 
@@ -118,9 +118,9 @@ function advice(core: PoolCore<unknown, unknown>): string {
   if (core.isFull && slots.count('starting') === 0) {
     return 'raise pool.maxConnections, or pool.maxStreamsPerConnection if the origin multiplexes'
   }
-  if (budget.isFull) {
-    return `raise limits.maxTotalConnections = ${budget.limit}, which all origins together have reached`
-  }
+  const { reached } = budget
+  if (reached !== undefined)
+    return `raise ${reached.name.option} = ${reached.limit}, which ${reached.name.whose} have reached`
   if (slots.count('starting') > 0) return 'the origin is slow to connect: check the path to it'
   return 'raise pool.queueTimeoutMs, or look at the origin'
 }

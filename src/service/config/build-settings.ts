@@ -6,10 +6,9 @@ import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
-import { EVERY_PATH } from '../routes/path-pattern.ts'
-import { isUnconditional, NO_CONDITIONS } from '../routes/route-conditions.ts'
+import { isUnconditional } from '../routes/route-conditions.ts'
+import { collectRoutes } from './build-routes.ts'
 import type { configSchema } from './config-schema.ts'
-import { conditionsOf } from './fields/route-fields.ts'
 import {
   type AccessLogSettings,
   type AdminSettings,
@@ -123,8 +122,8 @@ function listenSettings({
 /** A route that takes whole hosts names its origin in preconnect hints; of several the first. */
 function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
   const hosts: Record<string, string> = {}
-  for (const { host, path, conditions, origin } of routes) {
-    const key = config.origins[origin]?.url.key
+  for (const { host, path, conditions, action } of routes) {
+    const key = config.origins[action.origin ?? '']?.url.key
     const isWhole = path.segments.length === 0 && path.tail.kind === 'any' && isUnconditional(conditions)
     // IPv6 in brackets is no name that a page would hint.
     if (key !== undefined && isWhole && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
@@ -196,33 +195,3 @@ function adminSettings({
     access: { tokens, certificates: clientCa === undefined ? undefined : { clientCa, changers } },
   }
 }
-
-/**
- * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to
- * send it.
- */
-function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
-  const routes: RouteSettings[] = []
-  for (const [name, origin] of Object.entries(config.origins)) {
-    for (const [index, host] of (origin.hosts ?? []).entries())
-      routes.push({ ...WHOLE_HOST, host, name, at: ['origins', name, 'hosts', index], origin: name })
-  }
-  for (const [index, route] of (config.routes ?? []).entries()) {
-    const { name = `routes[${index}]`, host: hosts = ['*'], origin } = route
-    const path = route.pathPattern ?? route.path ?? WHOLE_HOST.path
-    const conditions = conditionsOf(route)
-    for (const host of hosts) routes.push({ name, at: ['routes', index], host, path, conditions, origin })
-  }
-  const names = Object.keys(config.origins)
-  if (routes.length === 0 && names.length === 1)
-    return names.map(origin => ({ ...WHOLE_HOST, host: '*', name: origin, at: ['origins', origin], origin }))
-  for (const name of names) {
-    if (!routes.some(route => route.origin === name)) {
-      warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
-    }
-  }
-  return routes
-}
-
-/** All that is asked for at a host. */
-const WHOLE_HOST = { path: EVERY_PATH, conditions: NO_CONDITIONS }

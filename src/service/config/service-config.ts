@@ -33,6 +33,7 @@ import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './fields/option-group.ts'
+import type { RouteConfig } from './route-config.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
 /**
@@ -225,39 +226,6 @@ interface QlogConfig {
   /** Where it is written, relative to the file; one file per run. Default: nowhere. */
   directory: string
 }
-
-/**
- * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
- * `*.suffix` before `*`; then the path, segment by segment; then methods, more headers, more of the query;
- * then the first in the file.
- */
-interface RouteConfig {
-  /** What the access log calls it. Default: its place, `routes[0]`. */
-  name?: string | undefined
-  /** A name, `*.suffix`, or `*`; or a list of them. Default: every host. */
-  host?: string | string[] | undefined
-  /** The beginning of the path, by whole segments. Default: every path. */
-  path?: string | undefined
-  /**
-   * The whole path, instead of `path`: `{name}` is a segment or a part of one, `{name...}` at the end all
-   * that follows, as in `/users/{id}/files/{rest...}`.
-   */
-  pathPattern?: string | undefined
-  /** Any of these. Default: every method. */
-  methods?: string[] | undefined
-  /**
-   * Fields of the request that all have to fit, by name: a text is the value, or `{ exact }`, `{ prefix }`,
-   * `{ present }`.
-   */
-  headers?: Record<string, ValueRuleConfig> | undefined
-  /** The same of parameters of the query; of several of one name the first counts. */
-  query?: Record<string, ValueRuleConfig> | undefined
-  /** The name of the origin. */
-  origin: string
-}
-
-/** What a field or a parameter has to be. */
-type ValueRuleConfig = string | { exact: string } | { prefix: string } | { present: boolean }
 
 /** The processes of a service, where their number is not all that there is to say. */
 interface WorkersConfig {

@@ -11,6 +11,9 @@ import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
+import type { FieldEdits } from '../routes/field-edits.ts'
+import type { RewriteSettings } from '../routes/rewrite.ts'
+import type { RedirectSettings, RespondSettings } from '../routes/route-answer.ts'
 import type { RouteMatcher } from '../routes/route-table.ts'
 import type { PathRules } from '../routes/router.ts'
 import type { ConfigPath } from './config-fault.ts'
@@ -164,8 +167,18 @@ export interface RouteSettings extends RouteMatcher {
   readonly name: string
   /** Where it is written. */
   readonly at: ConfigPath
-  /** The origin's name. */
-  readonly origin: string
+  readonly action: RouteAction
+}
+
+/** What becomes of the requests of a route. */
+export interface RouteAction {
+  /** The name of the origin that they go to; undefined: there is an answer. */
+  readonly origin: string | undefined
+  readonly rewrite: RewriteSettings | undefined
+  readonly requestFields: FieldEdits | undefined
+  readonly responseFields: FieldEdits | undefined
+  readonly redirect: RedirectSettings | undefined
+  readonly respond: RespondSettings | undefined
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }

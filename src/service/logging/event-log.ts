@@ -217,7 +217,7 @@ function logEvent(
     case 'requests-refused': {
       const { by, limit } = event
       const option = by === 'concurrency' ? 'concurrency.limit' : `breakers.${REFUSING_BREAKERS[by]}`
-      const what = by === 'retries' ? 'replays are not made' : 'requests are refused'
+      const what = by.endsWith('retries') ? 'replays are not made' : 'requests are refused'
       logger.warn({ origin, by, limit }, `${origin}: ${what}: ${limit} are under way already (${option})`)
       return
     }
@@ -241,7 +241,12 @@ function logEvent(
   }
 }
 
-const REFUSING_BREAKERS = { requests: 'maxRequests', retries: 'maxRetries' } as const
+const REFUSING_BREAKERS = {
+  requests: 'maxRequests',
+  retries: 'maxRetries',
+  'endpoint-requests': 'maxRequestsPerEndpoint',
+  'endpoint-retries': 'maxRetriesPerEndpoint',
+} as const
 
 function logExchange(
   logger: Logger,

@@ -69,6 +69,12 @@ export function registerEndpointMetrics(
     ({ state }) => (state === 'up' ? 1 : 0),
   )
   perHealth(
+    'counter',
+    'middlemile_endpoint_passed_over_total',
+    'Requests that went to another endpoint, or were refused, since a breaker of this one was full; only with such breakers',
+    ({ breakers }, labels) => (breakers === undefined ? [] : [{ labels, value: breakers.passedOver }]),
+  )
+  perHealth(
     'gauge',
     'middlemile_endpoint_healthy',
     '1 while neither the checks of an endpoint nor what becomes of its requests speak against it',

@@ -64,7 +64,7 @@ describe('what an embedder of the module loads', () => {
     expect(ours).toBeLessThan(20)
   })
 
-  it('is no package for a dispatcher either: what it needs of undici is in the bundle', async () => {
+  it('is no package for a dispatcher either, since the bundle contains the parts of undici', async () => {
     const { packages } = await packagesLoadedBy(
       "import { createTransport } from './dist/index.js'\nawait createTransport().dispatcher().close()",
     )

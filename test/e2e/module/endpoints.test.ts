@@ -159,6 +159,25 @@ describe.each(['http/1.1', 'h2'] as const)('three nginx as the endpoints of an o
     for (const requests of await requestsOf(servers)) expect(requests).toBeGreaterThan(50)
   })
 
+  it('have a limit of connections each, and of requests, which others of them make up for', async () => {
+    const servers = await startThree()
+    const breakers = { maxConnectionsPerEndpoint: 1, maxRequestsPerEndpoint: 4 }
+    const transport = transportTo(servers.map(addressOf), { policy: 'random' }, { protocols, breakers })
+    const most = servers.map(() => 0)
+    const onEnded = (): void => {
+      for (const [index, { connections, underWay }] of endpointsOf(transport).entries()) {
+        expect(connections).toBeLessThanOrEqual(1)
+        most[index] = Math.max(most[index] ?? 0, underWay)
+      }
+    }
+    expect(await load(transport, { requests: 300, concurrency: 12, onEnded })).toEqual([])
+    for (const underWay of most) expect(underWay).toBeLessThanOrEqual(4)
+    expect(endpointsOf(transport).some(({ breakers: its }) => (its?.passedOver ?? 0) > 0)).toBe(true)
+    const failures = await load(transport, { requests: 100, concurrency: 100 })
+    expect(failures.length).toBeGreaterThan(0)
+    expect(failures.every(failure => failure.includes('breakers.maxRequestsPerEndpoint'))).toBe(true)
+  })
+
   it('keep a key to one of them, and take it over from one that is gone', async () => {
     const servers = await startThree()
     const transport = transportTo(servers.map(addressOf), { policy: 'hash' }, { protocols })

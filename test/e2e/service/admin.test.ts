@@ -132,6 +132,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_endpoint_checks_total: ['counter', ['endpoint', 'origin', 'outcome']],
   middlemile_endpoint_ejections_total: ['counter', ['endpoint', 'origin', 'reason']],
   middlemile_endpoint_healthy: ['gauge', ['endpoint', 'origin']],
+  middlemile_endpoint_passed_over_total: ['counter', ['endpoint', 'origin']],
   middlemile_endpoint_requests_total: ['counter', ['endpoint', 'lane', 'origin']],
   middlemile_endpoint_requests_under_way: ['gauge', ['endpoint', 'lane', 'origin']],
   middlemile_endpoint_up: ['gauge', ['endpoint', 'lane', 'origin']],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type BalancedEndpoint, Balancer } from '../../../src/balance/balancer.ts'
+import { type BalanceChoice, type BalancedEndpoint, Balancer } from '../../../src/balance/balancer.ts'
 import {
   type BalanceOptions,
   type BalancePolicy,
@@ -17,6 +17,18 @@ interface World {
   readonly health: ReturnType<typeof healthOf>
   readonly panics: string[]
   readonly underWay: number[]
+}
+
+function choose(
+  balancer: Balancer,
+  key: string | undefined,
+  tried: ReadonlySet<number>,
+  now: number,
+  avoided?: number,
+): BalanceChoice | undefined {
+  const chosen = balancer.choose({ key, tried, avoided, isRetry: false }, now)
+  if (chosen !== undefined && 'refused' in chosen) throw new Error(chosen.refused)
+  return chosen
 }
 
 function world(
@@ -42,6 +54,7 @@ function world(
     random: seededRandom(seed),
     underWay: index => underWay[index] ?? 0,
     health,
+    breakers: undefined,
     onPanic: (isOn, because) => panics.push(`${isOn ? 'on' : 'off'}: ${because}`),
   })
   return { balancer, underWay, health, panics }
@@ -50,7 +63,7 @@ function world(
 function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
   const counts = underWay.map(() => 0)
   for (let i = 0; i < requests; i += 1) {
-    const chosen = balancer.choose(`/key/${i}`, NOBODY, now)
+    const chosen = choose(balancer, `/key/${i}`, NOBODY, now)
     if (chosen === undefined) throw new Error('nobody was chosen')
     counts[chosen.index] = (counts[chosen.index] ?? 0) + 1
   }
@@ -99,15 +112,17 @@ describe('a balancer that chooses an endpoint', () => {
     one.balancer.onConnectFailed(0, 'refused', 0)
     one.balancer.onConnectFailed(1, 'refused', 0)
     expect(spread(one, 4)).toEqual([2, 2])
-    expect(one.balancer.choose(undefined, NOBODY, 0)?.because).toBe('none can be connected to: all are tried')
+    expect(choose(one.balancer, undefined, NOBODY, 0)?.because).toBe(
+      'none can be connected to: all are tried',
+    )
   })
 
   it('does not repeat an endpoint for a request, goes to the next tier then, and ends when all were tried', () => {
     const { balancer } = world('least-requests', [{}, {}, { tier: 1 }])
-    const first = balancer.choose(undefined, new Set([0]), 0)
+    const first = choose(balancer, undefined, new Set([0]), 0)
     expect(first?.index).toBe(1)
-    expect(balancer.choose(undefined, new Set([0, 1]), 0)?.index).toBe(2)
-    expect(balancer.choose(undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
+    expect(choose(balancer, undefined, new Set([0, 1]), 0)?.index).toBe(2)
+    expect(choose(balancer, undefined, new Set([0, 1, 2]), 0)).toBeUndefined()
   })
 
   it.each(['round-robin', 'least-requests', 'hash'] as const)(
@@ -115,11 +130,11 @@ describe('a balancer that chooses an endpoint', () => {
     policy => {
       const { balancer } = world(policy, [{}, {}])
       for (let i = 0; i < 20; i += 1) {
-        expect(balancer.choose(`/${i}`, NOBODY, 0, 0)?.index).toBe(1)
-        expect(balancer.choose(`/${i}`, new Set([1]), 0, 0)?.index).toBe(0)
+        expect(choose(balancer, `/${i}`, NOBODY, 0, 0)?.index).toBe(1)
+        expect(choose(balancer, `/${i}`, new Set([1]), 0, 0)?.index).toBe(0)
       }
       balancer.onConnectFailed(1, 'refused', 0)
-      expect(balancer.choose('/', NOBODY, 0, 0)?.index).toBe(0)
+      expect(choose(balancer, '/', NOBODY, 0, 0)?.index).toBe(0)
     },
   )
 
@@ -173,7 +188,7 @@ describe('a balancer that knows which endpoints are healthy', () => {
     const one = world('round-robin', [{}, {}])
     fail(one, 0)
     expect(spread(one, 4, 29_999)).toEqual([0, 4])
-    expect(one.balancer.choose('', NOBODY, 30_000)).toEqual({
+    expect(choose(one.balancer, '', NOBODY, 30_000)).toEqual({
       index: 0,
       because: 'it was ejected, and this request finds out whether it is back',
     })
@@ -188,13 +203,13 @@ describe('a balancer that knows which endpoints are healthy', () => {
     one.balancer.onConnectFailed(0, 'refused', 1)
     expect(spread(one, 4, 1_000)).toEqual([0, 4])
     one.balancer.onConnected(0, 1_000)
-    expect(one.balancer.choose('', NOBODY, 1_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 1_000)?.index).toBe(0)
   })
 
   it('gives an endpoint its share gradually when its ejection is over', () => {
     const one = world('round-robin', [{}, {}], { slowStartMs: 1_000 })
     fail(one, 0)
-    one.balancer.choose('', NOBODY, 30_000)
+    choose(one.balancer, '', NOBODY, 30_000)
     one.health.onOutcome(0, 'success', 1, 30_000)
     expect(spread(one, 110, 30_000)[0]).toBe(10)
     expect(spread(one, 200, 31_000)[0]).toBe(100)
@@ -205,7 +220,7 @@ describe('a balancer that knows which endpoints are healthy', () => {
     fail(one, 0)
     expect(spread(one, 4)).toEqual([0, 0, 4])
     expect(one.panics).toEqual([])
-    expect(one.balancer.choose('', NOBODY, 30_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 30_000)?.index).toBe(0)
     one.health.onOutcome(0, 'success', 1, 30_001)
     expect(spread(one, 4, 30_001)).toEqual([2, 2, 0])
   })
@@ -222,7 +237,7 @@ describe('a balancer that knows which endpoints are healthy', () => {
     const one = world('round-robin', [{}, {}, {}, {}])
     for (const index of [0, 1, 2]) check(one, index, false)
     expect(spread(one, 8)).toEqual([2, 2, 2, 2])
-    expect(one.balancer.choose('', NOBODY, 0)?.because).toBe('too few are healthy: health is ignored')
+    expect(choose(one.balancer, '', NOBODY, 0)?.because).toBe('too few are healthy: health is ignored')
     check(one, 0, true)
     expect(spread(one, 8).map(count => count > 0)).toEqual([true, false, false, true])
     expect(one.panics).toEqual([
@@ -245,14 +260,14 @@ describe('a balancer that knows which endpoints are healthy', () => {
     check(one, 0, false)
     expect(spread(one, 4, 60_000)).toEqual([0, 4])
     check(one, 0, true)
-    expect(one.balancer.choose('', NOBODY, 60_000)?.index).toBe(0)
+    expect(choose(one.balancer, '', NOBODY, 60_000)?.index).toBe(0)
   })
 })
 
 describe('a balancing policy', () => {
   it('of turns spreads requests exactly by weight, without runs', () => {
     const one = world('round-robin', [{ weight: 5 }, { weight: 1 }, { weight: 1 }])
-    const order = Array.from({ length: 7 }, () => one.balancer.choose(undefined, NOBODY, 0)?.index)
+    const order = Array.from({ length: 7 }, () => choose(one.balancer, undefined, NOBODY, 0)?.index)
     expect(order).toEqual([0, 0, 1, 0, 2, 0, 0])
   })
 
@@ -279,11 +294,11 @@ describe('a balancing policy', () => {
 
   it('of hashing sends a key to the same endpoint, and a request without a key to one with fewer under way', () => {
     const { balancer, underWay } = world('hash', [{}, {}, {}])
-    const at = balancer.choose('/a', NOBODY, 0)?.index
-    for (let i = 0; i < 20; i += 1) expect(balancer.choose('/a', NOBODY, 0)?.index).toBe(at)
+    const at = choose(balancer, '/a', NOBODY, 0)?.index
+    for (let i = 0; i < 20; i += 1) expect(choose(balancer, '/a', NOBODY, 0)?.index).toBe(at)
     underWay[0] = underWay[1] = 5
     for (let i = 0; i < 20; i += 1) {
-      const chosen = balancer.choose(undefined, NOBODY, 0)?.index
+      const chosen = choose(balancer, undefined, NOBODY, 0)?.index
       if (chosen !== 2) expect([0, 1]).toContain(chosen)
     }
   })

@@ -10,7 +10,9 @@ describe('the options of breakers', () => {
   it('must be whole numbers that are not negative', () => {
     expect(checkBreakerOptions(DEFAULT_BREAKER_OPTIONS)).toBe(DEFAULT_BREAKER_OPTIONS)
     for (const maxRequests of [-1, 1.5, Number.NaN])
-      expect(() => checkBreakerOptions({ maxRequests, maxRetries: 0 })).toThrow(/breakers\.maxRequests/)
+      expect(() => checkBreakerOptions({ ...DEFAULT_BREAKER_OPTIONS, maxRequests })).toThrow(
+        /breakers\.maxRequests/,
+      )
   })
 })
 

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { EndpointBreakers } from '../../../../src/balance/endpoint-breakers.ts'
 import { TransportError } from '../../../../src/base/errors.ts'
 import type { Connection } from '../../../../src/base/events/connection.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import {
+  type BreakerOptions,
+  DEFAULT_BREAKER_OPTIONS,
+} from '../../../../src/base/options/admission-options.ts'
 import { type BalanceOptions, DEFAULT_BALANCE_OPTIONS } from '../../../../src/base/options/balance-options.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../../../src/base/options/options.ts'
 import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-pool.ts'
@@ -13,10 +18,20 @@ import { healthOf } from '../../../support/endpoint-health.ts'
 import { FakeConnector } from '../../../support/fake-connector.ts'
 import { TestWaiter } from '../../../support/pool-driver.ts'
 
-function setUp(count: number, options: Partial<BalanceOptions> = {}) {
+interface Bounds extends BreakerOptions {
+  /** Of the pool of each endpoint. */
+  readonly maxWaiters: number
+}
+
+function setUp(count: number, options: Partial<BalanceOptions> = {}, bounds: Partial<Bounds> = {}) {
   const clock = new FakeClock()
   const log: string[] = []
   const health = healthOf(count)
+  const breakers = EndpointBreakers.of({
+    count,
+    options: { ...DEFAULT_BREAKER_OPTIONS, ...bounds },
+    onRefused: (by, limit) => log.push(`refused by ${by}: ${limit}`),
+  })
   const connectors = Array.from({ length: count }, () => new FakeConnector())
   const pool = BalancedPool.make({
     endpoints: connectors.map((_, index) => ({ address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '' })),
@@ -26,6 +41,7 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}) {
     pool: DEFAULT_POOL_OPTIONS,
     attemptDelayMs: 250,
     health,
+    breakers,
     onPanic: () => {},
     makePool: (_endpoint, index, hooks) =>
       new Pool({
@@ -33,7 +49,10 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}) {
         connector: connectors[index] ?? new FakeConnector(),
         clock,
         random: () => 0.5,
-        options: DEFAULT_POOL_OPTIONS,
+        options: {
+          ...DEFAULT_POOL_OPTIONS,
+          maxWaiters: bounds.maxWaiters ?? DEFAULT_POOL_OPTIONS.maxWaiters,
+        },
         budget: new ConnectionBudget(0),
         observer: hooks.observer,
         expectedCapacity: 1,
@@ -107,7 +126,7 @@ describe('a pool per endpoint', () => {
     expect(pool.load.waiters).toBe(0)
   })
 
-  it('connects to an endpoint that was down beside the requests', async () => {
+  it('connects to an endpoint that was down in parallel with the requests', async () => {
     const { clock, connectors, log, pool, acquire } = setUp(2)
     acquire('a')
     await connectors[0]?.fail()
@@ -163,7 +182,56 @@ describe('a pool per endpoint', () => {
     expect(health.changes).toEqual([])
   })
 
-  it('divides a number among takers without a rest', () => {
+  it('passes over an endpoint that has as many requests as it may, and refuses those that no one takes', async () => {
+    const { connectors, log, pool, acquire } = setUp(2, {}, { maxRequestsPerEndpoint: 1 })
+    for (const name of ['a', 'b', 'c']) acquire(name)
+    for (const connector of connectors) await connector.succeed()
+    expect(log).toEqual(['refused by requests: 1', 'c failed: MM_BREAKER_OPEN', 'a leased', 'b leased'])
+    expect(pool.endpointStats('tcp').map(({ breakers }) => breakers)).toEqual([
+      { retries: 0, passedOver: 2 },
+      { retries: 0, passedOver: 1 },
+    ])
+  })
+
+  it('gives the failure of an endpoint to the request where the others are full', async () => {
+    const { connectors, log, acquire } = setUp(2, {}, { maxRequestsPerEndpoint: 1 })
+    acquire('a')
+    acquire('b')
+    await connectors[0]?.fail()
+    expect(log).toEqual(['refused by requests: 1', 'a failed: MM_CONNECT_REFUSED'])
+  })
+
+  it('moves a request for which too many wait to an endpoint with room, and refuses it where there is none', () => {
+    const { connectors, log, pool, acquire } = setUp(2, {}, { maxWaiters: 1 })
+    const avoided = acquire('a')
+    for (const name of ['b', 'c']) acquire(name)
+    expect(log).toEqual(['c failed: MM_QUEUE_FULL'])
+    pool.cancel(avoided)
+    for (const name of ['d', 'e']) acquire(name)
+    expect(log).toEqual(['c failed: MM_QUEUE_FULL', 'e failed: MM_QUEUE_FULL'])
+    expect(connectors.map(({ started }) => started)).toEqual([1, 1])
+  })
+
+  it('sends a replay to an endpoint that has a place for one, as long as there is one', async () => {
+    const { connectors, log, pool, acquire } = setUp(2, {}, { maxRetriesPerEndpoint: 1 })
+    const connections: Connection[] = []
+    for (const name of ['a', 'b']) acquire(name, connection => connections.push(connection))
+    for (const connector of connectors) await connector.succeed(10)
+    const ends = connections.map(connection => pool.beginRetry(connection))
+    expect([pool.admitRetry(0), log.at(-1)]).toEqual([false, 'refused by retries: 1'])
+    ends[1]?.()
+    expect(pool.admitRetry(0)).toBe(true)
+    const leased: Connection[] = []
+    const replay: Waiter = {
+      isRetry: true,
+      onLease: connection => void leased.push(connection),
+      onLeaseFailed: () => {},
+    }
+    for (let i = 0; i < 3; i += 1) pool.acquire({ ...replay }, false, true)
+    expect(leased).toEqual([connections[1], connections[1], connections[1]])
+  })
+
+  it('divides a number among takers without a remainder', () => {
     expect([0, 1, 2].map(position => shareOf(7, 3, position))).toEqual([3, 2, 2])
   })
 })

@@ -22,13 +22,13 @@ function host() {
   return { shares, told, ask }
 }
 
-describe('what workers share of a ceiling', () => {
-  it('is theirs by their process, whatever they call themselves', () => {
+describe('the shares of workers of a ceiling', () => {
+  it('belong to their processes, whatever those call themselves', () => {
     const { ask } = host()
     expect([ask(1, 4), ask(2, 4)]).toEqual([4, 0])
   })
 
-  it('is asked back once from who has too much, and offered to who lacks it', () => {
+  it('are asked back once from a worker with too much, and offered to one with too little', () => {
     const { told, ask } = host()
     ask(1, 4)
     ask(2, 2)
@@ -41,7 +41,7 @@ describe('what workers share of a ceiling', () => {
     expect(ask(2, 2)).toBe(2)
   })
 
-  it('is free when the process has ended, and not before, however long it says nothing', () => {
+  it('are free when the process has ended, and not before, however long it is silent', () => {
     const { shares, told, ask } = host()
     ask(1, 4)
     expect(ask(2, 4, 0, {}, 1e9)).toBe(0)
@@ -51,7 +51,7 @@ describe('what workers share of a ceiling', () => {
     expect(shares.shown()).toEqual([{ of: SHOP, limit: 4, members: 1, wanted: 4, granted: 4 }])
   })
 
-  it('moves on with time where there are fewer than workers that wait', () => {
+  it('rotate with time where there are fewer than waiting workers', () => {
     const { shares, told, ask } = host()
     ask(1, 1, 0, { ceiling: 1 })
     ask(2, 1, 0, { ceiling: 1 })
@@ -61,7 +61,7 @@ describe('what workers share of a ceiling', () => {
     expect(told).toEqual([`1: ${SHOP}`])
   })
 
-  it('is answered in the order of the questions, and forgotten when nobody has a part in it', () => {
+  it('are answered in the order of the questions, and forgotten when no worker has a part in the ceiling', () => {
     const { shares } = host()
     const request = { member: '', number: 1, keeps: 0, wants: 1 }
     const answers = shares.answer(
