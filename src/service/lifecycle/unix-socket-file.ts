@@ -1,5 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
+import { guardedListener } from '../../base/guard.ts'
+import { systemClock } from '../../entry/events.ts'
 
 /** The file of a Unix socket, as far as another file in its place is told from it. */
 export interface UnixSocketFile {
@@ -9,6 +11,7 @@ export interface UnixSocketFile {
 
 /** Somebody who is there answers within this, or is there. */
 const PROBE_MS = 1_000
+const DURING = 'looking who listens on a Unix socket'
 
 /**
  * Removes what an earlier process has left at a path: a socket that nobody listens on. Rejects with an error
@@ -29,10 +32,16 @@ function isListenedOn(path: string): Promise<boolean> {
       socket.destroy()
       resolve(isThere)
     }
-    socket.setTimeout(PROBE_MS, () => settle(true))
-    socket.once('connect', () => settle(true))
+    const isThere = (): void => settle(true)
+    const timer = systemClock.setTimer(PROBE_MS, isThere)
+    socket.once(
+      'close',
+      guardedListener(DURING, () => timer.cancel(), isThere),
+    )
+    socket.once('connect', guardedListener(DURING, isThere, isThere))
     // Whoever has no room for one more is there as well (EAGAIN).
-    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code !== 'ECONNREFUSED'))
+    const onError = (error: NodeJS.ErrnoException): void => settle(error.code !== 'ECONNREFUSED')
+    socket.once('error', guardedListener(DURING, onError, isThere))
   })
 }
 

@@ -97,7 +97,8 @@ describe.skipIf(missing !== undefined)(`a Unix socket${missing === undefined ? '
     expect(existsSync(stale)).toBe(true)
     const other = await listenOn(taken)
     writeFileSync(file, 'mine')
-    const start = (unix: string) => startService({ listen: [{ unix }], admin: 'off', origins: origins() })
+    const start = (unix: string) =>
+      startService({ listen: [{ unix }], admin: 'off', origins: origins() }, { logTo: { write() {} } })
     await expect(start(taken)).rejects.toMatchObject({
       code: 'MM_LISTEN_FAILED',
       message: expect.stringContaining('the address is in use'),
