@@ -403,7 +403,7 @@ export const ERROR_CODES = {
   ),
   /** A client's request body is larger than `ingress.maxBodyBytes`. */
   MM_REQUEST_BODY_LIMIT: remote(413, 'http_request_error', 'raise ingress.maxBodyBytes'),
-  /** A client began a request and did not send the rest in time. */
+  /** A client began a request and did not send the rest in time, or at less than `ingress.minRequestRate`. */
   MM_CLIENT_TIMEOUT: passing(
     remote(
       408,
@@ -419,7 +419,7 @@ export const ERROR_CODES = {
   ),
   /**
    * A client read nothing of its response while other requests waited for the connection that it held,
-   * and was ended for them.
+   * and was ended for them; or it took its responses at less than `ingress.minResponseRate`.
    */
   MM_CLIENT_TOO_SLOW: remote(
     499,
@@ -455,7 +455,7 @@ export const ERROR_CODES = {
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**
    * The path of the request leads above its root, holds an escaped NUL or hidden dot segments, or servers may
-   * read it as one of another route: see docs/routing.md.
+   * read it as one of another route; or its route makes no path, host or location of it: see docs/routing.md.
    */
   MM_PATH_REFUSED: local(
     400,

@@ -3,6 +3,14 @@ import type { TransportError } from '../base/errors.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 
+/** What a client agreed on with us under its requests. */
+export interface ClientTls {
+  /** `TLSv1.3`. */
+  readonly version: string
+  /** The host that it asked for (SNI); undefined: it named none, or nobody noted it. */
+  readonly serverName: string | undefined
+}
+
 /**
  * One request that a client sent us, and the means to answer it: the same for every protocol on the listening
  * side.
@@ -30,6 +38,8 @@ export interface IngressExchange {
   readonly localPort: number
   /** What the client proved to have (TLS), DER. Undefined: it was not asked, or showed none that counts. */
   readonly clientCertificate: Buffer | undefined
+  /** Undefined: cleartext. */
+  readonly tls: ClientTls | undefined
   /** The client said that it takes trailers (`TE: trailers`), or its protocol always does. */
   readonly acceptsTrailers: boolean
 

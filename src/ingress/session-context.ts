@@ -5,7 +5,7 @@ import type { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import type { CodecLimits } from '../http/http1/codec/codec-failure.ts'
 import type { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
-import type { IngressHandler } from './ingress-exchange.ts'
+import type { ClientTls, IngressHandler } from './ingress-exchange.ts'
 import type { IngressLimits } from './ingress-limits.ts'
 import type { IngressStats } from './ingress-stats.ts'
 
@@ -18,6 +18,9 @@ export interface SessionSocket extends Duplex {
   /** Of a tls.TLSSocket: the certificate of the client was verified. */
   readonly authorized?: boolean
   getPeerX509Certificate?(): X509Certificate | undefined
+  /** Of a tls.TLSSocket. */
+  getProtocol?(): string | null
+  readonly servername?: string | false | null | undefined
   readonly bytesWritten: number
   resetAndDestroy(): unknown
 }
@@ -25,6 +28,13 @@ export interface SessionSocket extends Duplex {
 /** DER; undefined: the client showed none that was verified. */
 export function clientCertificateOf(socket: SessionSocket): Buffer | undefined {
   return socket.authorized === true ? socket.getPeerX509Certificate?.()?.raw : undefined
+}
+
+/** Undefined: the connection is in cleartext. */
+export function clientTlsOf(socket: SessionSocket): ClientTls | undefined {
+  const version = socket.getProtocol?.() ?? undefined
+  if (version === undefined) return undefined
+  return { version, serverName: typeof socket.servername === 'string' ? socket.servername : undefined }
 }
 
 /** What all sessions of a listener share, whatever carries them. */

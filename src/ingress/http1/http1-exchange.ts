@@ -6,7 +6,7 @@ import { encodeLastChunk } from '../../http/http1/codec/field-encoder.ts'
 import { encodeResponseHead } from '../../http/http1/codec/head-encoder.ts'
 import type { Http1RequestHead } from '../../http/http1/codec/message-events.ts'
 import type { BodyFraming } from '../../http/http1/codec/message-framing.ts'
-import type { IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
+import type { ClientTls, IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
 import type { SocketOutput } from './socket-output.ts'
 
 interface Head {
@@ -45,6 +45,7 @@ export interface ExchangeHost {
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly clientCertificate: Buffer | undefined
+  readonly tls: ClientTls | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -120,6 +121,9 @@ export class Http1Exchange implements IngressExchange {
   }
   get clientCertificate(): Buffer | undefined {
     return this.#host.clientCertificate
+  }
+  get tls(): ClientTls | undefined {
+    return this.#host.tls
   }
   get acceptsTrailers(): boolean {
     return this.#head.acceptsTrailers

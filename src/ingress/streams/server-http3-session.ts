@@ -15,6 +15,9 @@ import type { IngressSession, ListenerContext } from '../session-context.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
 
+/** QUIC has no other (RFC 9001 4.2). */
+const QUIC_TLS = { version: 'TLSv1.3', serverName: undefined }
+
 /**
  * A request that came in early data may be a replay (RFC 8470). A safe one goes on at once; any other, and
  * one with a body, waits until the handshake is complete, which proves that it is none. RFC 8470 3 leaves the
@@ -247,6 +250,7 @@ export class ServerHttp3Session
       localAddress: local.host,
       localPort: local.port,
       clientCertificate: this.#clientCertificate,
+      tls: QUIC_TLS,
     }
   }
 
@@ -265,6 +269,11 @@ export class ServerHttp3Session
     if (maxRequestsPerConnection === 0) return quic.maxRequestsPerConnection
     if (quic.maxRequestsPerConnection === 0) return maxRequestsPerConnection
     return Math.min(maxRequestsPerConnection, quic.maxRequestsPerConnection)
+  }
+
+  /** What QUIC has, it sends. */
+  get pendingBytes(): number {
+    return 0
   }
 
   keep(chunk: Buffer): Buffer {

@@ -1,6 +1,7 @@
 import { NEVER } from '../../base/clock.ts'
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 
 /** The two ends of a connection, as its exchanges name them. */
@@ -10,6 +11,7 @@ export interface ConnectionEnds {
   readonly localAddress: string
   readonly localPort: number
   readonly clientCertificate: Buffer | undefined
+  readonly tls: ClientTls | undefined
 }
 
 /** What an exchange needs of its session. */
@@ -37,6 +39,12 @@ export interface StreamExchangeHost<Exchange> {
   hold(exchange: Exchange): void
   /** Calls checkDeadlines at this time, if not before. */
   watch(exchange: Exchange, deadlineMs: number): void
+  /** Its request body is waited for, or is no longer: see `minRequestRate`. */
+  setAwaited(exchange: Exchange, isAwaited: boolean): void
+  /** Some of its response waits for the client: see `minResponseRate`. */
+  onResponseWaits(exchange: Exchange, isAnew: boolean): void
+  /** Nothing of it waits any more. */
+  onResponseTaken(exchange: Exchange): void
   /** Whether its request body waits for a reader. */
   setSleeping(exchange: Exchange, isSleeping: boolean): void
   /** It is over: nothing of it is watched any more. */

@@ -1,14 +1,14 @@
 import type { z } from 'zod'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
-import type { OriginOptions, Protocol } from '../../index.ts'
+import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
-import { EVERY_PATH } from '../routes/path-pattern.ts'
-import { isUnconditional, NO_CONDITIONS } from '../routes/route-conditions.ts'
+import { isUnconditional } from '../routes/route-conditions.ts'
+import { collectRoutes } from './build-routes.ts'
 import type { configSchema } from './config-schema.ts'
-import { conditionsOf } from './fields/route-fields.ts'
 import {
   type AccessLogSettings,
   type AdminSettings,
@@ -17,15 +17,19 @@ import {
   DEFAULT_FORWARDING,
   DEFAULT_LISTEN_HTTP3,
   DEFAULT_LOG,
+  DEFAULT_REDIS,
   DEFAULT_SHUTDOWN,
+  DEFAULT_UNIX_MODE,
   DEFAULT_WORKERS,
   type ListenSettings,
+  type RedisSettings,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'
 
 type ParsedConfig = z.output<ReturnType<typeof configSchema>>
 type ParsedOrigin = ParsedConfig['origins'][string]
+type RedisConfigOutput = NonNullable<NonNullable<ParsedConfig['state']>['redis']>
 type ParsedDefaults = NonNullable<ParsedConfig['defaults']>
 
 /** The settings of a configuration that the schema has passed. */
@@ -79,7 +83,8 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       resolve: config.resolve ?? {},
       publicHosts: publicHosts(config, routes),
     },
-    state: config.state,
+    state: stateOptions(config.state),
+    redis: redisSettings(config.state?.redis),
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
@@ -96,6 +101,8 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
 
 function listenSettings({
   address,
+  unix,
+  mode = DEFAULT_UNIX_MODE,
   tls,
   protocols: spoken,
   http3,
@@ -105,7 +112,9 @@ function listenSettings({
   const protocols: readonly Protocol[] = spoken ?? INGRESS_PROTOCOLS
   const altSvc = { ...DEFAULT_LISTEN_HTTP3.altSvc, ...http3?.altSvc }
   return {
-    address,
+    // The schema wants one of them.
+    address: address ?? { host: `${UNIX_SOCKET}${unix ?? ''}`, port: 0 },
+    mode: unix === undefined ? undefined : mode,
     tls,
     protocols: INGRESS_PROTOCOLS.filter(protocol => protocols.includes(protocol)),
     http3: protocols.includes('h3') ? { ...DEFAULT_LISTEN_HTTP3, ...http3, altSvc } : undefined,
@@ -117,8 +126,8 @@ function listenSettings({
 /** A route that takes whole hosts names its origin in preconnect hints; of several the first. */
 function publicHosts(config: ParsedConfig, routes: readonly RouteSettings[]): Record<string, string> {
   const hosts: Record<string, string> = {}
-  for (const { host, path, conditions, origin } of routes) {
-    const key = config.origins[origin]?.url.key
+  for (const { host, path, conditions, action } of routes) {
+    const key = config.origins[action.origin ?? '']?.url.key
     const isWhole = path.segments.length === 0 && path.tail.kind === 'any' && isUnconditional(conditions)
     // IPv6 in brackets is no name that a page would hint.
     if (key !== undefined && isWhole && host !== '*' && !host.startsWith('[')) hosts[host] ??= key
@@ -135,6 +144,30 @@ function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings 
     sample: given.sample ?? DEFAULT_ACCESS_LOG.sample,
     requestId: requestId === 'off' ? undefined : requestId,
     maxQueuedBytes: given.maxQueuedBytes ?? DEFAULT_ACCESS_LOG.maxQueuedBytes,
+  }
+}
+
+function stateOptions(given: ParsedConfig['state']): StateOptions | undefined {
+  if (given?.directory === undefined) return undefined
+  const { directory, keyFile } = given
+  return { directory, ...(keyFile !== undefined && { keyFile }) }
+}
+
+function redisSettings(given: RedisConfigOutput | undefined): RedisSettings | undefined {
+  if (given === undefined) return undefined
+  const { url, prefix, ca, cert, key, connectTimeout, answerTimeout, lease } = given
+  const tls = {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  }
+  return {
+    url,
+    prefix: prefix ?? DEFAULT_REDIS.prefix,
+    tls: Object.keys(tls).length === 0 ? undefined : tls,
+    connectTimeoutMs: connectTimeout ?? DEFAULT_REDIS.connectTimeoutMs,
+    answerTimeoutMs: answerTimeout ?? DEFAULT_REDIS.answerTimeoutMs,
+    leaseMs: lease ?? DEFAULT_REDIS.leaseMs,
   }
 }
 
@@ -190,33 +223,3 @@ function adminSettings({
     access: { tokens, certificates: clientCa === undefined ? undefined : { clientCa, changers } },
   }
 }
-
-/**
- * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to
- * send it.
- */
-function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
-  const routes: RouteSettings[] = []
-  for (const [name, origin] of Object.entries(config.origins)) {
-    for (const [index, host] of (origin.hosts ?? []).entries())
-      routes.push({ ...WHOLE_HOST, host, name, at: ['origins', name, 'hosts', index], origin: name })
-  }
-  for (const [index, route] of (config.routes ?? []).entries()) {
-    const { name = `routes[${index}]`, host: hosts = ['*'], origin } = route
-    const path = route.pathPattern ?? route.path ?? WHOLE_HOST.path
-    const conditions = conditionsOf(route)
-    for (const host of hosts) routes.push({ name, at: ['routes', index], host, path, conditions, origin })
-  }
-  const names = Object.keys(config.origins)
-  if (routes.length === 0 && names.length === 1)
-    return names.map(origin => ({ ...WHOLE_HOST, host: '*', name: origin, at: ['origins', origin], origin }))
-  for (const name of names) {
-    if (!routes.some(route => route.origin === name)) {
-      warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
-    }
-  }
-  return routes
-}
-
-/** All that is asked for at a host. */
-const WHOLE_HOST = { path: EVERY_PATH, conditions: NO_CONDITIONS }

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import {
   DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_HEALTH_OPTIONS,
@@ -133,7 +134,7 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
 function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
   const definitions = routes.map(route => ({ ...route, target: route }))
   return shadowedRoutes(definitions).flatMap(({ route, by }) => {
-    if (route.target.origin === by.target.origin) return []
+    if (isDeepStrictEqual(route.target.action, by.target.action)) return []
     const message = `no request of host ${route.host} comes here: ${formatPath(by.target.at)} takes them all`
     return [{ path: route.target.at, message }]
   })

@@ -28,14 +28,19 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   for (const [name, origin] of Object.entries(origins ?? {})) {
     for (const [index, host] of list(mapping(origin)?.['hosts']).entries()) {
       if (typeof host !== 'string') continue
-      claim({ host, place: 'path /', origin: name }, ['origins', name, 'hosts', index], owners, faults)
+      claim(
+        { host, place: 'path /', end: JSON.stringify(name) },
+        ['origins', name, 'hosts', index],
+        owners,
+        faults,
+      )
     }
   }
   for (const [index, entry] of list(mapping(config)?.['routes']).entries()) {
     const route = mapping(entry)
-    const name = route?.['origin']
-    if (route === undefined || typeof name !== 'string') continue
-    if (origins !== undefined && !Object.hasOwn(origins, name)) {
+    if (route === undefined) continue
+    const name = route['origin']
+    if (typeof name === 'string' && origins !== undefined && !Object.hasOwn(origins, name)) {
       const nearest = nearestName(name, Object.keys(origins))
       const hint =
         nearest === undefined ? `known: ${Object.keys(origins).join(', ')}` : `did you mean ${nearest}?`
@@ -47,7 +52,8 @@ export function crossFaults(config: unknown): UnplacedFault[] {
     const hosts = typeof route['host'] === 'string' ? [route['host']] : list(route['host'] ?? ['*'])
     const place = placeOf(route)
     for (const host of hosts) {
-      if (typeof host === 'string') claim({ host, place, origin: name }, ['routes', index], owners, faults)
+      if (typeof host !== 'string') continue
+      claim({ host, place, end: endOf(route) }, ['routes', index], owners, faults)
     }
   }
   return faults
@@ -104,6 +110,18 @@ function listenerFaults(config: Mapping | undefined): UnplacedFault[] {
       })
     }
   }
+  const paths = new Map<string, number>()
+  for (const [index, entry] of list(config?.['listen']).entries()) {
+    const unix = mapping(entry)?.['unix']
+    if (typeof unix !== 'string') continue
+    const other = paths.get(unix)
+    if (other === undefined) paths.set(unix, index)
+    else
+      faults.push({
+        path: ['listen', index, 'unix'],
+        message: `listen[${other}] has ${unix} already; give this one another path`,
+      })
+  }
   for (const [index, entry] of list(config?.['listen']).entries())
     claimAddress(mapping(entry)?.['address'], ['listen', index, 'address'], `listen[${index}]`, false)
   claimAddress(mapping(config?.['admin'])?.['address'], ['admin', 'address'], 'the admin server', true)
@@ -143,18 +161,24 @@ function placeOf(route: Mapping): string {
   return [where, ...conditions.map(name => `${name} ${JSON.stringify(route[name])}`)].join(', ')
 }
 
+/** What becomes of the requests of a route. */
+function endOf({ origin, redirect, respond, rewrite }: Mapping): string {
+  const end = origin ?? redirect ?? respond
+  return `${JSON.stringify(end)}${rewrite === undefined ? '' : `, ${JSON.stringify(rewrite)}`}`
+}
+
 /** Saying twice that a host and path belong to the same origin is no contradiction. */
 function claim(
-  route: { host: string; place: string; origin: string },
+  route: { host: string; place: string; end: string },
   path: UnplacedFault['path'],
   owners: Map<string, string>,
   faults: UnplacedFault[],
 ): void {
   const key = `${route.host.toLowerCase()} ${route.place}`
   const owner = owners.get(key)
-  if (owner === undefined) owners.set(key, route.origin)
-  else if (owner !== route.origin) {
-    const message = `host ${route.host}, ${route.place} is routed to ${JSON.stringify(owner)} already`
+  if (owner === undefined) owners.set(key, route.end)
+  else if (owner !== route.end) {
+    const message = `host ${route.host}, ${route.place} is routed to ${owner} already`
     faults.push({ path, message })
   }
 }

@@ -33,6 +33,7 @@ import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './fields/option-group.ts'
+import type { RouteConfig } from './route-config.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
 /**
@@ -212,12 +213,41 @@ interface StateConfig {
   /**
    * Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere.
    */
-  directory: string
+  directory?: string | undefined
   /**
    * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a
    * file that only its owner can read. Default: one that is made in the directory on first use.
    */
   keyFile?: string | undefined
+  /** What all hosts of a fleet share: the ceilings of protected origins. Default: each host has its own. */
+  redis?: RedisConfig | undefined
+}
+
+/** `state.redis` of a configuration. See docs/connection-economy.md. */
+interface RedisConfig {
+  /**
+   * `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS: one server, or the primary of
+   * several, version 5 or newer; no cluster. No log and no page shows the password.
+   */
+  url: string
+  /** How all keys begin: hosts share what they have under the same one. Default `middlemile:`. */
+  prefix?: string | undefined
+  /** With `rediss://`: whom to trust instead of the authorities that Node brings; PEM or files of it. */
+  ca?: string | string[] | undefined
+  /** With `rediss://`: our own certificate, PEM or a file of it, with `key`. */
+  cert?: string | undefined
+  /** Its key. */
+  key?: string | undefined
+  /** How long a connection may take, with TLS and password. Default 2s. */
+  connectTimeout?: number | string | undefined
+  /** How long an answer may take; then the connection is made anew. Default 1s. */
+  answerTimeout?: number | string | undefined
+  /**
+   * What a host had is free so long after its last word: at least 3s. Two thirds of it without an answer a
+   * host goes on with what it may have; then it has `protection.floor`, and the rest of the time for what is
+   * beyond it to end. Default 15s.
+   */
+  lease?: number | string | undefined
 }
 
 /** `qlog` of a configuration. */
@@ -225,39 +255,6 @@ interface QlogConfig {
   /** Where it is written, relative to the file; one file per run. Default: nowhere. */
   directory: string
 }
-
-/**
- * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
- * `*.suffix` before `*`; then the path, segment by segment; then methods, more headers, more of the query;
- * then the first in the file.
- */
-interface RouteConfig {
-  /** What the access log calls it. Default: its place, `routes[0]`. */
-  name?: string | undefined
-  /** A name, `*.suffix`, or `*`; or a list of them. Default: every host. */
-  host?: string | string[] | undefined
-  /** The beginning of the path, by whole segments. Default: every path. */
-  path?: string | undefined
-  /**
-   * The whole path, instead of `path`: `{name}` is a segment or a part of one, `{name...}` at the end all
-   * that follows, as in `/users/{id}/files/{rest...}`.
-   */
-  pathPattern?: string | undefined
-  /** Any of these. Default: every method. */
-  methods?: string[] | undefined
-  /**
-   * Fields of the request that all have to fit, by name: a text is the value, or `{ exact }`, `{ prefix }`,
-   * `{ present }`.
-   */
-  headers?: Record<string, ValueRuleConfig> | undefined
-  /** The same of parameters of the query; of several of one name the first counts. */
-  query?: Record<string, ValueRuleConfig> | undefined
-  /** The name of the origin. */
-  origin: string
-}
-
-/** What a field or a parameter has to be. */
-type ValueRuleConfig = string | { exact: string } | { prefix: string } | { present: boolean }
 
 /** The processes of a service, where their number is not all that there is to say. */
 interface WorkersConfig {
@@ -358,7 +355,15 @@ interface ListenTlsConfig {
 /** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
-  address: string
+  address?: string | undefined
+  /**
+   * A Unix socket in place of an address: a path, relative to that of the file. A file that nobody listens on
+   * is removed at the start, and the socket with the service. Clients are called `unix:` then, and no limit
+   * for each client holds. Not with h3.
+   */
+  unix?: string | undefined
+  /** Permissions of that file, in quotes. Default `0660`. */
+  mode?: string | undefined
   /** Certificate and key. Default: plain HTTP. */
   tls?: ListenTlsConfig | undefined
   /**

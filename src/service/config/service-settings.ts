@@ -11,6 +11,9 @@ import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
+import type { FieldEdits } from '../routes/field-edits.ts'
+import type { RewriteSettings } from '../routes/rewrite.ts'
+import type { RedirectSettings, RespondSettings } from '../routes/route-answer.ts'
 import type { RouteMatcher } from '../routes/route-table.ts'
 import type { PathRules } from '../routes/router.ts'
 import type { ConfigPath } from './config-fault.ts'
@@ -34,6 +37,8 @@ export interface ServiceSettings {
   readonly shutdown: ShutdownSettings
   readonly transport: TransportOptions
   readonly state: StateOptions | undefined
+  /** Where hosts share the ceilings of protected origins. Undefined: each has its own. */
+  readonly redis: RedisSettings | undefined
   /** Where a qlog trace is written. */
   readonly qlog: { readonly directory: string } | undefined
   /** Asked for HTTPS records. Undefined: those of the system. */
@@ -58,6 +63,8 @@ export interface WorkersSettings {
 
 export interface ListenSettings {
   readonly address: ListenAddress
+  /** Of the file of a Unix socket. Undefined: it is of TCP. */
+  readonly mode: number | undefined
   readonly tls: ListenTls | undefined
   /** Over TCP; none: UDP alone. */
   readonly protocols: readonly IngressProtocol[]
@@ -91,6 +98,19 @@ export interface AdminSettings {
    * error.
    */
   readonly isExplicit: boolean
+}
+
+/** What a fleet shares its ceilings in. The URL may hold a password, and is shown nowhere. */
+export interface RedisSettings {
+  readonly url: string
+  /** All keys begin with it. */
+  readonly prefix: string
+  /** PEM. Undefined: plain TCP, or what Node trusts. */
+  readonly tls: { readonly ca?: string[]; readonly cert?: string; readonly key?: string } | undefined
+  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
+  /** After so long without a sign from a host it counts as gone. */
+  readonly leaseMs: number
 }
 
 /** How a service ends. */
@@ -162,11 +182,23 @@ export interface RouteSettings extends RouteMatcher {
   readonly name: string
   /** Where it is written. */
   readonly at: ConfigPath
-  /** The origin's name. */
-  readonly origin: string
+  readonly action: RouteAction
+}
+
+/** What becomes of the requests of a route. */
+export interface RouteAction {
+  /** The name of the origin that they go to; undefined: there is an answer. */
+  readonly origin: string | undefined
+  readonly rewrite: RewriteSettings | undefined
+  readonly requestFields: FieldEdits | undefined
+  readonly responseFields: FieldEdits | undefined
+  readonly redirect: RedirectSettings | undefined
+  readonly respond: RespondSettings | undefined
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
+/** Who may connect: the user of the service, and its group. */
+export const DEFAULT_UNIX_MODE = 0o660
 export const DEFAULT_WORKERS: WorkersSettings = {
   count: 'auto',
   hangTimeoutMs: 3_000,
@@ -178,6 +210,12 @@ export const DEFAULT_SHUTDOWN: ShutdownSettings = {
   keepAdmin: false,
   maxFaults: 10,
   faultWindowMs: 60_000,
+}
+export const DEFAULT_REDIS: Omit<RedisSettings, 'url' | 'tls'> = {
+  prefix: 'middlemile:',
+  connectTimeoutMs: 2_000,
+  answerTimeoutMs: 1_000,
+  leaseMs: 15_000,
 }
 export const DEFAULT_LISTEN_HTTP3: Http3ListenSettings = {
   retry: 'under-load',
@@ -215,6 +253,7 @@ const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
   'log',
   'accessLog',
   'state',
+  'redis',
   'qlog',
   'dnsServers',
   'resolver',

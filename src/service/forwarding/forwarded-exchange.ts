@@ -75,6 +75,8 @@ export interface ForwardedRequest {
   readonly requestId: string | undefined
   /** Whose turn it takes where requests wait for a protected origin. */
   readonly fairKey: string | undefined
+  /** What its route changes about the fields of the response. */
+  readonly editResponse: ((headers: HeaderList) => HeaderList) | undefined
 }
 
 /**
@@ -116,6 +118,7 @@ export class ForwardedExchange
   #isBehind = false
   /** From a stall until the client has caught up: what comes goes through it. */
   #buffer: ResponseBuffer | undefined
+  #editResponse: ForwardedRequest['editResponse']
   /** While delivering. */
   #trailers: HeaderList = NO_HEADERS
 
@@ -146,6 +149,7 @@ export class ForwardedExchange
     const { client } = this
     client.events = this
     this.requestId = request.requestId
+    this.#editResponse = request.editResponse
     this.handle = this.#context.transport.dispatch(
       this.origin,
       {
@@ -267,7 +271,8 @@ export class ForwardedExchange
   }
 
   #rewritten(controller: ExchangeController, headers: HeaderList): HeaderList {
-    return this.#context.responseHeaders.rewrite(headers, controller.protocol)
+    const rewritten = this.#context.responseHeaders.rewrite(headers, controller.protocol)
+    return this.#editResponse === undefined ? rewritten : this.#editResponse(rewritten)
   }
 
   #withOwnFields(controller: ExchangeController, headers: HeaderList): HeaderList {

@@ -1,13 +1,20 @@
 import { NO_HEADERS } from '../../entry/dispatch.ts'
 import { type Clock, systemClock } from '../../entry/events.ts'
-import type { FairBy } from '../../entry/options.ts'
 import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
-import { clientNetwork } from '../../ingress/flooder-table.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
-import type { RouteSettings, ServiceSettings } from '../config/service-settings.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
-import type { RouteDefinition } from '../routes/route-table.ts'
+import { REFUSED } from '../routes/rewrite.ts'
+import type { RouteAnswer } from '../routes/route-answer.ts'
 import { Router } from '../routes/router.ts'
+import type { TemplateContext } from '../routes/template.ts'
+import {
+  type ForwardOrigin,
+  type ForwardTarget,
+  fairKeyOf,
+  forwardTargets,
+  usualAuthority,
+} from './forward-target.ts'
 import {
   type ClientAnswer,
   type EndedExchange,
@@ -15,27 +22,10 @@ import {
   type ForwardingContext,
   protocolOf,
 } from './forwarded-exchange.ts'
-import { RequestHeaders, ResponseHeaders } from './forwarded-headers.ts'
+import { ResponseHeaders } from './forwarded-headers.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { RequestIds } from './request-id.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
-
-/** Where requests go, with everything prepared that does not depend on one. */
-interface ForwardOrigin {
-  readonly origin: Origin
-  readonly headers: RequestHeaders
-  readonly keepsAuthority: boolean
-  /** Sent as Host instead of the origin's own. */
-  readonly authority: string | undefined
-  /** Who takes turns while requests wait for the origin. */
-  readonly fairBy: FairBy
-}
-
-/** What a route leads to. */
-interface ForwardTarget {
-  readonly route: RouteSettings
-  readonly origin: ForwardOrigin
-}
 
 /** What changes as a whole when the configuration is reloaded. */
 interface ForwardingState extends ForwardingContext {
@@ -124,33 +114,74 @@ export class Forwarder {
       )
       return
     }
-    const { origin, route } = match.target
-    const headers = origin.headers.rewrite(exchange)
-    if (headers === 'loop') {
-      this.#refuse(
-        state,
-        exchange,
-        new TransportError('MM_LOOP_DETECTED', 'the request came through here before'),
-      )
-    } else if (headers === 'last-hop') {
-      this.#answerAsLastHop(state, exchange)
-    } else {
-      const authority =
-        origin.keepsAuthority && exchange.authority !== '' ? exchange.authority : origin.authority
-      const { requestIds } = this.#options
-      const requestId = requestIds?.of(exchange.headers)
-      const named = requestId === undefined ? headers : requestIds?.withId(headers, requestId)
-      new ForwardedExchange(state, exchange, origin.origin, route.name).start({
-        headers: named ?? headers,
-        path,
-        authority,
-        requestId,
-        fairKey: fairKeyOf(exchange, origin.fairBy),
-      })
-    }
+    const { target, captures } = match
+    const requestId = this.#options.requestIds?.of(exchange.headers)
+    const origin = typeof target.end === 'function' ? undefined : target.end
+    const route = target.route.name
+    const context = { request: exchange, path, captures, requestId, route, origin: origin?.name }
+    if (typeof target.end === 'function') this.#answer(state, exchange, target, target.end(context), context)
+    else this.#forward(state, exchange, target, target.end, context)
   }
 
-  #refuse(state: ForwardingState, exchange: IngressExchange, error: TransportError): void {
+  #forward(
+    state: ForwardingState,
+    exchange: IngressExchange,
+    { rewriter, requestFields, responseFields }: ForwardTarget,
+    origin: ForwardOrigin,
+    context: TemplateContext,
+  ): void {
+    const { requestId, route } = context
+    const rewritten = origin.headers.rewrite(exchange)
+    if (rewritten === 'last-hop') return this.#answerAsLastHop(state, exchange)
+    if (rewritten === 'loop') {
+      const error = new TransportError('MM_LOOP_DETECTED', 'the request came through here before')
+      return this.#refuse(state, exchange, error, route)
+    }
+    const usual = usualAuthority(origin, exchange)
+    const authority = rewriter === undefined ? usual : rewriter.host(context, usual)
+    const path = rewriter === undefined ? context.path : rewriter.path(context)
+    if (authority === REFUSED || path === REFUSED) {
+      const what = path === REFUSED ? 'path' : 'host'
+      const error = new TransportError('MM_PATH_REFUSED', `the route makes no ${what} of this request`)
+      return this.#refuse(state, exchange, error, route)
+    }
+    const { requestIds } = this.#options
+    const named =
+      requestId === undefined ? rewritten : (requestIds?.withId(rewritten, requestId) ?? rewritten)
+    new ForwardedExchange(state, exchange, origin.origin, route).start({
+      path,
+      headers: requestFields === undefined ? named : requestFields.edit(named, context),
+      authority,
+      requestId,
+      fairKey: fairKeyOf(exchange, origin.fairBy),
+      editResponse: responseFields && (headers => responseFields.edit(headers, context)),
+    })
+  }
+
+  /** A redirect, or a fixed answer. */
+  #answer(
+    state: ForwardingState,
+    exchange: IngressExchange,
+    { responseFields }: ForwardTarget,
+    answer: RouteAnswer | undefined,
+    context: TemplateContext,
+  ): void {
+    const { route } = context
+    if (answer === undefined) {
+      const error = new TransportError('MM_PATH_REFUSED', 'the route makes no location of this request')
+      return this.#refuse(state, exchange, error, route)
+    }
+    exchange.events = IGNORED_EVENTS
+    const { status, body } = answer
+    this.#options.onRefused(exchange, status, undefined)
+    const dated = [...answer.headers, 'date', state.dateHeader()]
+    const headers = responseFields === undefined ? dated : responseFields.edit(dated, context)
+    sendOwnResponse(exchange, { status, headers, body })
+    const sentBytes = exchange.method === 'HEAD' ? 0 : body.length
+    this.#onUnrouted(exchange, status, sentBytes, undefined, route)
+  }
+
+  #refuse(state: ForwardingState, exchange: IngressExchange, error: TransportError, route?: string): void {
     exchange.events = IGNORED_EVENTS
     const { status } = ERROR_CODES[error.code]
     this.#options.onRefused(exchange, status, error)
@@ -161,7 +192,7 @@ export class Forwarder {
       dateHeader: state.dateHeader(),
     })
     sendOwnResponse(exchange, response)
-    this.#onUnrouted(exchange, status, exchange.method === 'HEAD' ? 0 : response.body.length, error)
+    this.#onUnrouted(exchange, status, exchange.method === 'HEAD' ? 0 : response.body.length, error, route)
   }
 
   /**
@@ -189,6 +220,7 @@ export class Forwarder {
     status: number,
     responseBytes: number,
     error: TransportError | undefined,
+    route?: string,
   ): void {
     const { onEnded, requestIds } = this.#options
     const answer = { origin: undefined, originProtocol: undefined, status, durationMs: 0 }
@@ -196,7 +228,7 @@ export class Forwarder {
     onEnded?.({
       ...answer,
       client,
-      route: undefined,
+      route,
       handle: undefined,
       requestId: requestIds?.of(client.headers),
       requestBytes: undefined,
@@ -215,11 +247,6 @@ function withAltSvc(state: ForwardingState, altSvc: string | undefined): Forward
   return altSvc === undefined ? state : { ...state, responseHeaders: new ResponseHeaders(state.name, altSvc) }
 }
 
-function fairKeyOf(exchange: IngressExchange, fairBy: FairBy): string | undefined {
-  if (fairBy === 'none') return undefined
-  return fairBy === 'client' ? clientNetwork(exchange.remoteAddress) : exchange.authority
-}
-
 function prepare(
   settings: ServiceSettings,
   options: ForwarderOptions,
@@ -227,25 +254,8 @@ function prepare(
 ): ForwardingState {
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
-  const origins = new Map<string, ForwardOrigin>()
-  for (const { name: originName, origin, hostHeader, fairBy } of settings.origins) {
-    const isFixed = hostHeader !== 'origin' && hostHeader !== 'preserve'
-    origins.set(originName, {
-      origin,
-      headers: new RequestHeaders({ ...forwarding, name }),
-      keepsAuthority: hostHeader === 'preserve',
-      authority: isFixed ? hostHeader : undefined,
-      fairBy,
-    })
-  }
-  const definitions: RouteDefinition<ForwardTarget>[] = []
-  for (const route of settings.routes) {
-    const { host, path, conditions } = route
-    const origin = origins.get(route.origin)
-    if (origin !== undefined) definitions.push({ host, path, conditions, target: { route, origin } })
-  }
   return {
-    routes: new Router(definitions, forwarding.paths),
+    routes: new Router(forwardTargets(settings, name), forwarding.paths),
     transport: options.transport,
     name,
     detail: settings.errors,

@@ -74,7 +74,7 @@ export function ownResponse(
 /** Sends it. A response to HEAD has the length of the body that it leaves out (RFC 9110 9.3.2). */
 export function sendOwnResponse(exchange: IngressExchange, response: OwnResponse): void {
   exchange.respondStart(response.status, response.headers)
-  if (exchange.method !== 'HEAD') exchange.respondData(response.body, keepOwned)
+  if (exchange.method !== 'HEAD' && response.body.length > 0) exchange.respondData(response.body, keepOwned)
   exchange.respondEnd(NO_HEADERS)
 }
 

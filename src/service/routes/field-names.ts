@@ -19,6 +19,11 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
 /** Fields that can be read, as they go on with the message; names in lower case. */
 const READABLE: ReadonlySet<string> = new Set(['content-length', 'expect', 'trailer'])
 
+/** Whether a route may write a field of that name. */
+export function isWritable(name: string): boolean {
+  return !OF_CONNECTION.has(name)
+}
+
 /** Whether a field of that name is among those that go on. */
 export function isPassedOn(name: string): boolean {
   return !OF_CONNECTION.has(name) || READABLE.has(name)

@@ -6,6 +6,7 @@ import { TransportError } from '../../index.ts'
 import type { AdminServer } from '../admin/admin-server.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { restartWarnings, type ServiceSettings } from '../config/service-settings.ts'
+import { FleetShares } from '../fleet/fleet-shares.ts'
 import { listeningLine } from '../lifecycle/open-listeners.ts'
 import { openAdmin } from '../lifecycle/open-sockets.ts'
 import { ProcessFaults } from '../lifecycle/process-faults.ts'
@@ -87,15 +88,19 @@ export class SupervisedService {
     options: SuperviseOptions,
   ): Promise<SupervisedService> {
     const inherited = takeInherited(process.env, process.pid)
-    const wanted = settings.listen.map(({ address, protocols, http3 }) => ({
+    const wanted = settings.listen.map(({ address, mode, protocols, http3 }) => ({
       address,
+      mode,
       tcp: protocols.length > 0,
       quic: http3 !== undefined,
     }))
-    const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
     const log = logToStandardOutput(settings.log, { isShared: settings.accessLog?.to === 'stdout' })
     const { logger } = log
-    const supervisor = new Supervisor({ logger, sockets, config, settings })
+    const { redis } = settings
+    const fleet =
+      redis && new FleetShares({ settings: redis, logger, clock: systemClock, random: Math.random })
+    const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
+    const supervisor = new Supervisor({ logger, sockets, config, settings, fleet })
     const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
     try {
       service.#admin = await openAdmin(
@@ -104,6 +109,7 @@ export class SupervisedService {
         logger,
         adminDescriptor(settings, inherited.admin),
       )
+      fleet?.start()
       await supervisor.start()
     } catch (error) {
       supervisor.killAll()
@@ -137,6 +143,7 @@ export class SupervisedService {
     logger.info('upgrade: starting the new program on the same sockets')
     const result = await startSuccessor({
       listening: this.#sockets.all,
+      foreign: this.#sockets.foreign,
       quic: this.#sockets.quic.map(sockets => sockets.handover()),
       admin: this.#admin?.descriptor,
     })
@@ -166,8 +173,9 @@ export class SupervisedService {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#supervisor.killAll()
-    this.#sockets.close()
+    this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#admin?.close()
+    await this.#supervisor.fleet?.close()
     this.#log.logger.info('closed')
     await this.#log.close()
     this.#faults.close()
@@ -211,7 +219,7 @@ export class SupervisedService {
     logger.info('draining: no new requests, open ones end')
     // With the ports of the listeners, so that a successor can start now.
     if (!keepAdmin) this.#admin?.release()
-    this.#sockets.close()
+    this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#supervisor.drain()
     logger.info('drained')
   }

@@ -209,7 +209,7 @@ describe('client certificates', () => {
     expect(error.code).toBe('MM_TLS_FAILED')
   })
 
-  it('that are missing show on the socket over TLS 1.3, whose client is done before the server has looked', async () => {
+  it('that are missing fail on the socket over TLS 1.3, whose client is done before the server has looked', async () => {
     await using server = await startLoopbackServer({ tls: demanding() })
     const { socket } = await new TestDialer().dial(`https://origin.test:${server.port}`, {
       tls: { ca: authority.cert },
@@ -249,7 +249,7 @@ describe('a TLS handshake that fails', () => {
     socket.destroy()
   })
 
-  it('because the server speaks something else says so', async () => {
+  it('because the server speaks another protocol says so', async () => {
     await using server = await startLoopbackServer({
       onConnection: socket => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
     })

@@ -32,6 +32,8 @@ const EXIT_CODES: Readonly<Record<string, number>> = { 'npx middlemile serve -c 
 /** Requests with another answer than 2xx: caddy forbids its clients to migrate. */
 const STATUSES: readonly (readonly [command: RegExp, status: RegExp])[] = [
   [/\/migrate$/, /^http 409$/m],
+  // A redirect of docs/routing.md.
+  [/old\.example/, /^http 308$/m],
   // It says itself how it went.
   [/%\{time_total\}/, /^HTTP\/1\.1 200 OK/m],
 ]

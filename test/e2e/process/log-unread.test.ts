@@ -69,7 +69,7 @@ function readAll(fd: number): string {
 
 describe('a log that nobody reads', () => {
   it.each(['pipe', 'socket'])(
-    '(a %s) stops neither requests nor the end of the process; what is too much is counted',
+    '(a %s) stops neither requests nor the end of the process, and lines beyond the bound are counted',
     async kind => {
       const pipe = kind === 'pipe' ? unreadPipe() : undefined
       await using connector = await startUnreadConnector({
@@ -86,7 +86,7 @@ describe('a log that nobody reads', () => {
     },
   )
 
-  it('says how many lines were dropped when somebody reads again', async () => {
+  it('says how many lines were dropped when its reader is back', async () => {
     const { readFd, writeFd } = unreadPipe()
     await using connector = await startUnreadConnector({ config: settings(), stdout: writeFd })
     await fillLog(connector)
@@ -115,7 +115,7 @@ describe('a log that nobody reads', () => {
     expect([await connector.exited, connector.stderr]).toEqual([0, ''])
   })
 
-  it('may stand on a full disk', async () => {
+  it('may be on a full disk', async () => {
     const full = openSync('/dev/full', 'w')
     await using connector = await startUnreadConnector({ config: settings(), stdout: full })
     closeSync(full)

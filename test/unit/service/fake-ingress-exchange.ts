@@ -19,6 +19,7 @@ export class FakeIngressExchange implements IngressExchange {
   localPort = 8080
   acceptsTrailers = true
   clientCertificate: Buffer | undefined
+  tls: IngressExchange['tls']
   events: IngressExchangeEvents | undefined
   /** What respondData answers. */
   takesMore = true
@@ -34,7 +35,10 @@ export class FakeIngressExchange implements IngressExchange {
 
   constructor(
     changes: Partial<
-      Pick<IngressExchange, 'method' | 'authority' | 'path' | 'headers' | 'upgrade' | 'remoteAddress'>
+      Pick<
+        IngressExchange,
+        'method' | 'authority' | 'path' | 'headers' | 'upgrade' | 'remoteAddress' | 'tls' | 'body'
+      >
     > = {},
   ) {
     Object.assign(this, changes)

@@ -4,6 +4,13 @@ import { type PathPattern, parsePathPattern, prefixPattern } from '../../routes/
 import { normalizePath } from '../../routes/request-path.ts'
 import type { RouteConditions, ValueRule } from '../../routes/route-conditions.ts'
 import { hostPatternField } from './origin-fields.ts'
+import {
+  actionFaults,
+  fieldEditsField,
+  redirectField,
+  respondField,
+  rewriteField,
+} from './route-action-fields.ts'
 
 /** What a route asks of a request, and where it leads. */
 export function routeField() {
@@ -16,16 +23,24 @@ export function routeField() {
       methods: z.array(methodField).min(1).optional(),
       headers: headerRulesField.optional(),
       query: z.record(z.string().min(1), ruleField).optional(),
-      origin: z.string(),
+      origin: z.string().optional(),
+      rewrite: rewriteField.optional(),
+      requestFields: fieldEditsField.optional(),
+      responseFields: fieldEditsField.optional(),
+      redirect: redirectField.optional(),
+      respond: respondField.optional(),
     })
-    .superRefine(({ path, pathPattern }, context) => {
+    .superRefine((route, context) => {
+      const { path, pathPattern } = route
+      for (const { path: at, message } of actionFaults(route, pathPattern?.names ?? []))
+        context.addIssue({ code: 'custom', path: at, message })
       if (path === undefined || pathPattern === undefined) return
       const message = 'a route has path or pathPattern, and not both'
       context.addIssue({ code: 'custom', path: ['pathPattern'], message })
     })
 }
 
-type ParsedRoute = z.output<ReturnType<typeof routeField>>
+export type ParsedRoute = z.output<ReturnType<typeof routeField>>
 
 /** What of it is asked of requests. */
 export function conditionsOf({ methods, headers, query }: ParsedRoute): RouteConditions {

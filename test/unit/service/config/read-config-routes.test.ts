@@ -19,7 +19,7 @@ function complaints(routes: string): string[] {
   return (result.ok ? result.doubts : result.faults).map(fault => formatFault(fault))
 }
 
-describe('routes', () => {
+describe('the routes of a configuration', () => {
   it('have hosts, a path or a pattern, and conditions', () => {
     const { routes } = settingsOf(`
   - name: files
@@ -46,10 +46,30 @@ describe('routes', () => {
           ],
           query: [['version', { kind: 'exact', value: '2' }]],
         },
-        origin: 'a',
+        action: { origin: 'a' },
       },
       { name: 'files', host: '*.shop.example' },
-      { name: 'routes[1]', host: '*', origin: 'b' },
+      { name: 'routes[1]', host: '*', action: { origin: 'b' } },
+    ])
+  })
+
+  it('rewrite, redirect, and answer', () => {
+    const { routes } = settingsOf(`
+  - { path: /api, origin: a, rewrite: { host: '$host', path: /v2 }, requestFields: { set: { X-A: '$client' }, remove: [Cookie] } }
+  - { path: /old, redirect: { location: '/new$path' }, responseFields: { add: { x-b: 'b' } } }
+  - { path: /ping, respond: { headers: { Content-Type: text/html }, body: pong } }`)
+    expect(routes.map(({ action }) => action)).toMatchObject([
+      {
+        origin: 'a',
+        rewrite: { host: '$host', path: '/v2' },
+        requestFields: { set: [['x-a', '$client']], add: [], remove: ['cookie'] },
+      },
+      {
+        origin: undefined,
+        redirect: { status: 302, location: '/new$path', keepQuery: false },
+        responseFields: { set: [], add: [['x-b', 'b']], remove: [] },
+      },
+      { origin: undefined, respond: { status: 200, headers: [['content-type', 'text/html']], body: 'pong' } },
     ])
   })
 
@@ -112,6 +132,9 @@ describe('routes', () => {
     const shadowed = `
   - { pathPattern: '/x/{id}', methods: [GET, PUT], origin: a }
   - { pathPattern: '/x/{name}', methods: [PUT], origin: b }`
+    expect(complaints('  - { path: /x, redirect: { location: / } }\n  - { path: /x/, respond: {} }')).toEqual(
+      ['5:5: routes[1]: host *, path /x is routed to {"location":"/"} already'],
+    )
     expect(complaints(shadowed)).toEqual([
       '6:5: routes[1]: no request of host * comes here: routes[0] takes them all',
     ])

@@ -17,6 +17,8 @@ function machine(
       open.add(++lastFd)
       return { fd: lastFd, port: port === 0 ? 4000 + (sharesPort ? 0 : 1) : port }
     },
+    openUnix: () => ({ errno: 98 }),
+    unixPathOf: () => undefined,
     addressOf: fd => inherited[fd],
     openDatagram(_family, { port }) {
       if (taken.includes(port)) return { errno: EADDRINUSE }
@@ -48,7 +50,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('refuse an address that another program has, and leave nothing open', async () => {
+  it('refuse an address that another program uses, and leave nothing open', async () => {
     const { open, loaded } = machine([9090])
     const opening = ListeningDescriptors.open([overTcp(8080), overTcp(9090)], 2, undefined, loaded)
     await expect(opening).rejects.toMatchObject({
@@ -58,13 +60,13 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('are taken from those that were inherited, none of which is left without a worker', async () => {
+  it('include inherited ones, none of which is left without a worker', async () => {
     const inherited = { 3: LOOPBACK, 4: LOOPBACK, 5: LOOPBACK, 6: { host: '::1', port: 1 } }
     const { open, loaded } = machine([8080], inherited)
     const sockets = await ListeningDescriptors.open(
       [overTcp(8080)],
       2,
-      { listening: [3, 4, 5, 6, 7], quic: [] },
+      { listening: [3, 4, 5, 6, 7], foreign: [], quic: [] },
       loaded,
     )
     expect([sockets.of(0, 2), sockets.of(1, 2)]).toEqual([[[3, 5]], [[4]]])
@@ -73,7 +75,12 @@ describe('listening descriptors', () => {
 
   it('are shared by workers that are more than they', async () => {
     const { loaded } = machine([8080], { 3: LOOPBACK })
-    const sockets = await ListeningDescriptors.open([overTcp(8080)], 2, { listening: [3], quic: [] }, loaded)
+    const sockets = await ListeningDescriptors.open(
+      [overTcp(8080)],
+      2,
+      { listening: [3], foreign: [], quic: [] },
+      loaded,
+    )
     expect([sockets.of(0, 2), sockets.of(1, 2)]).toEqual([[[3]], [[3]]])
   })
 
@@ -90,7 +97,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('refuse a UDP port that another program has, and leave nothing open', async () => {
+  it('refuse a UDP port that another program uses, and leave nothing open', async () => {
     const { open, loaded } = machine([7070])
     const quicOnly = { ...overBoth(7070), tcp: false }
     const opening = ListeningDescriptors.open([overTcp(8080), quicOnly], 2, undefined, loaded)
@@ -100,14 +107,19 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('take over UDP sockets by their address, and close those that nothing wants any more', async () => {
+  it('take over UDP sockets by their address, and close those that are not needed any more', async () => {
     const { open, loaded } = machine([8080], { 3: LOOPBACK, 8: LOOPBACK, 9: { ...LOOPBACK, port: 1 } })
     for (const fd of [3, 8, 9]) open.add(fd)
     const quic = [
       { fds: [9], mark: 4, used: [] },
       { fds: [8], mark: 5, used: [] },
     ]
-    const sockets = await ListeningDescriptors.open([overBoth(8080)], 1, { listening: [3], quic }, loaded)
+    const sockets = await ListeningDescriptors.open(
+      [overBoth(8080)],
+      1,
+      { listening: [3], foreign: [], quic },
+      loaded,
+    )
     expect(sockets.claim(1)).toEqual([{ fd: 8, mark: 5, socket: 0 }])
     expect([...open]).toEqual([3, 8])
   })

@@ -1,0 +1,77 @@
+import { EVERY_PATH } from '../routes/path-pattern.ts'
+import { NO_CONDITIONS } from '../routes/route-conditions.ts'
+import { conditionsOf, type ParsedRoute } from './fields/route-fields.ts'
+import type { RouteAction, RouteSettings } from './service-settings.ts'
+
+/** What of a configuration its routes are made of. */
+interface RoutedConfig {
+  readonly origins: Readonly<Record<string, { readonly hosts?: readonly string[] | undefined }>>
+  readonly routes?: readonly ParsedRoute[] | undefined
+}
+
+/**
+ * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to
+ * send it.
+ */
+export function collectRoutes(config: RoutedConfig, warnings: string[]): RouteSettings[] {
+  const routes: RouteSettings[] = []
+  for (const [name, origin] of Object.entries(config.origins)) {
+    for (const [index, host] of (origin.hosts ?? []).entries())
+      routes.push(wholeHost(host, name, ['origins', name, 'hosts', index]))
+  }
+  for (const [index, route] of (config.routes ?? []).entries()) {
+    const { name = `routes[${index}]`, host: hosts = ['*'] } = route
+    const path = route.pathPattern ?? route.path ?? EVERY_PATH
+    const [conditions, action] = [conditionsOf(route), actionOf(route)]
+    for (const host of hosts) routes.push({ name, at: ['routes', index], host, path, conditions, action })
+  }
+  const names = Object.keys(config.origins)
+  if (routes.length === 0 && names.length === 1)
+    return names.map(name => wholeHost('*', name, ['origins', name]))
+  for (const name of names) {
+    if (!routes.some(({ action }) => action.origin === name)) {
+      warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
+    }
+  }
+  return routes
+}
+
+function wholeHost(host: string, origin: string, at: RouteSettings['at']): RouteSettings {
+  const action = { ...NO_ACTION, origin }
+  return { name: origin, at, host, path: EVERY_PATH, conditions: NO_CONDITIONS, action }
+}
+
+const NO_ACTION: RouteAction = {
+  origin: undefined,
+  rewrite: undefined,
+  requestFields: undefined,
+  responseFields: undefined,
+  redirect: undefined,
+  respond: undefined,
+}
+
+function actionOf({
+  origin,
+  rewrite,
+  requestFields,
+  responseFields,
+  redirect,
+  respond,
+}: ParsedRoute): RouteAction {
+  return {
+    origin,
+    rewrite: rewrite && { host: rewrite.host, path: rewrite.path },
+    requestFields,
+    responseFields,
+    redirect: redirect && {
+      status: redirect.status ?? 302,
+      location: redirect.location,
+      keepQuery: redirect.keepQuery === true,
+    },
+    respond: respond && {
+      status: respond.status ?? 200,
+      headers: respond.headers ?? [],
+      body: respond.body ?? '',
+    },
+  }
+}

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import type { FieldEdits } from '../../routes/field-edits.ts'
+import { isWritable } from '../../routes/field-names.ts'
+import { parseTemplate } from '../../routes/template.ts'
+
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
+
+/** What a fixed answer may hold. */
+const MAX_BODY_LENGTH = 65_536
+
+const writtenNameField = z
+  .string()
+  .regex(FIELD_NAME, 'must be the name of a field')
+  .refine(name => isWritable(name.toLowerCase()), 'is written by the protocol itself; no route can')
+
+const writtenField = z
+  .record(writtenNameField, z.string())
+  .transform(fields => Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value] as const))
+
+/** `requestFields` and `responseFields`. */
+export const fieldEditsField = z
+  .strictObject({
+    set: writtenField.optional(),
+    add: writtenField.optional(),
+    remove: z.array(writtenNameField.transform(name => name.toLowerCase())).optional(),
+  })
+  .transform(({ set = [], add = [], remove = [] }): FieldEdits => ({ set, add, remove }))
+
+export const rewriteField = z.strictObject({
+  host: z.string().min(1).optional(),
+  path: z
+    .string()
+    .regex(/^[/$][^\s\\#]*$/, 'must begin with / or a variable, and have no space, backslash or #')
+    .optional(),
+})
+
+const REDIRECTS = [301, 302, 303, 307, 308] as const
+
+export const redirectField = z.strictObject({
+  status: z
+    .custom<(typeof REDIRECTS)[number]>(
+      value => REDIRECTS.some(status => status === value),
+      `must be one of ${REDIRECTS.join(', ')}`,
+    )
+    .optional(),
+  location: z.string().regex(/^[^\s\\]+$/, 'must be a URL or a path, without space or backslash'),
+  keepQuery: z.boolean().optional(),
+})
+
+export const respondField = z
+  .strictObject({
+    status: z
+      .number()
+      .int()
+      .refine(
+        status => status >= 200 && status <= 599 && status !== 304,
+        'must be a status from 200 to 599, and not 304',
+      )
+      .optional(),
+    headers: writtenField.optional(),
+    body: z.string().max(MAX_BODY_LENGTH).optional(),
+  })
+  .superRefine(({ status, body = '' }, context) => {
+    if (body === '' || (status !== 204 && status !== 205)) return
+    context.addIssue({ code: 'custom', path: ['body'], message: `an answer of ${status} has no body` })
+  })
+
+/** What of a route may do something. */
+interface ActionFields {
+  readonly origin?: string | undefined
+  readonly rewrite?: z.output<typeof rewriteField> | undefined
+  readonly requestFields?: FieldEdits | undefined
+  readonly responseFields?: FieldEdits | undefined
+  readonly redirect?: z.output<typeof redirectField> | undefined
+  readonly respond?: z.output<typeof respondField> | undefined
+}
+
+interface ActionFault {
+  readonly path: string[]
+  readonly message: string
+}
+
+/** What of a route needs an origin. */
+const OF_ORIGIN = ['rewrite', 'requestFields'] as const
+
+/**
+ * A route has one end: an origin, a redirect, or an answer. And its templates name what there is.
+ * `captures`: of its pattern.
+ */
+export function actionFaults(route: ActionFields, captures: readonly string[]): ActionFault[] {
+  const ends = (['origin', 'redirect', 'respond'] as const).filter(name => route[name] !== undefined)
+  const faults: ActionFault[] = []
+  const [, second] = ends
+  if (ends.length === 0)
+    faults.push({ path: ['origin'], message: 'missing: a route needs origin, redirect or respond' })
+  if (second !== undefined)
+    faults.push({ path: [second], message: `a route has one of ${ends.join(' and ')}` })
+  if (route.origin === undefined)
+    for (const name of OF_ORIGIN)
+      if (route[name] !== undefined) faults.push({ path: [name], message: 'needs an origin' })
+  const check = (text: string | undefined, ...path: string[]): void => {
+    const template = text === undefined ? undefined : parseTemplate(text, captures)
+    if (typeof template === 'string') faults.push({ path, message: template })
+  }
+  check(route.rewrite?.host, 'rewrite', 'host')
+  check(route.rewrite?.path, 'rewrite', 'path')
+  check(route.redirect?.location, 'redirect', 'location')
+  for (const [name, value] of route.respond?.headers ?? []) check(value, 'respond', 'headers', name)
+  for (const group of ['requestFields', 'responseFields'] as const)
+    for (const kind of ['set', 'add'] as const)
+      for (const [name, value] of route[group]?.[kind] ?? []) check(value, group, kind, name)
+  return faults
+}
