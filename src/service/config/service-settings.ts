@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { FairBy, ResolverOptions } from '../../entry/options.ts'
-import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
+import type { FairBy, RequestRetry, ResolverOptions } from '../../entry/options.ts'
+import type { Origin, Protocol, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
@@ -177,6 +177,32 @@ export interface RouteAction {
   readonly responseFields: FieldEdits | undefined
   readonly redirect: RedirectSettings | undefined
   readonly respond: RespondSettings | undefined
+  readonly limits: RouteLimits
+  readonly mirror: MirrorSettings | undefined
+}
+
+/** What the requests of a route have otherwise than those of its origin; undefined: the same. */
+export interface RouteLimits {
+  readonly headersTimeoutMs: number | undefined
+  readonly bodyTimeoutMs: number | undefined
+  readonly requestTimeoutMs: number | undefined
+  readonly retry: RequestRetry | undefined
+  readonly protocols: readonly Protocol[] | undefined
+  readonly earlyData: boolean | undefined
+  /** Larger bodies are refused. 0: as large as the listener lets them be. */
+  readonly maxBodyBytes: number
+}
+
+/** Copies of a share of the requests of a route, for another origin. */
+export interface MirrorSettings {
+  /** The name of the origin. */
+  readonly origin: string
+  /** From 0 to 1. */
+  readonly share: number
+  /** Requests with larger bodies are not copied. */
+  readonly maxBodyBytes: number
+  /** Copies at once; while there are as many, no more are made. */
+  readonly maxUnderWay: number
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
