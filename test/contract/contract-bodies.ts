@@ -44,7 +44,7 @@ export function describeBodies(bench: ContractBench): void {
       expect(exchange.body.length).toBe(0)
     })
 
-    it('is not taken faster than the origin reads', async () => {
+    it('is not read faster than the origin reads', async () => {
       let release: () => void = () => undefined
       const released = new Promise<void>(resolve => void (release = resolve))
       const connection = await bench.connect(async exchange => {
@@ -91,7 +91,7 @@ export function describeBodies(bench: ContractBench): void {
       expect(bench.log).not.toContain('stream-failed')
     })
 
-    it('whose source throws when it is to go on fails its exchange, and no other', async () => {
+    it('whose source throws in resume() fails its exchange, and no other', async () => {
       let release: () => void = () => undefined
       const released = new Promise<void>(resolve => void (release = resolve))
       const connection = await bench.connect(async exchange => {
@@ -119,7 +119,7 @@ export function describeBodies(bench: ContractBench): void {
       expect(bench.log).not.toContain('stream-failed')
     })
 
-    it('whose source throws when it is cancelled lets the exchange end as it would', async () => {
+    it('whose source throws in cancel() lets the exchange end as it would', async () => {
       const connection = await bench.connect(neverAnswers)
       const source = new ScriptedSource()
       source.onCancel = () => {
@@ -178,7 +178,7 @@ export function describeBodies(bench: ContractBench): void {
       expect(handler.bytes).toBe(200 * 65_536)
     })
 
-    it('lends its chunks; what is kept stays as it was', async () => {
+    it('lends its chunks, and what is kept stays unchanged', async () => {
       const connection = await bench.connect(async exchange => {
         exchange.respond(200)
         for (let i = 0; i < 100; i++) {

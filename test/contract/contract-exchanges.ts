@@ -135,7 +135,7 @@ export function describeExchanges(bench: ContractBench): void {
         { method: 'POST', headers: ['content-length', '3'], body: Buffer.from('four') },
       ],
     ]
-    it.each(bad)('is refused and leaves the connection as it was: %s', async (_title, overrides) => {
+    it.each(bad)('is refused and leaves the connection unchanged: %s', async (_title, overrides) => {
       const connection = await bench.connect(hello)
       const handler = bench.open(connection, overrides)
       expect([handler.error?.code, handler.error?.processed]).toEqual(['MM_INVALID_ARGUMENT', 'no'])
@@ -145,7 +145,7 @@ export function describeExchanges(bench: ContractBench): void {
   })
 
   describe('a tunnel', () => {
-    it('is handed over with the bytes that came behind the response first', async () => {
+    it('gets the bytes behind the response first', async () => {
       const connection = await bench.connect(exchange => {
         const stream = exchange.acceptUpgrade('welcome ')
         stream.on('data', (chunk: Buffer) => void stream.end(chunk.toString().toUpperCase()))
@@ -161,7 +161,7 @@ export function describeExchanges(bench: ContractBench): void {
       tunnel.destroy()
     })
 
-    it('has back-pressure, and what it holds back stays as it was', async () => {
+    it('has back-pressure, and what it holds back stays unchanged', async () => {
       const connection = await bench.connect(exchange => {
         const accepted = exchange.acceptUpgrade('')
         for (let i = 0; i < 500; i++) accepted.write(Buffer.alloc(65_536, i))

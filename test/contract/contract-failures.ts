@@ -6,8 +6,8 @@ import { ScriptedSource } from './scripted-source.ts'
 
 /** Exchanges that do not come to their end. */
 export function describeFailures(bench: ContractBench): void {
-  describe('giving up', () => {
-    it('before the response ends the exchange at once, with the error of the caller', async () => {
+  describe('an exchange that is given up', () => {
+    it('before the response ends at once, with the error of the caller', async () => {
       const connection = await bench.connect(neverAnswers)
       const handler = bench.open(connection)
       const error = new TransportError('MM_ABORTED', 'enough')
@@ -17,7 +17,7 @@ export function describeFailures(bench: ContractBench): void {
       expect(bench.log).not.toContain('stream-failed')
     })
 
-    it('within the body ends the exchange at once, and nothing more is reported', async () => {
+    it('within the body ends at once, and nothing more is reported', async () => {
       const connection = await bench.connect(exchange => {
         exchange.respond(200)
         exchange.write(Buffer.alloc(200_000))
@@ -37,7 +37,7 @@ export function describeFailures(bench: ContractBench): void {
       ])
     })
 
-    it('before anything was written leaves the connection as it was', async () => {
+    it('before anything was written leaves the connection unchanged', async () => {
       const connection = await bench.connect(hello)
       const handler = new RecordingHandler(bench.log)
       handler.onStart = controller => controller.abort(new TransportError('MM_ABORTED', 'at once'))
@@ -54,7 +54,7 @@ export function describeFailures(bench: ContractBench): void {
       expect(source.isCancelled).toBe(true)
     })
 
-    it('does nothing for an exchange that has ended', async () => {
+    it('after its end does nothing', async () => {
       const connection = await bench.connect(hello)
       const first = await bench.open(connection, {}, 'first').done
       const second = bench.open(connection, {}, 'second')
@@ -97,7 +97,7 @@ export function describeFailures(bench: ContractBench): void {
     })
   })
 
-  describe('deadlines', () => {
+  describe('the deadlines of an exchange', () => {
     it('end an exchange whose response does not begin', async () => {
       const connection = await bench.connect(neverAnswers)
       const handler = bench.open(connection, { headersTimeoutMs: 1000, bodyTimeoutMs: 10 })
@@ -143,7 +143,7 @@ export function describeFailures(bench: ContractBench): void {
       expect(bench.log).toContain('stream-failed')
     })
 
-    it('end an exchange whose response body stands still', async () => {
+    it('end an exchange whose response body stops', async () => {
       const connection = await bench.connect(exchange => {
         exchange.respond(200)
         exchange.write(Buffer.from('begin'))
@@ -172,7 +172,7 @@ export function describeFailures(bench: ContractBench): void {
       expect(handler.error?.code).toBe('MM_BODY_TIMEOUT')
     })
 
-    it('end an exchange whose request body stands still', async () => {
+    it('end an exchange whose request body stops', async () => {
       const connection = await bench.connect(neverAnswers)
       const source = new ScriptedSource()
       const handler = bench.open(connection, { method: 'POST', body: source, bodyTimeoutMs: 1000 })

@@ -32,7 +32,7 @@ function open(connection: Connection, log: string[] = []): RecordingHandler {
 /** What connections that carry many exchanges do for the pools of other origins. */
 export function describeGuests(name: string, bench: ContractBench): void {
   describe(`guests of ${name}`, () => {
-    it('are the connection, with exchanges and an end of their own', async () => {
+    it('share the connection, with exchanges and an end of their own', async () => {
       const authorities: string[] = []
       const connection = await bench.connect(exchange => {
         authorities.push(exchange.authority)
@@ -57,7 +57,7 @@ export function describeGuests(name: string, bench: ContractBench): void {
       await guest.ping()
     })
 
-    it('leave alone: their exchanges end, those of the owner go on', async () => {
+    it('leave alone, so that their exchanges end, while those of the owner go on', async () => {
       const connection = await bench.connect(neverAnswers)
       const { guest, log } = join(bench, connection)
       const owners = bench.open(connection)
@@ -84,7 +84,7 @@ export function describeGuests(name: string, bench: ContractBench): void {
       expect(connection).not.toHaveProperty('join', undefined)
     })
 
-    it('are dismissed by the owner, who goes on', async () => {
+    it('are drained by the owner, which goes on', async () => {
       const connection = await bench.connect(hello)
       const { guest, log } = join(bench, connection)
       connection.dismissGuests?.('max-age')

@@ -35,7 +35,7 @@ export function describeLifecycle(bench: ContractBench): void {
       expect(bench.log.filter(entry => entry.startsWith('closed'))).toEqual(['closed shutdown'])
     })
 
-    it('says when its socket is closed, which is after its own end', async () => {
+    it('reports when its socket is closed, which is after its own end', async () => {
       const connection = await bench.connect(hello)
       await bench.open(connection).done
       connection.close('idle-timeout')
@@ -54,7 +54,7 @@ export function describeLifecycle(bench: ContractBench): void {
       expect(bench.log.at(-2)).toBe('closed idle-timeout')
     })
 
-    it('shows itself in one line', async () => {
+    it('prints itself in one line', async () => {
       const connection = await bench.connect(neverAnswers)
       const { address, port } = connection.endpoint
       const { protocol } = bench.peer

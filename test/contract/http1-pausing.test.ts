@@ -58,7 +58,7 @@ describe('over HTTP/1.1, a handler that has paused', () => {
     return handler
   }
 
-  it('makes its connection say since when it stands still', async () => {
+  it('makes its connection report since when it is paused', async () => {
     const connection = await start(`${HEAD}1\r\nx\r\n`)
     expect(connection.pausedSince).toBeUndefined()
     const handler = new RecordingHandler(log)
@@ -102,7 +102,7 @@ describe('over HTTP/1.1, a handler that has paused', () => {
     expect(connection.toString()).toContain('idle')
   })
 
-  it('holds one read at the most: the rest stays with the origin', async () => {
+  it('holds one read at the most, and the rest stays with the origin', async () => {
     let rest: Socket | undefined
     const connection = await start(socket => {
       rest = socket
@@ -131,7 +131,7 @@ describe('over HTTP/1.1, a handler that has paused', () => {
     expect([handler.body.toString(), handler.error?.code]).toEqual(['ok', 'MM_PROTOCOL_ERROR'])
   })
 
-  it('lets no byte behind its response meet the next request', async () => {
+  it('lets no byte behind its response reach the next request', async () => {
     const connection = await start(`${OK}${OK}`)
     const handler = pauseAtHead(connection)
     await handler.started

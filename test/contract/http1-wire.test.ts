@@ -92,7 +92,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
         socket => socket.write('HTTP/1.1 408 x\r\ncontent-length: 0\r\n\r\n'),
         'unexpected-data',
       ],
-    ])('reads what the origin has said since the last one: %s', async (_what, say, reason) => {
+    ])('reads what the origin has sent since the last one: %s', async (_what, say, reason) => {
       const connection = await start([OK], () => true)
       await open(connection).done
       say(origin) // nothing of it is read while this run of JavaScript lasts
@@ -101,21 +101,21 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(received).not.toContain('POST')
     })
 
-    it('reads where nobody can tell whether anything waits', async () => {
+    it('reads where it is unknown whether anything waits', async () => {
       const connection = await start([OK, OK], () => undefined)
       expect((await open(connection, POST).done).status).toBe(200)
       origin.destroy()
       expect((await open(connection, POST).done).error).toMatchObject(UNSENT)
     })
 
-    it('sends it when what was waiting is read and the connection stands', async () => {
+    it('sends it when what was waiting is read and the connection is still open', async () => {
       const connection = await start([OK], () => true)
       const handler = open(connection, POST)
       expect(connection.toString()).toContain('active')
       expect((await handler.done).status).toBe(200)
     })
 
-    it('forgets it when its caller gives up meanwhile, and goes on', async () => {
+    it('drops it when its caller gives up meanwhile, and goes on', async () => {
       const connection = await start([OK], () => true)
       const handler = open(connection, POST)
       handler.controller?.abort(new TransportError('MM_ABORTED', 'given up'))
@@ -124,7 +124,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(received).toMatch(/^GET \/next/)
     })
 
-    it('asks for no other request, and writes at once where nothing waits', async () => {
+    it('reads before no other request, and writes at once where nothing waits', async () => {
       let asked = 0
       const connection = await start([OK, OK, OK], () => {
         asked += 1
@@ -265,7 +265,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(await listener.closed).toBe('peer-closed')
     })
 
-    it('politely: FIN first, and by force when the peer does not answer it', async () => {
+    it('with a FIN first, and by force when the peer does not answer it', async () => {
       const connection = await start()
       const ended = once(origin, 'end')
       connection.close('idle-timeout')
@@ -282,7 +282,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(clock.pendingTimers()).toBe(0)
     })
 
-    it('when bytes had arrived before it was made, but only after its maker has it', async () => {
+    it('when bytes had arrived before it was made, but only after its maker has received it', async () => {
       server = createServer(socket => {
         origin = socket
         socket.write('220 smtp.example ready\r\n')
@@ -344,7 +344,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(log).toHaveLength(5)
     })
 
-    it('nothing when the upgrade is refused: an ordinary response, and the connection goes on', async () => {
+    it('nothing when the upgrade is refused, which is an ordinary response, and the connection goes on', async () => {
       const connection = await start([OK, OK])
       const refused = await open(connection, { upgrade: 'websocket' }).done
       expect(received).toContain('\r\nconnection: upgrade\r\nupgrade: websocket\r\n')
@@ -463,7 +463,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(handler.body.toString()).toBe('both ways')
     })
 
-    it('a refusal that lies unread when the next write of the body fails', async () => {
+    it('a refusal that is still unread when the next write of the body fails', async () => {
       const connection = await start([
         socket => {
           socket.write('HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig')

@@ -118,7 +118,7 @@ for (const scheme of ['http', 'https'] as const) {
       expect((await bench.open(connection).done).bytes).toBe(100_000)
     })
 
-    it('leave the others alone when one is out of time', async () => {
+    it('leave the others alone when one exceeds its deadline', async () => {
       const connection = await bench.connect(exchange => {
         if (exchange.path === '/slow') return
         void echo(exchange)
@@ -167,7 +167,7 @@ describe('a connection of HTTP/2', () => {
     expect(connection.capacity).toBe(7)
   })
 
-  it('says te: trailers, and the length of a body that it knows', async () => {
+  it('sends te: trailers, and the length of a body that it knows', async () => {
     const connection = await bench.connect(async exchange => {
       await exchange.body()
       const { te, 'content-length': length } = exchange.headers
@@ -353,7 +353,7 @@ describe('a tunnel over HTTP/2', () => {
     expect([handler.status, received]).toEqual([200, 'CONNECT far.example:22 ;bye'])
   })
 
-  it('goes both ways beside other exchanges, with a half-close, and gives its stream back at its end', async () => {
+  it('carries bytes in both directions in parallel with other exchanges, with a half-close, and frees its stream at its end', async () => {
     const connection = await bench.connect(exchange => {
       if (exchange.path === '/hello') {
         void hello(exchange)
@@ -386,7 +386,7 @@ describe('a tunnel over HTTP/2', () => {
     expect(bench.log.filter(entry => entry === 'stream-closed').length).toBe(11)
   })
 
-  it('is reset when its holder destroys it, and gives its stream back', async () => {
+  it('is reset when its holder destroys it, and frees its stream', async () => {
     let code: number | undefined
     const connection = await bench.connect(exchange => {
       const stream = exchange.acceptUpgrade('') as http2.ServerHttp2Stream // what the peer hands out
@@ -411,7 +411,7 @@ describe('a tunnel over HTTP/2', () => {
     expect(bench.log.slice(-2)).toEqual(['stream-closed', 'closed shutdown'])
   })
 
-  it('does not come about when the origin says no', async () => {
+  it('is not opened when the origin refuses', async () => {
     const connection = await bench.connect(exchange => {
       exchange.respond(403)
       exchange.end()
@@ -421,7 +421,7 @@ describe('a tunnel over HTTP/2', () => {
     expect((await bench.open(connection).done).status).toBe(403)
   })
 
-  it('is refused where the origin does not offer it, and what it cannot say everywhere', async () => {
+  it('is refused where the origin does not offer it, and for a request that extended CONNECT cannot express', async () => {
     const without = http2Peer('onread', { settings: { enableConnectProtocol: false } })
     const { listener, clock } = bench
     const connection = await without.connect({ script: neverAnswers, listener, clock })

@@ -56,7 +56,7 @@ describe('a connection of HTTP/2', () => {
   describe('before a request that cannot be sent twice', () => {
     const POST = { method: 'POST', body: Buffer.from('pay') }
 
-    it.each([true, undefined])('reads what the origin has said to the idle connection (%s)', async unread => {
+    it.each([true, undefined])('reads what the origin has sent to the idle connection (%s)', async unread => {
       const connection = await start({}, { hasUnread: () => unread })
       peerOf().socket.destroy() // nothing of it is read while this run of JavaScript lasts
       const { error } = await open(connection, POST).done
@@ -72,12 +72,12 @@ describe('a connection of HTTP/2', () => {
       expect(peer.frames.some(({ type }) => type === TYPE.HEADERS)).toBe(false)
     })
 
-    it('sends it when what was waiting is read and the connection stands', async () => {
+    it('sends it when what was waiting is read and the connection is still open', async () => {
       const connection = await start({ onRequest: (peer, id) => peer.answer(id) }, { hasUnread: () => true })
       expect((await open(connection, POST).done).status).toBe(200)
     })
 
-    it('asks for no other request, nor where others are under way', async () => {
+    it('does not read before any other request, nor where others are under way', async () => {
       let asked = 0
       const connection = await start(
         { onRequest: (peer, id) => void (id > 1 && peer.answer(id)) },

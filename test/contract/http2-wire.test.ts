@@ -132,7 +132,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
     })
   })
 
-  describe('a tunnel whose origin has said everything, and wants to receive no more', () => {
+  describe('a tunnel whose origin has ended, and refuses to receive more', () => {
     it('is read to its end, however late its reader comes', async () => {
       const connection = await start({
         onRequest: (peer, id) =>
@@ -186,7 +186,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
       expect((await (await peerOf()).untilClosed()).at(-1)).toBe('GOAWAY 0 PROTOCOL_ERROR')
     })
 
-    it('by a flood is told apart, and the defence is named', async () => {
+    it('by a flood is recognized, and the defense is named', async () => {
       const defences: string[] = []
       const connection = await start({}, { onDefence: limit => void defences.push(limit) })
       const handler = open(connection)
@@ -230,7 +230,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
     })
   })
 
-  describe('GOAWAY', () => {
+  describe('a GOAWAY', () => {
     it('is reported before the exchanges above its last id, which were not processed', async () => {
       const connection = await start({
         onRequest: (peer, id) => {
@@ -374,8 +374,8 @@ describe('a connection of HTTP/2, frame by frame', () => {
     })
   })
 
-  describe('what came before the connection was made of its socket', () => {
-    it('is read, but not before anybody can have received the connection', async () => {
+  describe('bytes that came before the connection was made of its socket', () => {
+    it('are read, but not before anybody can have received the connection', async () => {
       const connection = await start({ onRequest: (peer, id) => peer.answer(id) }, {}, () => turns(50))
       expect([log, connection.isCapacityProvisional]).toEqual([[], true])
       await known()
@@ -454,7 +454,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
     expect(await listener.closed).toBe('max-requests')
   })
 
-  it('takes frames of types that nobody knows', async () => {
+  it('skips frames of unknown types', async () => {
     const connection = await start({
       onRequest: (peer, id) => {
         peer.send(frame(0xbe, 0xff, id, Buffer.from('grease')), frame(TYPE.PRIORITY, 0, id, Buffer.alloc(5)))

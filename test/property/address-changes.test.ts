@@ -124,7 +124,7 @@ describe('AddressChanges', () => {
     )
   })
 
-  it('drains no address of a rotation that goes round in fewer answers than its patience reaches', () => {
+  it('drains no address of a rotation that repeats in fewer answers than its patience covers', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 2 }), (addresses, each) => {
         let count = 0
@@ -175,7 +175,7 @@ describe('drainStep', () => {
     )
   })
 
-  it('comes to an end: every step drains, or what it waits for is the next answer', () => {
+  it('comes to an end, since every step drains, or what it waits for is the next answer', () => {
     fc.assert(
       fc.property(situation, given => {
         let { open, leaving, serving, hasRoom } = given

@@ -50,7 +50,7 @@ function write(
 }
 
 describe('parseAltSvc', () => {
-  it('reads what can be written', () => {
+  it('reads every value that can be written', () => {
     fc.assert(
       fc.property(fc.array(entry, { minLength: 1, maxLength: 6 }), fc.gen(), (entries, free) => {
         const value = entries
@@ -62,7 +62,7 @@ describe('parseAltSvc', () => {
     )
   })
 
-  it('never throws, and gives nothing out of bounds', () => {
+  it('never throws, and returns nothing out of bounds', () => {
     const piece = fc.oneof(
       fc.constantFrom(
         'h3=',

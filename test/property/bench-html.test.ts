@@ -99,7 +99,7 @@ describe('renderHtml', () => {
     )
   })
 
-  it('draws whatever figures there are, or leaves them out', () => {
+  it('draws any figures, or leaves them out', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.record({ subject: hostile, rounds: fc.array(figure, { maxLength: 8 }), detail }), {

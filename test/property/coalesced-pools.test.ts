@@ -59,7 +59,7 @@ function play(world: CoalescedWorld, what: Step): void {
 }
 
 describe('a random walk through pools that share connections', () => {
-  it('exceeds no limit, puts no request where it may not go, and leaves nobody waiting', async () => {
+  it('exceeds no limit, puts no request where it may not go, and leaves no request waiting', async () => {
     const walk = fc.record({
       options: fc.record({
         maxConnections: fc.constantFrom(1, 2, 6),

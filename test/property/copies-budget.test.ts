@@ -20,8 +20,8 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.constant('wait' as const) },
 )
 
-describe('requests that are sent again, and a second time', () => {
-  it('are no more than their budgets allow, whatever fails in whatever order', () => {
+describe('retries and hedged requests', () => {
+  it('stay within their budgets, whatever fails in whatever order', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 20, maxLength: 200 }), steps => {
         const world = new FakeExchangeWorld()

@@ -110,7 +110,7 @@ describe('DNS messages', () => {
     )
   })
 
-  it('that were damaged never throw, and say nothing that could not be', () => {
+  it('that were damaged never throw, and contain nothing impossible', () => {
     const seen = { reply: 0, malformed: 0, other: 0 }
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
     fc.assert(
@@ -130,7 +130,7 @@ describe('DNS messages', () => {
     expect(Math.min(seen.reply, seen.malformed)).toBeGreaterThan(RUNS / 10)
   })
 
-  it('say what was written', () => {
+  it('are read as they were written', () => {
     fc.assert(
       fc.property(query, fc.array(record, { maxLength: 8 }), fc.boolean(), (query, answers, doesExist) => {
         const rcode = doesExist ? 0 : 3
@@ -166,7 +166,7 @@ describe('HTTPS records', () => {
     )
   })
 
-  it('say what was written', () => {
+  it('are read as they were written', () => {
     fc.assert(
       fc.property(service, written => {
         const parsed = parseServiceRecord(writeService(written), 'owner.example', 60)

@@ -56,7 +56,7 @@ function request(health: EndpointHealth, index: number, outcome: TryOutcome, ms:
   health.onOutcome(index, outcome, ms, now)
 }
 
-describe('the health of endpoints, whatever happens', () => {
+describe('the health of endpoints, whatever happens,', () => {
   it('has no more than the largest share ejected, and each can come back', () => {
     fc.assert(
       fc.property(

@@ -65,7 +65,7 @@ class Rules {
 }
 
 describe('FastOpenBreakers', () => {
-  it('keeps its rules for each address, whatever happens in whatever order', () => {
+  it('holds its rules for each address, whatever happens in whatever order', () => {
     const seen = { used: 0, refused: 0, longest: 0 }
     fc.assert(
       fc.property(fc.array(event, { minLength: 5, maxLength: 80, size: 'max' }), events => {

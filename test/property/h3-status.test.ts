@@ -25,7 +25,7 @@ const event = fc.record({
 })
 
 describe('Http3Status', () => {
-  it('keeps its promises, whatever happens in whatever order', () => {
+  it('holds its rules, whatever happens in whatever order', () => {
     const seen = { broken: 0, trials: 0, refused: 0, capped: 0 }
     fc.assert(
       fc.property(fc.array(event, { minLength: 5, maxLength: 60, size: 'max' }), events => {

@@ -68,7 +68,7 @@ function amounts({ roundTrips, seconds, bytes = 0, cpuMs = 0 }: HandshakeAmount)
 }
 
 describe('any history of handshakes', () => {
-  it('is paid to the last byte, and avoids no more than handshakes cost', () => {
+  it('is counted to the last byte, and avoids no more than handshakes cost', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), steps => {
         let now = 123_456

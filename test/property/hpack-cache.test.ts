@@ -108,8 +108,8 @@ function read(before: Model, parts: readonly Part[]): { fields: string[]; after:
   return { fields, after: { table, maxBytes } }
 }
 
-describe('the decoder with its caches', () => {
-  it('says what a decoder without says, and has the same table', () => {
+describe('the HPACK decoder with its caches', () => {
+  it('returns what a decoder without returns, and has the same table', () => {
     const seen = { fields: 0, hits: 0, 'too-large': 0 }
     fc.assert(
       fc.property(

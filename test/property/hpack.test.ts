@@ -54,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 describe('HPACK', () => {
-  it('brings every list to the other side, whatever happens to the table in between', () => {
+  it('carries every list to the other side, whatever happens to the table in between', () => {
     let references = 0
     fc.assert(
       fc.property(
@@ -168,7 +168,7 @@ describe('HPACK', () => {
     )
   })
 
-  it('takes any bytes through the Huffman code and back', () => {
+  it('encodes and decodes any bytes by the Huffman code without loss', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
         const text = Buffer.from(bytes).toString('latin1')

@@ -46,8 +46,8 @@ const responses = fc
     return { method, text: mutate === null ? text : mutate(text) }
   })
 
-describe('the HTTP/1.1 parser beside that of Node', () => {
-  it('reads as the same requests what it accepts at all', async () => {
+describe('the HTTP/1.1 parser in comparison with that of Node', () => {
+  it('reads every request that it accepts as the same', async () => {
     let accepted = 0
     let stricter = 0
     await fc.assert(
@@ -77,7 +77,7 @@ describe('the HTTP/1.1 parser beside that of Node', () => {
     expect(stricter).toBeGreaterThan(RUNS / 40)
   }, 120_000)
 
-  it('reads as the same response what it accepts at all', async () => {
+  it('reads every response that it accepts as the same', async () => {
     let accepted = 0
     let stricter = 0
     await fc.assert(

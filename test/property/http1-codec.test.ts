@@ -60,7 +60,7 @@ describe('the HTTP/1.1 codec, for any message', () => {
     )
   })
 
-  it('reads requests that come one behind the other', () => {
+  it('reads requests that follow one another', () => {
     fc.assert(
       fc.property(fc.array(request, { minLength: 2, maxLength: 4 }), cuts, (list, shares) => {
         const text = list.map(one => one.text).join('')
@@ -74,7 +74,7 @@ describe('the HTTP/1.1 codec, for any message', () => {
     )
   })
 
-  it('comes to the same result for faulty ones, however they are cut', () => {
+  it('returns the same result for faulty ones, however they are cut', () => {
     fc.assert(
       fc.property(fc.oneof(request, response), mutations, cuts, (one, mutate, shares) => {
         const text = mutate(one.text)

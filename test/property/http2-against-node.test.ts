@@ -286,12 +286,12 @@ async function ourServer(plans: readonly Exchange[]): Promise<void> {
   await new Promise(resolve => void listener.close(resolve))
 }
 
-describe('against node:http2', () => {
-  it('our client and its server see the same', async () => {
+describe('an exchange with node:http2', () => {
+  it('is the same for our client and its server', async () => {
     await fc.assert(fc.asyncProperty(batch, ourClient), { numRuns: volume(20, 40), endOnFailure: true })
   })
 
-  it('our server and its client see the same', async () => {
+  it('is the same for our server and its client', async () => {
     await fc.assert(fc.asyncProperty(batch, ourServer), { numRuns: volume(20, 40), endOnFailure: true })
   })
 })

@@ -114,7 +114,7 @@ function checkEnds(pair: Pair): void {
 }
 
 describe('our client and our server', () => {
-  it('come to the end of every exchange, byte for byte, however the wire cuts and readers sleep', () => {
+  it('complete every exchange, byte for byte, however the wire cuts and readers stall', () => {
     fc.assert(
       fc.property(
         fc.array(plan, { minLength: 1, maxLength: 8 }),
@@ -134,7 +134,7 @@ describe('our client and our server', () => {
     )
   })
 
-  it('say the truth of what was processed when either of them drains in the middle', () => {
+  it('report correctly what was processed when either of them drains in the middle', () => {
     fc.assert(
       fc.property(
         fc.array(plan, { minLength: 1, maxLength: 8 }),
@@ -213,7 +213,7 @@ function feed(role: 'client' | 'server', bytes: Buffer, cuts: readonly number[])
   }
 }
 
-describe.each(['client', 'server'] as const)('a %s, whatever comes', role => {
+describe.each(['client', 'server'] as const)('a %s, whatever comes,', role => {
   it('goes on or ends cleanly with mutated frames', () => {
     fc.assert(
       fc.property(

@@ -238,8 +238,8 @@ async function run(plans: readonly Plan[], options: Setting): Promise<void> {
   expect([rig.server.defences, rig.server.end]).toEqual([[], undefined])
 }
 
-describe('two sessions over a network that is not kind', () => {
-  it('agree on every exchange, whatever is sent, given up and slept through', async () => {
+describe('two HTTP/3 sessions over a bad network', () => {
+  it('agree on every exchange, whatever is sent, given up and stalled', async () => {
     await fc.assert(fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 8 }), setting, run), {
       numRuns: 60,
       endOnFailure: false,

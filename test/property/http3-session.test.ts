@@ -233,15 +233,15 @@ function run(role: Role, steps: readonly Step[]): void {
   checkLog([...log, ...rig.log()])
 }
 
-describe('a peer that says anything', () => {
-  it.each(ROLES)('a %s session never throws, and ends with codes that are legal', role => {
+describe('among the peers of HTTP/3 that send anything,', () => {
+  it.each(ROLES)('a %s session never throws, and ends with valid codes', role => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }), steps => run(role, steps)),
       { numRuns: 1000 },
     )
   })
 
-  it.each(ROLES)('a %s session takes pure noise on any stream', role => {
+  it.each(ROLES)('a %s session survives random bytes on any stream', role => {
     const everywhere = fc.array(
       fc.tuple(fc.constantFrom(0, 2, 3, 6, 7, 10, 11, 14, 15, 4, 5), fc.uint8Array({ maxLength: 60 })),
       { maxLength: 20 },

@@ -47,7 +47,7 @@ const requestArbitrary = fc.record({
   afterMs: fc.integer({ min: 0, max: 40 }),
 })
 
-it('every request is answered with its own body, whatever the network loses and whoever gives up beside it', async () => {
+it('every request is answered with its own body, whatever the network loses and whichever requests beside it are given up', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 1_000_000 }),

@@ -51,7 +51,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('network' as const) }) },
 )
 
-describe('a lane chooser, whatever happens', () => {
+describe('a lane chooser, whatever happens,', () => {
   it('names only lanes that may carry, tries only those, and keeps its decision in step', () => {
     fc.assert(
       fc.property(options, fc.array(lane), fc.array(step, { maxLength: 60 }), (some, preference, steps) => {
@@ -114,7 +114,7 @@ describe('a lane chooser, whatever happens', () => {
     )
   })
 
-  it('takes any JSON for a snapshot without a fault, and works on', () => {
+  it('accepts any JSON as a snapshot without a fault, and goes on', () => {
     const damaged = fc.record(
       {
         version: fc.constantFrom(1, 1, 1, 2, '1'),

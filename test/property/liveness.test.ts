@@ -81,7 +81,7 @@ class Judge {
   }
 }
 
-it('asks and gives up when its rules say so, and at no other time, whatever happens in whatever order', () => {
+it('liveness asks and gives up when its rules say so, and at no other time, whatever happens in whatever order', () => {
   const seen = { asks: 0, dead: 0 }
   fc.assert(
     fc.property(rules, fc.array(event, { minLength: 5, maxLength: 60, size: 'max' }), (given, events) => {

@@ -115,7 +115,7 @@ class World {
 }
 
 describe('MigrationState', () => {
-  it('keeps its promises, whatever happens in whatever order', () => {
+  it('holds its rules, whatever happens in whatever order', () => {
     const reports = new Set<string>()
     const ways = new Set<string>()
     fc.assert(

@@ -23,8 +23,8 @@ const tampering: fc.Arbitrary<Tampering> = fc.record({
   pieceBytes: fc.constantFrom(0, 0, 1, 7, 100),
 })
 
-describe.skipIf(missing !== undefined)(`what a peer may do to OpenSSL (${missing ?? 'loaded'})`, () => {
-  it('bytes of a server that were changed on their way: the right data or less, then the end', async () => {
+describe.skipIf(missing !== undefined)(`a peer of OpenSSL (${missing ?? 'loaded'})`, () => {
+  it('that changes the bytes of a server on their way leaves the right data or less, then the end', async () => {
     const answer = 'the right answer '.repeat(20)
     const authority = await createCertificateAuthority()
     const { cert, key } = await authority.issue({ names: ['origin.test'] })
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(`what a peer may do to OpenSSL (${missing
     }
   }, 60_000)
 
-  it('the same with early data that was accepted', async ctx => {
+  it('that changes bytes with early data that was accepted leaves the right data or less, too', async ctx => {
     const tool = requireBinary('nginx')
     ctx.skip(tool !== undefined, tool)
     await using nginx = await startNginx({ extraServer: 'ssl_early_data on;' })
@@ -100,7 +100,7 @@ describe.skipIf(missing !== undefined)(`what a peer may do to OpenSSL (${missing
     expect(await check(UNTOUCHED)).toBe(whole)
   }, 60_000)
 
-  it('anything at all instead of a server: an error, and the end', async () => {
+  it('that sends any bytes in place of a server leaves an error, and the end', async () => {
     const sockets = new Set<Socket>()
     let bytes = Buffer.alloc(0)
     const server = createTcpServer(socket => {
@@ -149,7 +149,7 @@ describe.skipIf(missing !== undefined)(`what a peer may do to OpenSSL (${missing
     }
   }, 60_000)
 
-  it('any bytes as a session: none is used, or the handshake is a full one', async () => {
+  it('whose session is any bytes gets a full handshake, or none', async () => {
     const authority = await createCertificateAuthority()
     const { cert, key } = await authority.issue({ names: ['origin.test'] })
     const server = createServer({ cert, key }, socket => {

@@ -26,8 +26,8 @@ function damage(value: unknown, at: number, instead: unknown): unknown {
   return walk(value)
 }
 
-describe('what is kept of an origin', () => {
-  it('is plain JSON, and says the same after a restart on another clock', () => {
+describe('the snapshot of an origin', () => {
+  it('is plain JSON, and restores the same after a restart on another clock', () => {
     const seen = { facts: 0, attempts: 0, connectMs: 0, quic: 0, alternatives: 0, http3: 0 }
     fc.assert(
       fc.property(history, fc.nat(1e9), ({ record, now }, bootAt) => {

@@ -54,8 +54,8 @@ const other: fc.Arbitrary<TransportEvent> = fc.oneof(
   }),
 )
 
-describe('a trace', () => {
-  it('keeps the rules of its drafts, whatever happens', () => {
+describe('a qlog trace', () => {
+  it('follows the rules of its drafts, whatever happens', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(dial, other), { maxLength: 20 }), ms, ms, (events, beganAt, later) => {
         const happy = new HappyEvents(beganAt)

@@ -65,7 +65,7 @@ const popular = Array.from({ length: 16 }, (_, i) => [
 ])
 
 describe('QPACK', () => {
-  it('brings every list to the other side, whatever is late, lost for its reader or never acknowledged', () => {
+  it('carries every list to the other side, whatever is late, lost for its reader or never acknowledged', () => {
     const seen = { sections: 0, blocked: 0, references: 0, cancelled: 0, isBounded: 0, hasDuplicates: 0 }
     fc.assert(
       fc.property(
@@ -227,7 +227,7 @@ describe('QPACK', () => {
     }
   })
 
-  it('does the same with its streams in any pieces', () => {
+  it('reads them the same with its streams in any pieces', () => {
     fc.assert(
       fc.property(
         lists,

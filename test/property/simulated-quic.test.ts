@@ -48,7 +48,7 @@ const head = fc.record({
 })
 
 describe('packets of the simulated engine', () => {
-  it('are read as they were written, with the length that was foretold', () => {
+  it('are read as they were written, with the length that was computed before', () => {
     const property = fc.property(head, fc.array(frame, { maxLength: 5 }), ({ kind, number }, frames) => {
       const ids = { destinationId: Buffer.alloc(8, 1), sourceId: Buffer.alloc(kind === 'one-rtt' ? 0 : 5, 2) }
       const version = 0x5349_4d31
@@ -60,7 +60,7 @@ describe('packets of the simulated engine', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
-  it('that were changed on the way are dropped, and what is none is nothing', () => {
+  it('that were changed on the way are dropped, and invalid ones are ignored', () => {
     const property = fc.property(fc.uint8Array({ maxLength: 200 }), junk => {
       expect(decodePacket(Buffer.from(junk), 8)).toBeUndefined()
     })
@@ -86,7 +86,7 @@ describe('packets of the simulated engine', () => {
 })
 
 describe('10,000 random and mutated datagrams into a live connection', () => {
-  it('hurt nothing', () => {
+  it('do no harm', () => {
     const random = seededRandom(11)
     const pair = new SimulatedQuicPair()
     const client = new StreamCollector(pair.client)
@@ -147,7 +147,7 @@ describe('a set of ranges', () => {
 })
 
 describe('the receiving side of a stream', () => {
-  it('gives every byte once and in order, whatever the pieces, and counts the time behind gaps', () => {
+  it('delivers every byte once and in order, whatever the pieces, and counts the time behind gaps', () => {
     const piece = fc.record({ start: fc.nat(190), length: fc.nat(60), readBytes: fc.nat(80) })
     const property = fc.property(fc.array(piece, { maxLength: 30 }), pieces => {
       const whole = Buffer.from(Array.from({ length: 200 }, (_, i) => i))

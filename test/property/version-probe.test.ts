@@ -44,7 +44,7 @@ describe('a version probe', () => {
     )
   })
 
-  it('takes nothing for an answer when a byte of the ids, or the length, is another', () => {
+  it('accepts no answer in which a byte of the ids, or the length, differs', () => {
     fc.assert(
       fc.property(
         randomBytes,

@@ -39,13 +39,13 @@ describe('one of eight endpoints under 500 requests a second', () => {
     ['answers 503', RETRIES, { outMs: 300, failed: 0 }],
     ['refuses streams', {}, { outMs: 300, failed: 0 }],
     ['hung', RETRIES, { outMs: 2_000, failed: 0.001 }],
-  ])('that is %s (%o) is left in time: %o', async (behavior, options, most) => {
+  ])('that is %s (%o) is excluded in time: %o', async (behavior, options, most) => {
     const { outAfterMs, failed } = await fault(behavior, options)
     expect(outAfterMs).toBeLessThanOrEqual(most.outMs)
     expect(failed).toBeLessThanOrEqual(most.failed)
   })
 
-  it('that is slow is left after an interval where latency counts, and has few requests before', async () => {
+  it('that is slow is excluded after an interval where latency counts, and has few requests before', async () => {
     const { outAfterMs, world, failed } = await fault('slow', {
       outlier: { latencyFactor: 3, intervalMs: 5_000, minRequests: 20 },
     })
@@ -55,7 +55,7 @@ describe('one of eight endpoints under 500 requests a second', () => {
   })
 
   it.each<Behavior>(['slow', 'slow tail'])(
-    'that is %s is not felt where requests are hedged',
+    'that is %s delays no request where requests are hedged',
     async behavior => {
       const plain = await fault(behavior)
       const hedged = await fault(behavior, { hedge: { quantile: 0.95, budgetRatio: 0.1 } })
@@ -67,7 +67,7 @@ describe('one of eight endpoints under 500 requests a second', () => {
     },
   )
 
-  it('that flaps costs no request, and is back when it is well', async () => {
+  it('that flaps costs no request, and is back when it is healthy', async () => {
     const world = new EndpointWorld(8, { outlier: { ejectionMs: 2_000 } })
     await world.run(WARM_MS)
     for (let i = 0; i < 10; i += 1) {

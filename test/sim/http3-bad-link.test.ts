@@ -68,7 +68,7 @@ async function run(seed: number, conditions: LinkConditions, count: number): Pro
   return rig
 }
 
-describe('HTTP/3 over a link that loses, doubles and reorders', () => {
+describe('HTTP/3 over a link that loses, duplicates and reorders', () => {
   for (const lossRate of [0, 0.01, 0.03, 0.1]) {
     it(`completes every exchange with the right bytes at ${lossRate * 100} % loss, for 15 seeds`, async () => {
       let lost = 0
@@ -90,7 +90,7 @@ describe('HTTP/3 over a link that loses, doubles and reorders', () => {
     })
   }
 
-  it('does so with heavy reordering, which alone loses nothing', async () => {
+  it('completes every exchange with heavy reordering, which alone loses nothing', async () => {
     for (let seed = 1; seed <= 10; seed++) {
       await run(seed, { latencyMs: 20, reorderRate: 0.5, reorderDelayMs: 15, maxDatagramBytes: 1200 }, 20)
     }

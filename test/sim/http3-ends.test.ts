@@ -14,7 +14,7 @@ async function echoing(options: Http3RigOptions = {}): Promise<Http3Rig> {
   return rig
 }
 
-describe('GOAWAY', () => {
+describe('a GOAWAY over HTTP/3', () => {
   it('lets everything end that a client has begun before it was notified of it', async () => {
     let told = 0
     for (let seed = 1; seed <= 20; seed++) {
@@ -36,7 +36,7 @@ describe('GOAWAY', () => {
     expect(told).toBeGreaterThan(15)
   })
 
-  it('that was lost: what comes too late is given back unprocessed, and another connection answers it', async () => {
+  it('that was lost makes late requests come back unprocessed, and another connection answers them', async () => {
     const conditions = { latencyMs: 20, lossRate: 0, maxDatagramBytes: 1200 }
     const rig = await echoing({ conditions })
     await rig.settle()
@@ -71,7 +71,7 @@ describe('GOAWAY', () => {
     again.forEach((exchange, i) => expect(exchange.body.toString()).toBe(`/late/${i}`))
   })
 
-  it('of a server that ends with its last answer: that arrives whole', async () => {
+  it('of a server that ends with its last answer leaves that whole', async () => {
     const rig = await echoing()
     await rig.settle()
     rig.server.onRequest = request => {
@@ -85,7 +85,7 @@ describe('GOAWAY', () => {
     await rig.until(() => rig.server.end !== undefined)
   })
 
-  it('of a client that drains: what is open ends, and then the connection', async () => {
+  it('of a client that drains lets what is open end, and then the connection', async () => {
     const rig = await echoing()
     await rig.settle()
     const exchange = rig.fetch('/last')
@@ -98,7 +98,7 @@ describe('GOAWAY', () => {
   })
 })
 
-describe('early data', () => {
+describe('early data over HTTP/3', () => {
   /** A ticket of a connection that went well. */
   async function ticketOf(engine: SimulatedEngine) {
     const rig = await echoing({ engine })
@@ -117,7 +117,7 @@ describe('early data', () => {
     expect(rig.connection.handshake).toMatchObject({ kind: 'early_data', earlyData: 'accepted' })
   })
 
-  it('carries only what may travel so: the rest waits for the handshake', async () => {
+  it('carries only requests that may be early, while the rest waits for the handshake', async () => {
     const engine = new SimulatedEngine()
     const rig = await echoing({ engine, ticket: await ticketOf(engine) })
     const [early, later] = [rig.fetch('/early', EARLY), rig.fetch('/later')]
@@ -129,7 +129,7 @@ describe('early data', () => {
     ])
   })
 
-  it('that was rejected is answered right, in two', async () => {
+  it('that was rejected is answered correctly, in two', async () => {
     const engine = new SimulatedEngine()
     const ticket = await ticketOf(engine)
     const rig = await echoing({ engine, ticket, server: { tls: { ticketKey: Buffer.alloc(48, 9) } } })
@@ -143,7 +143,7 @@ describe('early data', () => {
     expect(rig.connection.handshake).toMatchObject({ earlyData: 'rejected' })
   })
 
-  it('that was rejected is answered right on a bad link, and asked once', async () => {
+  it('that was rejected is answered correctly on a bad link, and asked once', async () => {
     const engine = new SimulatedEngine()
     const ticket = await ticketOf(engine)
     for (let seed = 1; seed <= 30; seed++) {
@@ -169,7 +169,7 @@ describe('early data', () => {
   })
 })
 
-describe('cancellation', () => {
+describe('a cancellation over HTTP/3', () => {
   it('by the client reaches the server, ends nothing else, and frees the stream', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const rig = await Http3Rig.start({
@@ -236,7 +236,7 @@ describe('cancellation', () => {
     for (const { bytes, error } of others) expect([bytes, error]).toEqual([50_000, undefined])
   })
 
-  it('before the head is an error too, and says what is known of it', async () => {
+  it('before the head is an error too, and reports what is known of it', async () => {
     const rig = await echoing()
     rig.server.onRequest = request => request.stream.reset('INTERNAL_ERROR')
     await rig.settle()

@@ -42,7 +42,7 @@ describe('a packet of one stream that is lost', () => {
     })
   }
 
-  it('does so with the congestion window of NewReno too', async () => {
+  it('leaves the others as they were with the congestion window of NewReno too', async () => {
     const engine = () => new SimulatedEngine({ streamsPerPacket: 1 })
     const clean = await objects(500, { engine: engine() })
     const lossy = await objects(500, { engine: engine() }, { index: 3, byte: 100 })
@@ -54,7 +54,7 @@ describe('a packet of one stream that is lost', () => {
 })
 
 describe('the stall measure', () => {
-  it('sees the stream that stood still, and no other', async () => {
+  it('counts the stream that stalled, and no other', async () => {
     const { rig, exchanges, connection } = await objects(
       40_000,
       { engine: quicheLike() },

@@ -27,7 +27,7 @@ async function idleRig(clientQuic: Quic = {}, lossRate = 0, seed = 1) {
 
 const requestsOf = (rig: Http3Rig): string[] => rig.server.requests.map(({ head }) => head.path)
 
-describe('a server of HTTP/3 that is gone without a word', () => {
+describe('a server of HTTP/3 that is gone without notice', () => {
   it('gets no new requests after three probe timeouts, while those under way wait for what liveness finds', async () => {
     const { rig, vanish } = await idleRig()
     vanish()
@@ -47,7 +47,7 @@ describe('a server of HTTP/3 that is gone without a word', () => {
     expect(rig.log.at(-1)).toBe('closed ping-failed')
   })
 
-  it('is never sent what cannot be sent twice: it waits for an answer to a PING, and goes back unsent', async () => {
+  it('gets no request that cannot be sent twice, which waits for an answer to a PING, and goes back unsent', async () => {
     const { rig, vanish } = await idleRig()
     vanish()
     let hasLeft = false
@@ -63,7 +63,7 @@ describe('a server of HTTP/3 that is gone without a word', () => {
     expect(rig.log.at(-1)).toBe('closed unresponsive')
   })
 
-  it('gives back a POST that waits beside a GET that is out', async () => {
+  it('loses no POST that waits beside a GET that has left', async () => {
     const { rig, vanish } = await idleRig()
     vanish()
     const get = rig.fetch('/get')
@@ -73,7 +73,7 @@ describe('a server of HTTP/3 that is gone without a word', () => {
     expect([post.error?.processed, get.isDone]).toEqual(['no', false])
   })
 
-  it('is waited for as long as liveness does where the options say so', async () => {
+  it('is waited for as long as liveness allows where the options say so', async () => {
     const { rig, vanish } = await idleRig({ unresponsiveMs: 0, doubtMs: 0 })
     vanish()
     const post = rig.fetch('/pay', POST)
@@ -107,7 +107,7 @@ describe('a server of HTTP/3 that is there', () => {
     expect(next.tookMs).toBeLessThan(3 * LATENCY_MS)
   })
 
-  it('may think for as long as it likes', async () => {
+  it('may be silent for as long as it computes an answer', async () => {
     const { rig } = await idleRig()
     rig.server.onRequest = request => {
       rig.timers.setTimer(60_000, () => request.answer({ body: Buffer.from('late') }))
@@ -117,7 +117,7 @@ describe('a server of HTTP/3 that is there', () => {
     expect([slow.status, rig.log]).toEqual([200, ['stream-closed']])
   })
 
-  it('is seldom taken for gone where a tenth of all packets are lost', async () => {
+  it('is rarely taken for gone where a tenth of all packets are lost', async () => {
     let taken = 0
     for (let seed = 1; seed <= 20; seed += 1) {
       const { rig } = await idleRig({}, 0.1, seed)

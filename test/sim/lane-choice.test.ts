@@ -37,7 +37,7 @@ const meanOf = (all: readonly LaneWorld[], measure: (world: LaneWorld) => number
 
 const lastLanes = (all: readonly LaneWorld[]): LaneName[] => all.map(({ chooser }) => chooser.decision.lane)
 
-describe('learning', () => {
+describe('the learning of a lane chooser', () => {
   it('takes at most 50 requests, however close two lanes are', () => {
     const exchange = around(40, 0.3)
     for (const world of worlds(200, { lanes: { tcp: { ...h2, exchange }, h3: { ...h3, exchange } } })) {
@@ -80,7 +80,7 @@ describe('learning', () => {
     }
   })
 
-  it('does not go by what the first requests of a process took', () => {
+  it('does not follow the times of the first requests of a process', () => {
     // On loopback: the first request takes twenty times as long as the thirtieth, whatever carries it.
     const warmingUp = (meanMs: number): Exchange => {
       const exchange = around(meanMs, 0.1)
@@ -102,14 +102,14 @@ describe('learning', () => {
         }
   })
 
-  it('tries no second connection while nothing says that one stalls', () => {
+  it('tries no second connection while nothing shows that one stalls', () => {
     const exchange = around(40, 0.1)
     const lanes = { tcp: { ...h2, exchange }, 'h2-spread': { ...spread, exchange } }
     for (const world of worlds(3_000, { concurrency: 4, lanes })) expect(world.prepared).toEqual([])
   })
 })
 
-describe('the mean time of requests, all trials included, beside the best lane', () => {
+describe('the mean time of requests, including all trials, compared with the best lane', () => {
   const cases: [name: string, tcp: Exchange, h3: Exchange, bestMs: number][] = [
     ['h3 is faster by a fifth', around(50, 0.2), around(40, 0.2), 40],
     ['h2 has a heavy tail', heavyTailed(42, 0.1, 300), heavyTailed(43, 0.1, 60), 49],
@@ -118,13 +118,13 @@ describe('the mean time of requests, all trials included, beside the best lane',
     ['h3 takes a tenth', around(470, 0.2), around(47, 0.2), 47],
     ['both are the same', around(40, 0.5), around(40, 0.5), 40],
   ]
-  it.each(cases)('%s: it is within a twentieth after learning', (_, tcp, h3Exchange, bestMs) => {
+  it.each(cases)('is within a twentieth after learning: %s', (_, tcp, h3Exchange, bestMs) => {
     const lanes = { tcp: { ...h2, exchange: tcp }, h3: { ...h3, exchange: h3Exchange } }
     const all = worlds(2_000, { lanes, options: latency })
     expect(meanOf(all, world => world.meanMs(50))).toBeLessThan(bestMs * 1.05)
   })
 
-  it('small requests, and losses that are too rare to be seen while learning: auto keeps to what stands them', () => {
+  it('stays low for small requests with losses too rare to be seen while learning, since auto keeps the lane that tolerates them', () => {
     // 1 % lost in either direction: TCP waits for a time-out, QUIC for a probe.
     const lanes = {
       tcp: { ...h2, exchange: heavyTailed(41, 0.04, 250) },
@@ -140,7 +140,7 @@ describe('the mean time of requests, all trials included, beside the best lane',
     )
   })
 
-  it('many large bodies at once: the lane whose connection carries more', () => {
+  it('is that of the lane whose connection carries more, for many large bodies at once', () => {
     const lanes = {
       tcp: { ...h2, exchange: sharing(42, 250) },
       h3: { ...h3, exchange: sharing(42, 30) },
@@ -151,7 +151,7 @@ describe('the mean time of requests, all trials included, beside the best lane',
     }
   })
 
-  it('many large bodies at once, and no connection that carries much: several of them', () => {
+  it('is that of several connections, for many large bodies at once where none carries much', () => {
     const lanes = {
       tcp: { ...h2, exchange: sharing(42, 250) },
       h3: { ...h3, exchange: sharing(42, 250) },
@@ -179,12 +179,12 @@ describe('a busy machine', () => {
   const busy = heavyTailed(2, 0.2, 60)
   const lanes = { tcp: { ...h2, exchange: busy }, 'h2-spread': { ...spread, exchange: around(1, 0.1) } }
 
-  it('is no reason for several connections to an origin whose way is clean', () => {
+  it('is no reason for several connections to an origin whose path is clean', () => {
     for (const world of worlds(2_000, { concurrency: 100, lanes, segmentLossRatio: 0 }))
       expect([world.prepared, world.chooser.decision.lane]).toEqual([[], 'tcp'])
   })
 
-  it('is none where nobody counts what is lost, either', () => {
+  it('is no reason where nobody counts what is lost, either', () => {
     for (const world of worlds(2_000, { concurrency: 100, lanes })) expect(world.prepared).toEqual([])
   })
 
@@ -194,7 +194,7 @@ describe('a busy machine', () => {
   })
 })
 
-describe('a network that throws UDP away', () => {
+describe('a network that discards UDP', () => {
   // One request in eight is answered by its second copy over TCP, 250 ms late.
   const lanes = {
     tcp: { ...h2, exchange: around(44, 0.1) },
@@ -202,24 +202,24 @@ describe('a network that throws UDP away', () => {
   }
   const options = { policy: 'auto' } as const
 
-  it('leaves requests to TCP where the kernel sees that TCP is spared', () => {
+  it('leaves requests on TCP where the kernel sees that TCP loses nothing', () => {
     const all = worlds(1_500, { lanes, options, lossRatio: 0.2, segmentLossRatio: 0 })
     expect(new Set(lastLanes(all))).toEqual(new Set(['tcp']))
   })
 
-  it('leaves them to HTTP/3 where TCP would lose as much', () => {
+  it('leaves requests on HTTP/3 where TCP would lose as much', () => {
     const lossy = { ...lanes, tcp: { ...h2, exchange: heavyTailed(44, 0.2, 290) } }
     const all = worlds(1_500, { lanes: lossy, options, lossRatio: 0.2, segmentLossRatio: 0.2 })
     expect(new Set(lastLanes(all))).toEqual(new Set(['h3']))
   })
 })
 
-describe('lanes that are the same', () => {
+describe('lanes that are equally fast', () => {
   it.each([
     ['small spread', around(40, 0.1)],
     ['large spread', around(40, 0.5)],
     ['heavy tail', heavyTailed(40, 0.1, 300)],
-  ])('are not changed in turns: %s', (_, exchange) => {
+  ])('are not changed back and forth: %s', (_, exchange) => {
     for (const policy of ['latency', 'auto', 'efficiency'] as const) {
       const lanes = { tcp: { ...h2, exchange }, h3: { ...h3, exchange } }
       const all = worlds(10_000, { lanes, options: { policy } })
@@ -228,7 +228,7 @@ describe('lanes that are the same', () => {
     }
   })
 
-  it('are not changed in turns under a load that shares connections', () => {
+  it('are not changed back and forth under a load that shares connections', () => {
     const lanes = { tcp: { ...h2, exchange: sharing(42, 20) }, h3: { ...h3, exchange: sharing(42, 20) } }
     for (const isBurst of [false, true]) {
       const all = worlds(5_000, { concurrency: 20, isBurst, responseBytes: 100_000, lanes, options: latency })
@@ -247,8 +247,8 @@ describe('lanes that are the same', () => {
   })
 })
 
-describe('exploring', () => {
-  it('keeps to its share of requests', () => {
+describe('the exploring of a lane chooser', () => {
+  it('stays within its share of requests', () => {
     const exchange = around(40, 0.3)
     for (const exploreShare of [0.02, 0.1]) {
       const lanes = { tcp: { ...h2, exchange }, h3: { ...h3, exchange } }
@@ -259,7 +259,7 @@ describe('exploring', () => {
     }
   })
 
-  it('sends nothing elsewhere with a share of 0', () => {
+  it('sends no request elsewhere with a share of 0', () => {
     const lanes = { tcp: { ...h2, exchange: around(400, 0.1) }, h3: { ...h3, exchange: around(40, 0.1) } }
     for (const world of worlds(1_000, { lanes, options: { exploreShare: 0 } })) {
       expect([world.trialRequests, world.prepared.length, world.switches]).toEqual([0, 0, 0])
@@ -269,7 +269,7 @@ describe('exploring', () => {
     }
   })
 
-  it('finds out that another lane became faster', () => {
+  it('finds that another lane became faster', () => {
     const lanes = {
       tcp: { ...h2, exchange: around(60, 0.2) },
       h3: { ...h3, exchange: until(40_000, around(100, 0.2), around(40, 0.2)) },
@@ -282,7 +282,7 @@ describe('exploring', () => {
   })
 })
 
-describe('a change', () => {
+describe('a change of a lane', () => {
   it('of the lane that carries is followed within seconds', () => {
     const at = 60_000
     const lanes = {

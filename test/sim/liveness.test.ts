@@ -175,7 +175,7 @@ describe('HTTP/2 on a path that goes dead', () => {
 })
 
 describe('HTTP/2 with a server that takes its time', () => {
-  it('is asked as often as a server of gRPC bears: never twice in five minutes, however long the answer takes', () => {
+  it('is asked as often as a server of gRPC allows: never twice in five minutes, however long the answer takes', () => {
     const pair = new Pair()
     pair.open()
     pair.pass(3_600_000)

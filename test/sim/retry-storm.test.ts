@@ -122,7 +122,7 @@ function run(load: number, options: OriginOptions) {
 }
 
 describe('an origin that gets three times what it can answer', () => {
-  it('answers next to nothing in time where nothing bounds the requests', () => {
+  it('answers hardly any request in time where nothing bounds the requests', () => {
     expect(run(3, {}).goodput).toBeLessThan(0.1)
   })
 
@@ -132,7 +132,7 @@ describe('an origin that gets three times what it can answer', () => {
     expect(copiesPerRequest).toBeLessThan(1.2)
   })
 
-  it('keeps nine tenths of its capacity with a breaker of what it bears', () => {
+  it('keeps nine tenths of its capacity with a breaker at its capacity', () => {
     const { goodput } = run(3, { breakers: { maxRequests: 2 * WORKERS, maxRetries: 2 } })
     expect(goodput).toBeGreaterThan(0.9)
   })

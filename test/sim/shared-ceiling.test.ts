@@ -47,6 +47,7 @@ class Worker implements ShareHolder {
       firstNumber: 0,
       renewMs: 1_000,
       leaseMs: Infinity,
+      takesFloor: false,
     })
     port.onNews?.(() => this.keeper.onNews())
     this.keeper.configure(ceiling, 0)
@@ -86,11 +87,14 @@ class Host {
   readonly #news = new Map<number, (of: string) => void>()
   readonly #random: () => number
   readonly #loss: number
-  readonly shares = new HostShares((worker, of) =>
-    this.#carry(() => {
-      for (const each of of) this.#news.get(worker)?.(each)
-    }),
-  )
+  readonly shares = new HostShares({
+    tell: (worker, of) =>
+      this.#carry(() => {
+        for (const each of of) this.#news.get(worker)?.(each)
+      }),
+    clock: this.clock,
+    fleet: undefined,
+  })
   mostHeld = 0
 
   constructor(seed: number, loss: number) {
@@ -104,7 +108,8 @@ class Host {
         new Promise((resolve, reject) => {
           this.clock.setTimer(ANSWER_MS, () => reject(new Error('no answer')))
           this.#carry(() => {
-            const [answer] = this.shares.answer(id, [request], this.clock.now())
+            if (!this.workers.has(id)) return // it has ended: a supervisor does not answer it
+            const [answer] = this.shares.answer(id, [request])
             if (answer !== undefined) this.#carry(() => resolve(answer))
           })
         }),
@@ -118,7 +123,7 @@ class Host {
   end(id: number): void {
     this.workers.delete(id)
     this.#news.delete(id)
-    this.shares.onEnded(id, this.clock.now())
+    this.shares.onEnded(id)
   }
 
   async run(ms: number): Promise<void> {
@@ -127,7 +132,7 @@ class Host {
       this.clock.advance(5)
       await settled()
       for (const worker of this.workers.values()) worker.run()
-      if (this.clock.now() % 100 === 0) this.shares.announce(this.clock.now())
+      if (this.clock.now() % 100 === 0) this.shares.announce()
       const held = [...this.workers.values()].reduce((sum, { holds }) => sum + holds, 0)
       this.mostHeld = Math.max(this.mostHeld, held)
     }
@@ -143,7 +148,7 @@ class Host {
 }
 
 describe('workers that share a ceiling', () => {
-  it.for([0, 0.1, 0.3])('never have more than it together, and none starves, at a loss of %d', async loss => {
+  it.for([0, 0.1, 0.3])('never exceed it together, and none starves, at a loss of %d', async loss => {
     const host = new Host(7, loss)
     const workers = [1, 2, 3].map(id => host.add(id, 4, 1e6, 40))
     await host.run(20_000)
@@ -154,7 +159,7 @@ describe('workers that share a ceiling', () => {
     expect(Math.min(...served)).toBeGreaterThan(300)
   })
 
-  it('take turns where there is less than one for each', async () => {
+  it('take turns where there are fewer connections than workers', async () => {
     const host = new Host(8, 0.05)
     const workers = [1, 2, 3].map(id => host.add(id, 1, 1e6, 40))
     await host.run(30_000)
@@ -162,7 +167,7 @@ describe('workers that share a ceiling', () => {
     for (const { served } of workers) expect(served).toBeGreaterThan(100) // of 250 at best
   })
 
-  it('have what another one does not use, and give it back when that does', async () => {
+  it('use what another one does not, and give it back when that needs it', async () => {
     const host = new Host(9, 0)
     const [idle, busy] = [host.add(1, 4, 0, 40), host.add(2, 4, 1e6, 40)]
     await host.run(2_000)
@@ -172,7 +177,7 @@ describe('workers that share a ceiling', () => {
     expect([idle.holds, busy.holds, host.mostHeld]).toEqual([2, 2, 4])
   })
 
-  it('have what a dead one had at once, and nothing of one that hangs', async () => {
+  it('get the share of a dead one at once, and nothing of one that hangs', async () => {
     const host = new Host(10, 0)
     const [first, second] = [host.add(1, 4, 1e6, 40), host.add(2, 4, 1e6, 40)]
     await host.run(2_000)

@@ -68,7 +68,7 @@ describe('a million GETs to an origin that closes connections at random moments'
     ['a tenth of new ones, one request each', { atOnce: 1, closes: 0.1, reused: 0 }],
     ['a tenth of all, nine in ten of them reused', { atOnce: 1, closes: 0.1, reused: 0.9 }],
     ['a twentieth of connections with a hundred requests each', { atOnce: 100, closes: 0.05, reused: 1 }],
-  ])('none fails: %s', (_what, origin) => {
+  ])('lose none: %s', (_what, origin) => {
     for (const seed of [1, 2, 3]) expect(run(origin, seed).failed).toBe(0)
   })
 })
@@ -78,13 +78,13 @@ describe('a million GETs to an origin that answers none', () => {
   /** What trickles in over 100 s. */
   const most = REQUESTS * (1 + budgetRatio) + budgetMin * 11
 
-  it('are a fifth more where each meets a new connection', () => {
+  it('become a fifth more where each meets a new connection', () => {
     const { failed, copies } = run({ atOnce: 1, closes: 1, reused: 0 }, 1)
     expect(failed).toBe(REQUESTS)
     expect(copies).toBeLessThanOrEqual(most)
   })
 
-  it('are at most one more for each that found its connection in use', () => {
+  it('become at most one more for each that found its connection in use', () => {
     const { failed, copies } = run({ atOnce: 100, closes: 1, reused: 1 }, 1)
     expect(failed).toBe(REQUESTS)
     expect(copies).toBeLessThanOrEqual(most + REQUESTS)

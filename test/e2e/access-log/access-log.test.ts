@@ -69,7 +69,7 @@ function signal({ cli }: ConnectorProcess, name: NodeJS.Signals): void {
 }
 
 describe('the access log in a file', () => {
-  it('as JSON says who asked for what, how it went on, and how long it took', async () => {
+  it('as JSON names who asked for what, the outcome, and how long it took', async () => {
     const file = newFile()
     await using connector = await start({ to: file })
     await curl('-A', 'té"st', '-e', 'http://a/', '--data', 'body', `${connector.url}/cart?id=1`)
@@ -111,7 +111,7 @@ describe('the access log in a file', () => {
     )
   })
 
-  it('has what clients gave up, what had no route, and a tunnel at its end; sampled, failures alone', async () => {
+  it('has requests that clients gave up, requests without a route, and a tunnel at its end, sampled, or failures alone', async () => {
     const file = newFile()
     await using connector = await start({ to: file, format: '$target $status $error $origin', sample: 0 })
     await curl(`${connector.url}/x`)
@@ -163,7 +163,7 @@ describe('the access log in a file', () => {
     },
   )
 
-  it('stays in the old one where the new one cannot be opened, and says so', async () => {
+  it('stays in the old one where the new one cannot be opened, and reports that', async () => {
     const folder = makeTemporaryDirectory('moved-log')
     const file = join(folder.path, 'access.log')
     await using connector = await start({ to: file, format: '$status' })

@@ -74,7 +74,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
       expect(report.cpuMs).toBeGreaterThan(0)
     })
 
-    it('sends what it is to send', async () => {
+    it('sends what is configured', async () => {
       const requests = [
         { label: 'up', method: 'PUT', path: '/upload/made', uploadBytes: 200_000, expectedStatus: 201 },
       ]
@@ -88,7 +88,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
       })
     })
 
-    it('reads no faster than it may', async () => {
+    it('reads no faster than its pace', async () => {
       const requests = [
         { label: 'slow', method: 'GET', path: '/100k', expectedBytes: 102_400, readBytesPerSecond: 204_800 },
       ]
@@ -97,13 +97,13 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
       expect(report.latency.minUs).toBeGreaterThan(300_000) // half a second, less what comes in one piece
     })
 
-    it('goes where the endpoint says, with the name of the URL', async () => {
+    it('connects to the configured endpoint, with the name of the URL', async () => {
       const endpoint = `127.0.0.1:${nginx.tlsPort}`
       const report = await run(client, {}, { origins: ['https://origin.test:1'], endpoint })
       expect(report).toMatchObject({ requests: 20, failures: 0 })
     })
 
-    it('says what fails', async () => {
+    it('reports what fails', async () => {
       const requests = [{ label: '503', method: 'GET', path: '/503' }]
       expect(await run(client, { requests })).toMatchObject({
         requests: 20,
@@ -122,7 +122,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
   })
 
   it.each(['kept', 'fresh'] as const)(
-    'tell when they are warm, and measure through the same connections (%s)',
+    'report when they are warm, and measure through the same connections (%s)',
     async client => {
       const setting = settingOf({ protocols: ['h2'] })
       await using started = await startBuiltClient({
@@ -175,7 +175,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
   })
 
   it.skipIf(requireBinary('curl'))(
-    'curl is asked once what it can do, and takes no way of its own',
+    'curl is asked once for its features, and uses no proxy of its environment',
     async () => {
       const bin = makeTemporaryDirectory('bench-curl')
       const calls = join(bin.path, 'calls')
@@ -201,7 +201,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
     },
   )
 
-  it('undici tells what the origin made of its offer', async () => {
+  it('undici reports what the origin made of its offer', async () => {
     expect((await run(UNDICI_H2, {}, { origins: [nginx.plainUrl] })).byProtocol).toEqual({ 'http/1.1': 20 })
   })
 
@@ -213,7 +213,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
     await expect(startBuiltClient({ ...undici, make: 'nobody' })).rejects.toThrow('no client called nobody')
   })
 
-  it('end with whoever started them', async () => {
+  it('end with the process that started them', async () => {
     const { start, ended } = await parentOf(settingOf({}))
     const pid = await start
     const client = readProcessStat(pid)

@@ -38,7 +38,7 @@ describe.skipIf(missing !== undefined)(
   `the page of a result file in a browser${missing === undefined ? '' : ` (${missing})`}`,
   () => {
     it.each(PAGES)(
-      'shows %s with nothing cut off, nothing on something else, and marks in every chart',
+      'shows %s with nothing cut off, nothing overlapping, and marks in every chart',
       async (_, file) => {
         const { complaints, windows } = await renderInChromium(renderHtml(file()), WIDTHS)
         expect(complaints).toEqual([])
@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(
       expect(complaints).toEqual([expect.stringContaining('Content Security Policy')])
     })
 
-    it('would see texts that touch, and a page that is too wide', async () => {
+    it('would detect texts that touch, and a page that is too wide', async () => {
       const page = renderHtml(syntheticResultFile())
         .replaceAll(/(<text class="name" x=")14"/g, '$1300"')
         .replace('<main>', '<main style="width:2000px;max-width:none">')

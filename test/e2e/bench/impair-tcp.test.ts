@@ -55,14 +55,14 @@ const codeOf = async (socket: Socket): Promise<string | undefined> => {
   return error.code
 }
 
-describe('an impaired TCP way', () => {
+describe('an impaired TCP path', () => {
   it.each<[string, Conditions]>([
     ['nothing', {}],
     ['delay and jitter', { delayMs: 5, jitterMs: 10 }],
     ['a rate', { bytesPerSecond: 2_000_000, queueBytes: 20_000 }],
     ['losses', { delayMs: 2, lossRate: 0.01 }],
     ['losses in bursts', { delayMs: 2, bursts: { enterRate: 0.003, leaveRate: 0.3 } }],
-  ])('brings every byte both ways, and each end by itself, under %s', async (_, conditions) => {
+  ])('carries every byte in both directions, and each end by itself, under %s', async (_, conditions) => {
     const there = noise(300_000)
     const back = noise(400_000)
     let received: Buffer | undefined
@@ -112,7 +112,7 @@ describe('an impaired TCP way', () => {
     expect(Math.min(...later)).toBeLessThan(100)
   })
 
-  it('takes N bytes at least the time of the rate, and connections share it', async () => {
+  it('takes the time of the rate for N bytes at least, and connections share it', async () => {
     await using server = await startTcpServer(socket => void socket.end(Buffer.alloc(100_000)))
     await using relay = await impairTcp({
       target: { host: '127.0.0.1', port: server.port },
@@ -184,7 +184,7 @@ describe('an impaired TCP way', () => {
     expect(await atServer[1]).toBe('ECONNRESET')
   })
 
-  it('resets who wants a server that refuses', async () => {
+  it('resets a client of a server that refuses', async () => {
     const port = await freePort()
     await using relay = await impairTcp({
       target: { host: '127.0.0.1', port },

@@ -60,7 +60,7 @@ async function withClient(use: (client: Socket) => Promise<void>): Promise<void>
 
 const textOf = async (socket: Socket): Promise<string> => String((await once(socket, 'message'))[0])
 
-describe('an impaired UDP way', () => {
+describe('an impaired UDP path', () => {
   it('loses of 10,000 datagrams at 5 % exactly those that the seed tells', async () => {
     const conditions: Conditions = { lossRate: 0.05 }
     const fates = new PacketLossModel(fateSeed(11, 'toServer'))
@@ -85,7 +85,7 @@ describe('an impaired UDP way', () => {
     if (process.platform === 'linux') expect(unseen).toBe(0)
   })
 
-  it('delays each path by its own time, reorders and doubles', async () => {
+  it('delays each direction by its own time, reorders and duplicates', async () => {
     await using world = await World.open({
       toServer: { delayMs: 20, reorderRate: 0.3, reorderDelayMs: 30, duplicateRate: 0.2 },
       toClient: { delayMs: 10 },
@@ -134,7 +134,7 @@ describe('an impaired UDP way', () => {
     )
   })
 
-  it('rebinds: another port, another address, and the old one for a time', async () => {
+  it('rebinds a client: another port, another address, and the old one for a time', async () => {
     await using world = await World.open()
     await withClient(async client => {
       await world.send(client, 'a')
@@ -155,7 +155,7 @@ describe('an impaired UDP way', () => {
     await expect(world.relay.rebind('203.0.113.1')).rejects.toThrow('EADDRNOTAVAIL')
   })
 
-  it('falls silent for those that there are, one way or both, until told otherwise', async () => {
+  it('falls silent for present clients, in one direction or both, until set otherwise', async () => {
     await using world = await World.open()
     await withClient(one =>
       withClient(async other => {
@@ -190,7 +190,7 @@ describe('an impaired UDP way', () => {
     })
   })
 
-  it('looks through a filter, which may drop or change, and sends what it is given', async () => {
+  it('uses a filter, which may drop or change datagrams, and sends those that it is given', async () => {
     await using world = await World.open()
     await withClient(async client => {
       world.relay.filter = (datagram, direction, index) =>

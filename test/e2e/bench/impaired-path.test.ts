@@ -52,7 +52,7 @@ function isAlive(pid: number): boolean {
   return stat !== undefined && isRunning(stat)
 }
 
-describe('an impaired way in a process of its own', () => {
+describe('an impaired path in a process of its own', () => {
   it('carries TCP and UDP on one port, under conditions that can be changed, and counts', async () => {
     await using echoes = await startEchoes()
     await using way = await startImpairedPath(optionsFor(echoes.tcpPort, echoes.udpPort))
@@ -81,7 +81,7 @@ describe('an impaired way in a process of its own', () => {
     await expect(way.counts()).rejects.toThrow('has ended')
   })
 
-  it('measures itself, and says when it is not what it should be', async () => {
+  it('measures itself, and reports when it is not what it should be', async () => {
     await using way = await startImpairedPath({
       ...optionsFor(1, 1),
       conditions: { toServer: { delayMs: 15, lossRate: 1 }, toClient: { delayMs: 10, isBlackHole: true } },
@@ -136,7 +136,7 @@ describe('an impaired way in a process of its own', () => {
     await expect.poll(() => isAlive(pid), PATIENT).toBe(false)
   })
 
-  it('says what it does not show', () => {
+  it('names what it does not show', () => {
     const text = limits().join('\n')
     for (const word of ['congestion control', 'head-of-line', 'SYN', '200 ms', 'packet counts']) {
       expect(text).toContain(word)

@@ -19,7 +19,7 @@ beforeAll(() => {
 afterAll(() => directory.remove())
 
 describe('middlemile bench that cannot measure', () => {
-  it('asks what a bare 1 is meant to be', async () => {
+  it('asks what a bare 1 means', async () => {
     const { exitCode, stderr } = await runCli(['bench', '--loss', '1', 'https://127.0.0.1:1/'])
     expect(exitCode).toBe(2)
     expect(stderr).toContain('1 % or 0.01?')
@@ -39,7 +39,7 @@ describe('middlemile bench that cannot measure', () => {
   })
 })
 
-describe.skipIf(requireBinary('nginx'))('middlemile bench where somebody looks', () => {
+describe.skipIf(requireBinary('nginx'))('middlemile bench at an output that shows progress', () => {
   let nginx: Nginx
   let caFile: string
   beforeAll(async () => {

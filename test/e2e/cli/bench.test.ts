@@ -46,7 +46,7 @@ describe.skipIf(requireBinary('nginx'))('middlemile bench at nginx', () => {
     runCli(['bench', ...QUICK, '--ca', caFile, ...args])
 
   // 200 requests: nginx ends a connection after a thousand.
-  it('measures what the origin speaks, and says why it does not measure the rest', async () => {
+  it('measures the protocols of the origin, and says why it does not measure the rest', async () => {
     const run = await bench(
       '--protocols',
       'http/1.1x4,h2,h3',
@@ -240,7 +240,7 @@ describe.skipIf(requireBinary('caddy') || requireQuic())('middlemile bench at ca
     expect(early.find('h3')?.median).toMatchObject({ requests: 4, earlyDataHandshakes: 4 })
   })
 
-  it('measures over an impaired way, and says what that does not show', async () => {
+  it('measures over an impaired path, and says what that does not show', async () => {
     const { find, result } = await bench(
       '--protocols',
       'http/1.1,h2,h3',

@@ -103,7 +103,7 @@ describe('explain', () => {
     expect(origin.connectionsSeen()).toBe(0)
   })
 
-  it('takes --resolve, and shows the same as text', async () => {
+  it('accepts --resolve, and shows the same as text', async () => {
     const { exitCode, stdout } = await runCli([
       'explain',
       '--resolve',

@@ -134,7 +134,7 @@ describe.skipIf(missingForEarlyData !== undefined)(
     })
 
     it.each(['http/1.1', 'h2'])(
-      'leaves with the ticket of an earlier run, and with the SYN: %s',
+      'sends it with the ticket of an earlier run, and with the SYN: %s',
       async protocol => {
         const state = join(directory.path, protocol.replace('/', '-'))
         const args = [
@@ -175,7 +175,7 @@ describe.skipIf(missingForEarlyData !== undefined)(
 )
 
 describe('get --groups', () => {
-  it('says what keys are exchanged over', async () => {
+  it('prints the group of the key exchange', async () => {
     const { certFile, keyFile } = files
     const server = tls.createServer(
       { cert: readFileSync(certFile), key: readFileSync(keyFile), ecdhCurve: 'P-384' },

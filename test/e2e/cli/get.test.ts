@@ -126,7 +126,7 @@ describe('get --json', () => {
     expect(summary).toMatchObject({ failed: 0, newConnections: 1, handshakes: { none: 1 } })
   })
 
-  it('says so when the origin does not speak what was asked for', async ctx => {
+  it('reports that the origin does not speak the protocol that was asked for', async ctx => {
     const missing = requireBinary('nginx')
     ctx.skip(missing !== undefined, missing)
     await using nginx = await startNginx()
@@ -176,7 +176,7 @@ describe('get --json', () => {
     expect(await nginx.counters()).toMatchObject({ connections: newConnections, requests: 200 })
   })
 
-  it('says where the time of a first request went, and what came with it', async () => {
+  it('shows where the time of a first request went, and the facts of its connection', async () => {
     const { exitCode, stdout } = await get('--json', `${origin.url}/informational`)
     const { records, summary } = parseJson({ exitCode, stdout, stderr: '' })
     expect(records).toEqual([
@@ -384,7 +384,7 @@ describe('the options of get', () => {
   })
 })
 
-describe('bad usage of get: exit code 2, a line that says why, nothing sent', () => {
+describe('get refuses with exit code 2, a line that says why, and no request', () => {
   it.for([
     [['--protocol', 'h4'], /--protocol must be one of auto, h3, h2, http\/1\.1/],
     [['--groups', 'X25519:P-257'], /--groups must be a list that OpenSSL knows/],
@@ -401,7 +401,7 @@ describe('bad usage of get: exit code 2, a line that says why, nothing sent', ()
     expect(origin.requestsSeen()).toBe(before)
   })
 
-  it('without a URL', async () => {
+  it('a call without a URL', async () => {
     expect(await runCli(['get'])).toMatchObject({ exitCode: 2, stderr: 'middlemile get: get needs a URL\n' })
   })
 })
@@ -445,7 +445,7 @@ describe('get at a terminal', () => {
   })
 })
 
-describe('what get does with a body and a certificate', () => {
+describe('get with a body and a certificate', () => {
   it('writes the body alone to standard output, byte by byte', async () => {
     const { exitCode, stdout, stderr } = await get('--output', '-', '-i', `${origin.url}/`)
     expect([exitCode, stdout]).toEqual([0, '{"method":"GET","path":"/"}\n'])

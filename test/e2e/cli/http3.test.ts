@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(
     const get = (...args: string[]) => run('--protocol', 'h3', ...args)
     const early = () => get('--early-data', '--state', join(directory.path, 'state'))
 
-    it('speaks it, and says what the handshake took', async () => {
+    it('speaks it, and prints what the handshake took', async () => {
       const { records, summary, exitCode, stderr } = await get('-n', '3')
       expect([exitCode, stderr]).toEqual([0, ''])
       expect(records.map(({ status, protocol, earlyData }) => [status, protocol, earlyData])).toEqual(
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)(
       expect(records[0]).toMatchObject({ resumed: true, earlyData: 'none' })
     })
 
-    it('is answered all the same by a server that knows the ticket no more', async () => {
+    it('gets an answer all the same from a server that does not know the ticket any more', async () => {
       await early()
       await caddy.restart()
       const { records, summary, exitCode } = await early()

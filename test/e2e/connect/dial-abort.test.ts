@@ -76,7 +76,7 @@ describe('a dial that is given up', () => {
     expect(await dialing).toBe(reason)
   })
 
-  it('after it was done is none of its business any more', async () => {
+  it('is not affected any more after it was done', async () => {
     await using server = await startLoopbackServer({ tls: good })
     const controller = new AbortController()
     const { socket } = await new TestDialer().dial(`https://origin.test:${server.port}`, {

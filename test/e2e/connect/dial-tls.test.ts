@@ -209,7 +209,7 @@ describe('client certificates', () => {
     expect(error.code).toBe('MM_TLS_FAILED')
   })
 
-  it('that are missing show on the socket over TLS 1.3, whose client is done before the server has looked', async () => {
+  it('that are missing fail on the socket over TLS 1.3, whose client is done before the server has looked', async () => {
     await using server = await startLoopbackServer({ tls: demanding() })
     const { socket } = await new TestDialer().dial(`https://origin.test:${server.port}`, {
       tls: { ca: authority.cert },

@@ -14,7 +14,7 @@ const LOSS = 0.04
 
 const PROTOCOLS: readonly Protocol[] = ['http/1.1', 'h2', 'h3']
 
-describe.each(PROTOCOLS)('the figures of a way that is known, over %s', protocol => {
+describe.each(PROTOCOLS)('the figures of a path, over %s', protocol => {
   const missing =
     requireLossyLink() ??
     requireNamespaces() ??

@@ -40,7 +40,7 @@ describe('the facts of sessions that node:tls made', () => {
     ['h2', 'h2'],
     ['http/1.1', 'http/1.1'],
     ['none', undefined],
-  ])('with the protocol %s', async (_what, protocol) => {
+  ])('are the same for the protocol %s', async (_what, protocol) => {
     const versions = ['TLSv1.2', 'TLSv1.3'] as const
     for (const maxVersion of versions) {
       await using server = await startLoopbackServer({

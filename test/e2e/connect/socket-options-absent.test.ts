@@ -10,7 +10,7 @@ vi.mock('../../../src/connect/native/load-ffi.ts', () => ({
   loadFfi: () => ({ unavailable: 'koffi is not installed' }),
 }))
 
-it('without native calls connections work, and explain says what does not take effect', async () => {
+it('without native calls connections are made, and explain says what does not take effect', async () => {
   const authority = await createCertificateAuthority()
   const origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
   const refused: SocketOptionRefused[] = []

@@ -193,7 +193,7 @@ describe('socket options towards an origin', () => {
     },
   )
 
-  it.each(ORIGINS)('come with the figures of the way: %s', async kind => {
+  it.each(ORIGINS)('come with the figures of the path: %s', async kind => {
     await using world = await start(kind, {})
     for (let request = 1; request <= 40; request += 1) {
       await (await world.transport.request(`${world.url}/bytes/100000`)).dump()

@@ -64,7 +64,7 @@ describe.each<[string, () => Visit]>([
     ['for another name', 'origin.test', () => ({ ...tls, serverName: 'evil.test' })],
     ['with another CA', 'origin.test', () => ({ ca: foreign.cert })],
     ["with Node's own list of authorities", 'origin.test', () => ({})],
-  ])('%s: the certificate is refused', async (_what, host, other) => {
+  ])('%s, and the certificate is refused', async (_what, host, other) => {
     await using server = await startTicketOrigin(good)
     const visit = visits()
     expect(await visit('origin.test', server.port, tls)).toBe('full')
@@ -79,7 +79,7 @@ describe.each<[string, () => Visit]>([
     ['with another lowest version', () => ({ ...tls, minVersion: 'TLSv1.3' })],
     ['with a CA more', () => ({ ca: [authority.cert, foreign.cert] })],
     ['without verification', () => ({ ...tls, rejectUnauthorized: false })],
-  ])('%s: the handshake is a full one', async (_what, other) => {
+  ])('%s, and the handshake is a full one', async (_what, other) => {
     await using server = await startTicketOrigin(good)
     const visit = visits()
     const kinds = []
@@ -161,7 +161,7 @@ describe('tickets in a state directory', () => {
     ['of somebody else', record => writeFileSync(record, randomBytes(900))],
     ['sealed by another key', () => writeFileSync(join(directory, 'key'), randomBytes(32))],
   ])(
-    'that are %s are gone, with a warning, and are there anew with the next connection',
+    'that are %s are gone, with a warning, and are made anew with the next connection',
     async (_how, spoil) => {
       await using server = await startTicketOrigin(good)
       const visit = visits()
@@ -210,15 +210,20 @@ describe('tickets in a state directory', () => {
     ['is missing', () => {}],
     ['is too short', keyFile => writeFileSync(keyFile, 'abc', { mode: 0o600 })],
     ['others may read', keyFile => (writeFileSync(keyFile, randomBytes(32)), chmodSync(keyFile, 0o644))],
-  ])('are none with a key file that %s: a warning, and every request is answered', async (_why, make) => {
-    const keyFile = join(temporary.path, 'key')
-    make(keyFile)
-    await using server = await startTicketOrigin(good)
-    const kinds = []
-    for (let i = 0; i < 2; i++) kinds.push(await visits(keyFile)('origin.test', server.port, tls))
-    expect([kinds, records()]).toEqual([['full', 'full'], []])
-    expect(faults).toEqual(Array(2).fill(expect.stringContaining(`state.keyFile cannot be used: ${keyFile}`)))
-  })
+  ])(
+    'are not kept with a key file that %s, with a warning, and every request is answered',
+    async (_why, make) => {
+      const keyFile = join(temporary.path, 'key')
+      make(keyFile)
+      await using server = await startTicketOrigin(good)
+      const kinds = []
+      for (let i = 0; i < 2; i++) kinds.push(await visits(keyFile)('origin.test', server.port, tls))
+      expect([kinds, records()]).toEqual([['full', 'full'], []])
+      expect(faults).toEqual(
+        Array(2).fill(expect.stringContaining(`state.keyFile cannot be used: ${keyFile}`)),
+      )
+    },
+  )
 })
 
 function flip(file: string, at: number): void {

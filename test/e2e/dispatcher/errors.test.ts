@@ -16,7 +16,7 @@ interface Shape {
 }
 
 /** The same scenario on undici's own Agent and on ours: callers must not have to tell the difference. */
-describe('errors are those that undici gives', () => {
+describe('the errors of our dispatcher', () => {
   const timeouts = { headersTimeout: 500, bodyTimeout: 500 }
   const agents = (): { theirs: Dispatcher; ours: Dispatcher; close: () => Promise<unknown> } => {
     const transport = createTransport({
@@ -132,17 +132,17 @@ describe('errors are those that undici gives', () => {
       },
       { name: 'ClientDestroyedError', code: 'UND_ERR_DESTROYED' },
     ],
-  ])('%s', async (_what, scenario, expected) => {
+  ])('are those of undici: %s', async (_what, scenario, expected) => {
     const { theirs, ours } = await compare(scenario)
     expect({ theirs, ours }).toEqual({ theirs: expected, ours: expected })
   })
 
-  it('garbage: the class is the same, the code is the parser’s own', async () => {
+  it('for garbage have the same class, and the code of the parser', async () => {
     const { theirs, ours } = await compare(onScript(({ socket }) => socket.write('garbage\r\n\r\n')))
     expect([theirs.name, ours.name]).toEqual(['HTTPParserError', 'HTTPParserError'])
   })
 
-  describe('with TLS', () => {
+  describe('over TLS', () => {
     let origin: TestOrigin
     beforeAll(async () => {
       const authority = await createCertificateAuthority()
@@ -150,14 +150,14 @@ describe('errors are those that undici gives', () => {
     })
     afterAll(() => origin.close())
 
-    it('a certificate that nobody trusts', async () => {
+    it('are those of undici for a certificate that nobody trusts', async () => {
       const { theirs, ours } = await compare(dispatcher => request(origin.url, { dispatcher }))
       expect(ours).toEqual(theirs)
       expect(ours.code).toMatch(/^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/)
     })
   })
 
-  it('and fetch has them as the cause of its TypeError', async () => {
+  it('are the cause of the TypeError of fetch', async () => {
     const causeOf = async (dispatcher: Dispatcher): Promise<unknown> => {
       await using server = await startScriptedOrigin(({ socket }) => socket.end())
       return await fetch(server.url, { dispatcher }).catch((error: Error) => {

@@ -8,7 +8,7 @@ import { ok, startScriptedOrigin } from '../../support/scripted-origin.ts'
 import { until } from '../../support/until.ts'
 
 /** undici's interceptors composed over our dispatcher. */
-describe('interceptors', () => {
+describe('of the interceptors,', () => {
   let origin: TestOrigin
   let transport: Transport
   let dispatcher: Dispatcher
@@ -224,7 +224,7 @@ describe('interceptors', () => {
     expect(origin.requestsSeen() - before).toBe(1)
   })
 
-  it('several at once: retry under redirect under responseError', async () => {
+  it('several apply at once: retry under redirect under responseError', async () => {
     let requests = 0
     await using server = await startHttpServer((request, response) => {
       requests++
@@ -241,7 +241,7 @@ describe('interceptors', () => {
     expect([statusCode, await body.text(), requests]).toEqual([200, 'there', 4])
   })
 
-  it('an abort reaches through all of them', async () => {
+  it('all pass an abort on', async () => {
     const composed = dispatcher.compose(
       interceptors.decompress(),
       interceptors.retry(),

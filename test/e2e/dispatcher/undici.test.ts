@@ -14,7 +14,7 @@ import { ok, startScriptedOrigin } from '../../support/scripted-origin.ts'
 import { until } from '../../support/until.ts'
 
 /** undici's own API on our dispatcher. */
-describe("undici's API on our dispatcher", () => {
+describe("of undici's API on our dispatcher,", () => {
   let origin: TestOrigin
   let transport: Transport
   let dispatcher: Dispatcher

@@ -183,14 +183,14 @@ describe('datagrams that are no answer', () => {
     expect(server.log).toEqual(['A www.example.com udp'])
   })
 
-  it('alone are silence', async () => {
+  it('alone count as silence', async () => {
     const server = await serve(({ query }) => otherQuestion(query))
     const error = await errorOf(clientOf([server], { tryTimeoutMs: 60 }).query(WWW, never))
     expect(error.code).toBe('MM_DNS_TIMEOUT')
     await until(() => server.asked.length === 2, 'both rounds reach the server')
   })
 
-  it('in numbers make TCP be asked: somebody guesses', async () => {
+  it('in numbers make the query go over TCP, since somebody guesses', async () => {
     const server = await serve(({ query, transport }) => {
       if (transport === 'tcp') return right(query)
       return Array.from({ length: 8 }, (_, index) =>
@@ -201,7 +201,7 @@ describe('datagrams that are no answer', () => {
     expect(server.log).toEqual(['A www.example.com udp', 'A www.example.com tcp'])
   })
 
-  it('from elsewhere do not come through', async () => {
+  it('from elsewhere are not delivered', async () => {
     const stranger = await serve(silent)
     const server = await serve(async ({ query, port }) => {
       // The right answer from the wrong address, before the right one.
@@ -261,19 +261,19 @@ describe('servers', () => {
       'an address of the wrong length',
       ({ query }) => wireReply(query, { answers: [{ ...a(WWW.name, '1.2.3.4'), rdata: Buffer.alloc(5) }] }),
     ],
-  ])('by %s: the next one is asked', async (_name, first) => {
+  ])('that fail by %s make the next one be asked', async (_name, first) => {
     const second = await serve(ZONE)
     const before = first === 'absent' ? `127.0.0.1:${await freeDualPort()}` : await serve(first)
     expect(await addressOf(clientOf([before, second], { tryTimeoutMs: 600 }))).toBe('192.0.2.1')
     expect(second.asked).toHaveLength(1)
   })
 
-  it('at first are asked again in the second round', async () => {
+  it('that are silent at first are asked again in the second round', async () => {
     const server = await serve(asked => (asked.index === 0 ? undefined : ZONE(asked)))
     expect(await addressOf(clientOf([server], { tryTimeoutMs: 600 }))).toBe('192.0.2.1')
   })
 
-  it('with EDNS(0) are asked without', async () => {
+  it('without EDNS(0) are asked again without it', async () => {
     const hasEdns = (query: Buffer) => query.readUInt16BE(10) === 1
     const server = await serve(asked => (hasEdns(asked.query) ? headOnly(asked.query, 1) : ZONE(asked)))
     expect(await addressOf(clientOf([server]))).toBe('192.0.2.1')

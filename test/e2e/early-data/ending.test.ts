@@ -29,7 +29,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     const opened = () => home.world.events.filter(({ type }) => type === 'connection-opened').length
     const aborted = { name: 'AbortError' }
 
-    it('of a request that is given up before anything has left', async () => {
+    it('leaves nothing behind for a request that is given up before anything has left', async () => {
       home.connect()
       await warmUp()
       const gaveUp = new AbortController()
@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(home.world.retries()).toEqual([])
     })
 
-    it('of one that is given up in the turn in which its connection was opened, and those beside it go on', async () => {
+    it('does not affect others when a request is given up in the turn in which its connection was opened', async () => {
       home.connect()
       await warmUp()
       const gaveUp = new AbortController()
@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect([second, posted]).toMatchObject([{ value: { status: 200 } }, { value: { status: 200 } }])
     })
 
-    it('of one that is given up in the handshake, over HTTP/2 without those beside it', async () => {
+    it('does not affect others over HTTP/2 when a request is given up in the handshake', async () => {
       home.connect()
       await warmUp()
       home.way.delayMs = 40
@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       if (isHttp2) expect(home.way.accepted).toBe(2)
     })
 
-    it('of one that is held back leaves the connection to the next', async () => {
+    it('leaves the connection to the next request when a held one is given up', async () => {
       home.connect({ pool: { idleTimeoutMs: 100, maxConnections: 1 } })
       await warmUp()
       home.way.delayMs = 40
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(home.way.accepted).toBe(2)
     })
 
-    it('of held ones that run out of time', async () => {
+    it('reports the time-outs of held requests', async () => {
       home.connect({ timeouts: { tlsMs: 20_000 }, pool: { idleTimeoutMs: 30, maxConnections: 1 } })
       await warmUp()
       const back = home.nginx.tlsPort
@@ -115,7 +115,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       }
     })
 
-    it('of the transport while requests are collected, in the handshake, and held back', async () => {
+    it('closes the transport while requests are collected, in the handshake, and held back', async () => {
       for (const waitMs of [0, 1, 5, 20]) {
         home.way.leadsTo = home.nginx.tlsPort
         home.connect()
@@ -135,7 +135,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       }
     })
 
-    it('of the transport that drains lets what is under way come to its end', async () => {
+    it('lets what is under way end when the transport drains', async () => {
       home.connect()
       await warmUp()
       home.way.delayMs = 20
@@ -147,7 +147,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       await until(() => home.way.open === 0, 'the end of all connections')
     })
 
-    it('of an idle connection in its handshake is one', async () => {
+    it('comes for an idle connection in its handshake as for any other', async () => {
       home.connect({ pool: { idleTimeoutMs: 1 } })
       await warmUp()
       fallSilent()

@@ -291,7 +291,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(unavailable.filter(({ feature }) => /early/.test(feature))).toEqual([])
     })
 
-    it('works with haproxy', async ctx => {
+    it('succeeds with haproxy', async ctx => {
       const tool = requireBinary('haproxy')
       ctx.skip(tool !== undefined, tool)
       using directory = makeTemporaryDirectory('haproxy-early')

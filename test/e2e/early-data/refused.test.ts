@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect((await world.ask('/early')).info.earlyData).toBe('accepted')
     })
 
-    it('takes the tickets of an origin that has restarted for what they are', async () => {
+    it('is answered behind a full handshake by an origin that has restarted, and accepted with a new ticket', async () => {
       connect()
       await warmUp()
       await nginx.restart()

@@ -79,7 +79,7 @@ const PHASES: readonly (readonly [string, Phase])[] = [
 describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   `a connect that was deferred and is given up, by %s ${missing ?? ''}`,
   protocol => {
-    describe.each([false, true])('early data: %s', early => {
+    describe.each([false, true])('with early data: %s,', early => {
       /** A ticket and a cookie are there. */
       async function setUp() {
         const namespace = enterFastOpenNamespace(3)
@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         }
       }
 
-      it.each(PHASES)('%s', async (_name, phase) => {
+      it.each(PHASES)('leaves no descriptor when it is given up %s', async (_name, phase) => {
         await using setting = await setUp()
         const { way, world, nginx } = setting
         const before = descriptors()
@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         expect(new Set(world.fastOpens().slice(1)), 'nobody is blamed').toEqual(new Set(['used']))
       })
 
-      it.each(PHASES)('by close(): %s', async (_name, phase) => {
+      it.each(PHASES)('leaves no descriptor by close() %s', async (_name, phase) => {
         await using setting = await setUp()
         const { way, world, nginx } = setting
         const before = descriptors()
@@ -144,7 +144,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         expect(new Set(world.fastOpens().slice(1)), 'nobody is blamed').toEqual(new Set(['used']))
       })
 
-      it('not by drain(), which waits for its request', async () => {
+      it('is not ended by drain(), which waits for its request', async () => {
         await using setting = await setUp()
         const { way, world, nginx } = setting
         way.delayMs = 50

@@ -176,7 +176,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       )
     })
 
-    it('works with haproxy', async ctx => {
+    it('succeeds with haproxy', async ctx => {
       const tool = requireBinary('haproxy') ?? requireOpenssl()
       ctx.skip(tool !== undefined, tool)
       using namespace = enterFastOpenNamespace(3)
@@ -202,7 +202,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
 )
 
 describe.skipIf(missing !== undefined)(`TCP Fast Open ${missing ?? ''}`, () => {
-  it('works with openssl s_server, which gets the request out of the SYN', async ctx => {
+  it('succeeds with openssl s_server, which gets the request out of the SYN', async ctx => {
     const tool = requireBinary('openssl') ?? requireOpenssl()
     ctx.skip(tool !== undefined, tool)
     using namespace = enterFastOpenNamespace(3)

@@ -19,7 +19,7 @@ const inFrontOf = (port: number) =>
   startConnector({ origins: { grpc: { url: `http://127.0.0.1:${port}`, protocols: ['h2'] } } })
 
 describe('gRPC through the connector, when the server', () => {
-  it('is down: UNAVAILABLE, and OK when it is back', { timeout: 20_000 }, async () => {
+  it('is down, ends calls with UNAVAILABLE, and with OK when it is back', { timeout: 20_000 }, async () => {
     const port = await freePort()
     await using connector = await inFrontOf(port)
     const client = grpcClient(connector.port)
@@ -32,7 +32,7 @@ describe('gRPC through the connector, when the server', () => {
     client.close()
   })
 
-  it('dies within a call: the call fails, and the client connection goes on', async () => {
+  it('dies within a call, fails that call, and the client connection goes on', async () => {
     const port = await freePort()
     const first = await startGrpcEchoServer({ port })
     await using connector = await inFrontOf(port)
@@ -57,7 +57,7 @@ describe('gRPC through the connector, when the server', () => {
     client.close()
   })
 
-  it('retires its connections with GOAWAY: no call fails', { timeout: 20_000 }, async () => {
+  it('retires its connections with GOAWAY, fails no call', { timeout: 20_000 }, async () => {
     await using server = await startGrpcEchoServer({
       channel: { 'grpc.max_connection_age_ms': 200, 'grpc.max_connection_age_grace_ms': 5_000 },
     })
@@ -85,7 +85,7 @@ describe('gRPC through the connector, when the server', () => {
     client.close()
   })
 
-  it('pings to see whether the connector lives: it does', async () => {
+  it('sends PINGs to see whether the connector lives, gets answers', async () => {
     await using server = await startGrpcEchoServer({
       channel: { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 500 },
     })

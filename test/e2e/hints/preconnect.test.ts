@@ -49,7 +49,7 @@ const poolOf = (transport: Transport, key: string) =>
 
 describe.skipIf(noNginx !== undefined)('nginx, whose responses link to another origin', () => {
   it.each<Protocol>(['http/1.1', 'h2'])(
-    'over %s: a connection is there when the first request comes',
+    'gets a connection to that over %s before its first request comes',
     async protocol => {
       const target = await openOrigin()
       await using nginx = await startNginx({
@@ -81,7 +81,7 @@ describe.skipIf(noNginx !== undefined)('nginx, whose responses link to another o
     },
   )
 
-  it('opens nothing where an origin says never, nor to one that is not configured', async () => {
+  it('opens nothing where that origin forbids it, nor to one that is not configured', async () => {
     const target = await openOrigin()
     const stranger = await openOrigin()
     await using nginx = await startNginx({
@@ -131,7 +131,7 @@ describe.skipIf(noNginx !== undefined)('nginx, whose responses link to another o
 
 describe.skipIf(noCaddy !== undefined)('caddy, which sends Early Hints', () => {
   it.each<Protocol>(['http/1.1', 'h2', 'h3'])(
-    'over %s: the connect begins before the response does',
+    'lets the connect begin over %s before the response does',
     async protocol => {
       if (protocol === 'h3' && noQuic !== undefined) return
       const target = await openOrigin()

@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined).each(['h2c', 'TLS'] as const)('over %s', 
   })
 
   describe('nghttp', () => {
-    it('asks a hundred things at once, with padding, with continuations, with priorities', async () => {
+    it('sends a hundred requests at once, with padding, with continuations, with priorities', async () => {
       for (const args of [
         ['--multiply=100'],
         ['--padding=200'],

@@ -88,7 +88,7 @@ describe('a hostile HTTP/2 client', () => {
   )
 
   it.for(CONNECTION_FAULTS.map(fault => [fault.name, fault] as const))(
-    'that sends %s is told so by its error code',
+    'that sends %s gets its error code',
     async ([, { run, answer }]) => {
       using peer = await connectHttp2Peer(connector.port)
       await run(peer)
@@ -97,7 +97,7 @@ describe('a hostile HTTP/2 client', () => {
   )
 
   it.for(MALFORMED)(
-    'that sends %s: its stream ends, its connection goes on, the origin receives nothing',
+    'that sends %s loses its stream, and not its connection, and the origin receives nothing',
     async ([, frames]) => {
       using peer = await connectHttp2Peer(connector.port, { settings: { [SETTING.HEADER_TABLE_SIZE]: 0 } })
       const marker = `/marker-${Math.random()}`
@@ -148,7 +148,7 @@ describe('a hostile HTTP/2 client', () => {
     if (answer.type === TYPE.HEADERS) expect(statusOf(answer.payload)).toBe(431)
   })
 
-  it('that opens more streams than it may: those are refused, the others are answered', async () => {
+  it('that opens more streams than allowed has those refused, and the others answered', async () => {
     using peer = await connectHttp2Peer(connector.port)
     for (let i = 0; i < 140; i++) peer.send(ask(2 * i + 1, '/slow?ms=1500'))
     await peer.untilFrame(/^RST_STREAM 279 REFUSED_STREAM$/)
@@ -157,13 +157,13 @@ describe('a hostile HTTP/2 client', () => {
     expect((await defences())['maxConcurrentStreams']).toBeGreaterThanOrEqual(12)
   })
 
-  it('that starts at the last stream id there is: its request is answered', async () => {
+  it('that starts at the last stream id gets an answer', async () => {
     using peer = await connectHttp2Peer(connector.port)
     peer.send(ask(0x7fffffff))
     await peer.untilFrame(/^DATA 2147483647$/)
   })
 
-  it('that says GOAWAY gets the answers that it waits for', async () => {
+  it('that sends GOAWAY gets the answers that it waits for', async () => {
     using peer = await connectHttp2Peer(connector.port)
     peer.send(ask(1, '/slow?ms=100'), goaway(0), ping())
     await peer.untilFrame(/^DATA 1$/)
@@ -196,7 +196,7 @@ describe('a hostile HTTP/2 client', () => {
     )
   })
 
-  it('that talks no HTTP at all, or stops within the preface, is sent away', async () => {
+  it('that sends no HTTP at all, or stops within the preface, is sent away', async () => {
     for (const bytes of [
       Buffer.from('PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n'),
       Buffer.from([0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5]),

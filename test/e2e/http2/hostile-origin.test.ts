@@ -227,11 +227,27 @@ describe('a hostile HTTP/2 origin', () => {
   const rows = (attacks: readonly OriginAttack[]): (readonly [string, number])[] =>
     attacks.map(attack => [attack.name, ATTACKS.indexOf(attack)] as const)
 
-  it.for(rows(ORIGIN_FLOODS))('that sends a flood of %s', { timeout: 30_000 }, ([, index]) => check(index))
-  it.for(rows(ORIGIN_FAULTS))('that sends %s', ([, index]) => check(index))
-  it.for(rows(MALFORMED_ANSWERS))('that answers with %s', ([, index]) => check(index))
-  it.for(rows(ORIGIN_WHIMS))('that %s', ([, index]) => check(index))
-  it.for(rows(SLOW))('that %s in time', ([, index]) => check(index))
+  it.for(rows(ORIGIN_FLOODS))(
+    'that sends a flood of %s is asked a few times at the most, and does no further harm',
+    { timeout: 30_000 },
+    ([, index]) => check(index),
+  )
+  it.for(rows(ORIGIN_FAULTS))(
+    'that sends %s is asked a few times at the most, and does no further harm',
+    ([, index]) => check(index),
+  )
+  it.for(rows(MALFORMED_ANSWERS))(
+    'that answers with %s is asked a few times at the most, and does no further harm',
+    ([, index]) => check(index),
+  )
+  it.for(rows(ORIGIN_WHIMS))(
+    'that %s is asked a few times at the most, and does no further harm',
+    ([, index]) => check(index),
+  )
+  it.for(rows(SLOW))(
+    'that %s in time is asked a few times at the most, and does no further harm',
+    ([, index]) => check(index),
+  )
 })
 
 const isHead = (line: string): boolean => line.startsWith('HEADERS')
@@ -259,7 +275,7 @@ describe('an HTTP/2 origin that plays with its windows', () => {
     expect(origin.peers).toHaveLength(1)
   })
 
-  it('shrinks them below zero: nothing is sent until they are open again', async () => {
+  it('makes us send nothing while they are below zero, until they are open again', async () => {
     await using origin = await startHttp2PeerOrigin({
       settings: { [SETTING.INITIAL_WINDOW_SIZE]: 65_535 },
       onRequest: peer => {

@@ -113,29 +113,35 @@ describe('a hostile HTTP/2 origin over TLS', () => {
     return error instanceof TransportError ? `${error.code} ${error.processed}` : String(error)
   }
 
-  it.for(LEAVINGS)('that leaves %s before it answers', async ([, leave]) => {
-    await using origin = await startHttp2PeerOrigin({ tls, onRequest: leave })
-    expect(await codeOf(transport.request(`${origin.url}/`))).toMatch(
-      /^MM_CONNECTION_(?:CLOSED|RESET) unknown$/,
-    )
-    expect(origin.peers).toHaveLength(1 + DEFAULT_RETRY_OPTIONS.maxUnanswered)
-  })
+  it.for(LEAVINGS)(
+    'that leaves %s before it answers is asked up to maxUnanswered times more',
+    async ([, leave]) => {
+      await using origin = await startHttp2PeerOrigin({ tls, onRequest: leave })
+      expect(await codeOf(transport.request(`${origin.url}/`))).toMatch(
+        /^MM_CONNECTION_(?:CLOSED|RESET) unknown$/,
+      )
+      expect(origin.peers).toHaveLength(1 + DEFAULT_RETRY_OPTIONS.maxUnanswered)
+    },
+  )
 
-  it.for(LEAVINGS)('that leaves %s within its answer, whose end nobody may believe in', async ([, leave]) => {
-    await using origin = await startHttp2PeerOrigin({
-      tls,
-      onRequest: (peer, streamId) => {
-        // Without a length: only END_STREAM is an end.
-        peer.send(headers(streamId, responseBlock()), data(streamId, 'x'.repeat(1_000)))
-      },
-    })
-    const response = await transport.request(`${origin.url}/`)
-    expect(response.status).toBe(200)
-    for (const peer of origin.peers) leave(peer)
-    expect(await codeOf(response.bytes())).toMatch(/^MM_CONNECTION_(?:CLOSED|RESET) yes$/)
-  })
+  it.for(LEAVINGS)(
+    'that leaves %s within its answer makes that fail, since nobody may believe in its end',
+    async ([, leave]) => {
+      await using origin = await startHttp2PeerOrigin({
+        tls,
+        onRequest: (peer, streamId) => {
+          // Without a length: only END_STREAM is an end.
+          peer.send(headers(streamId, responseBlock()), data(streamId, 'x'.repeat(1_000)))
+        },
+      })
+      const response = await transport.request(`${origin.url}/`)
+      expect(response.status).toBe(200)
+      for (const peer of origin.peers) leave(peer)
+      expect(await codeOf(response.bytes())).toMatch(/^MM_CONNECTION_(?:CLOSED|RESET) yes$/)
+    },
+  )
 
-  it('that leaves in the middle of a handshake, or speaks something else by ALPN', async () => {
+  it('that leaves in the middle of a handshake, or speaks another protocol by ALPN, fails the request', async () => {
     const server = createServer(socket => void socket.once('data', () => socket.end()))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -150,7 +156,7 @@ describe('a hostile HTTP/2 origin over TLS', () => {
   })
 
   it.for(['h2', 'http/1.1'] as const)(
-    'that breaks TLS itself: the exchange fails, and the next one has a new connection (%s)',
+    'that breaks TLS itself fails the exchange, and the next one has a new connection (%s)',
     async protocol => {
       await using peers = await startHttp2PeerOrigin({ tls })
       const old = await startQuickOrigin({ tls: { ...tls, ca } })

@@ -36,7 +36,7 @@ const LEAVINGS = [
  * is whole, however late its reader is.
  */
 describe('an answer that came whole before its connection ended', () => {
-  it.for(LEAVINGS)('by %s is read to its end by a reader who slept', async ([, leave]) => {
+  it.for(LEAVINGS)('by %s is read to its end by a reader that stalled', async ([, leave]) => {
     await using origin = await startHttp2PeerOrigin({
       onRequest: (peer, streamId) => {
         answer(peer, streamId)

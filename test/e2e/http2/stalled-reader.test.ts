@@ -59,7 +59,7 @@ describe.each([
     ['at its first byte', 0],
     ['after 100 KB', 100_000],
   ] as const)(
-    'are not held up by one whose reader falls asleep %s, and it loses nothing',
+    'are not held up by one whose reader stalls %s, and it loses nothing',
     {
       timeout: 60_000,
     },

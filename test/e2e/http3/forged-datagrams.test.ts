@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
     }
   }
 
-  it('10,000 each way: nothing breaks, nothing hangs, and no stream is hurt', async () => {
+  it('break nothing, block nothing and harm no stream, 10,000 in each direction', async () => {
     expect((await load(transport, url('/bytes/3000'), { requests: 200, concurrency: 20 })).failures).toEqual(
       [],
     )
@@ -92,7 +92,7 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
     expect(transport.stats().pools[0]).toMatchObject({ retries: 0, streams: 0, opened: { full: 1 } })
   })
 
-  it('from other addresses they are not even looked at', async () => {
+  it('are not even read when they come from other addresses', async () => {
     const [clientPort = 0] = relay.clientPorts
     const stranger = await openUdpSocket()
     for (let sent = 0; sent < 2_000; sent++) {
@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
     expect(transport.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
   })
 
-  it('one in ten that are changed on the way is one in ten that are lost', { timeout: 120_000 }, async () => {
+  it('count as lost, where one in ten is changed on the way', { timeout: 120_000 }, async () => {
     relay.filter = datagram => {
       if (random() > 0.1) return true
       const changed = Buffer.from(datagram)
@@ -120,7 +120,7 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
     expect(transport.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
   })
 
-  it('in the midst of handshakes they do no worse than delay them', async () => {
+  it('only delay handshakes, even in their midst', async () => {
     relay.filter = (datagram, direction, index) => {
       const [client] = relay.clientPorts.slice(-1)
       if (client !== undefined && index % 2 === 0) {

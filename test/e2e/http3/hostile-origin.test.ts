@@ -52,31 +52,36 @@ const failureOf = (promise: Promise<{ bytes(): Promise<Buffer> }>): Promise<unkn
     )
 
 describe.skipIf(missing !== undefined)('an HTTP/3 origin that floods', () => {
-  it.for(ORIGIN_FLOODS.map(one => [one.name, one] as const))('with %s', async ([, one]) => {
-    await using origin = await startHttp3PeerOrigin({
-      onRequest: (peer, stream, index) => {
-        // The second connection, and the second request on the first, find it in a better mood.
-        if (index === 1 && stream === 0) void one.run(peer, stream)
-        else answerOk(peer, stream)
-      },
-    })
-    const { transport, limits } = transportTo(origin)
-    await using _ = transport
-    const before = readProcessMemory(process.pid).now
-    const failed = await failureOf(transport.request(`${origin.url}/`, { method: 'POST', body: 'once only' }))
-    expect(failed).toMatchObject({ code: one.code, fault: 'remote' })
-    const [peer] = origin.peers
-    if (one.closedWith !== undefined) {
-      expect(codeName((await peer?.untilClosedByPeer())?.code ?? 0)).toBe(one.closedWith)
-    }
-    expect(limits).toEqual(one.limit === undefined ? [] : [one.limit])
-    expect(await (await transport.request(`${origin.url}/`)).text()).toBe('ok')
-    expect(origin.peers).toHaveLength(one.closedWith === undefined ? 1 : 2)
-    expect(transport.stats().pools[0]).toMatchObject({ streams: 0, waiters: 0 })
-    expect(readProcessMemory(process.pid).now - before).toBeLessThan(100)
-  })
+  it.for(ORIGIN_FLOODS.map(one => [one.name, one] as const))(
+    'with %s fails that request by its own code, and the next one is answered',
+    async ([, one]) => {
+      await using origin = await startHttp3PeerOrigin({
+        onRequest: (peer, stream, index) => {
+          // The second connection, and the second request on the first, find it in a better mood.
+          if (index === 1 && stream === 0) void one.run(peer, stream)
+          else answerOk(peer, stream)
+        },
+      })
+      const { transport, limits } = transportTo(origin)
+      await using _ = transport
+      const before = readProcessMemory(process.pid).now
+      const failed = await failureOf(
+        transport.request(`${origin.url}/`, { method: 'POST', body: 'once only' }),
+      )
+      expect(failed).toMatchObject({ code: one.code, fault: 'remote' })
+      const [peer] = origin.peers
+      if (one.closedWith !== undefined) {
+        expect(codeName((await peer?.untilClosedByPeer())?.code ?? 0)).toBe(one.closedWith)
+      }
+      expect(limits).toEqual(one.limit === undefined ? [] : [one.limit])
+      expect(await (await transport.request(`${origin.url}/`)).text()).toBe('ok')
+      expect(origin.peers).toHaveLength(one.closedWith === undefined ? 1 : 2)
+      expect(transport.stats().pools[0]).toMatchObject({ streams: 0, waiters: 0 })
+      expect(readProcessMemory(process.pid).now - before).toBeLessThan(100)
+    },
+  )
 
-  it('with insertions into its table: nobody waits for it, and nothing grows', async () => {
+  it('with insertions into its table makes no request wait, and no memory grow', async () => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => {
         const encoder = peer.openUnidirectional(
@@ -116,7 +121,7 @@ const SILENCE: readonly (readonly [
 ]
 
 describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
-  it.for(SILENCE)('%s: its stream is cancelled, and the connection goes on', async ([, code, run]) => {
+  it.for(SILENCE)('%s has its stream cancelled, and the connection goes on', async ([, code, run]) => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => (stream === 0 ? run(peer, stream) : answerOk(peer, stream)),
     })
@@ -199,7 +204,7 @@ describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
     expect(origin.peers.length).toBeLessThanOrEqual(3)
   })
 
-  it('answers on after its GOAWAY is heard to the end', async () => {
+  it('goes on answering after its GOAWAY is read to the end', async () => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => {
         peer.send(peer.controlStream, frame(FRAME.GOAWAY, varint(stream + 4)))
@@ -223,7 +228,7 @@ describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
     expect(origin.peers.length).toBeLessThanOrEqual(3)
   })
 
-  it('says what is not printable when it closes: the message stays clean', async () => {
+  it('sends unprintable text when it closes leaves the message printable', async () => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: peer => peer.close(0x101, '\u001b[31mred\n\u0000alert'.repeat(50)),
     })
@@ -237,7 +242,7 @@ describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
     expect(message.length).toBeLessThan(500)
   })
 
-  it('leaves more sections blocked than it may: QPACK_DECOMPRESSION_FAILED', async () => {
+  it('leaves more sections blocked than allowed ends with QPACK_DECOMPRESSION_FAILED', async () => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => peer.send(stream, blockedSection()),
     })

@@ -104,8 +104,8 @@ async function compare(client: Client, drop: (nth: number) => unknown): Promise<
   }
 }
 
-describe('twenty objects at once, 40 ms away, and one packet that is lost', () => {
-  it('HTTP/3: one object waits for it, the other nineteen do not', { retry: 2 }, async ctx => {
+describe('of twenty objects at once, 40 ms away, with one lost packet,', () => {
+  it('one over HTTP/3 waits for it, and the other nineteen do not', { retry: 2 }, async ctx => {
     const missing = requireQuic()
     ctx.skip(missing !== undefined, missing)
     const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })
@@ -131,7 +131,7 @@ describe('twenty objects at once, 40 ms away, and one packet that is lost', () =
     await origin.close()
   })
 
-  it('HTTP/2: what came behind it waits as well', { retry: 2 }, async ctx => {
+  it('those behind it over HTTP/2 wait as well', { retry: 2 }, async ctx => {
     const missing = requireLossyLink()
     ctx.skip(missing !== undefined, missing)
     const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })

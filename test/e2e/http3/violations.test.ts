@@ -47,22 +47,25 @@ const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
  * with.
  */
 describe.skipIf(missing !== undefined)('our client', () => {
-  it.for(ORIGIN_FAULTS.map(fault => [fault.name, fault] as const))('is sent %s', async ([, fault]) => {
-    await using origin = await startHttp3PeerOrigin({
-      isSilent: fault.isSilent === true,
-      onRequest: (peer, stream) => fault.run(peer, stream),
-    })
-    await using transport = transportTo(origin)
-    const failed = errorOf(transport.request(`${origin.url}/`).then(response => response.bytes()))
-    await expect.poll(() => origin.peers.length).toBeGreaterThan(0)
-    const end = await origin.peers[0]?.untilClosedByPeer()
-    expect([end?.isApplication, codeName(end?.code ?? 0)]).toEqual([true, fault.code])
-    expect(await failed).toMatchObject({ code: 'MM_PROTOCOL_ERROR', fault: 'remote' })
-    expect(transport.stats().pools[0]?.closed).toEqual({ 'protocol-error': origin.peers.length })
-  })
+  it.for(ORIGIN_FAULTS.map(fault => [fault.name, fault] as const))(
+    'ends the connection with the right code when it is sent %s',
+    async ([, fault]) => {
+      await using origin = await startHttp3PeerOrigin({
+        isSilent: fault.isSilent === true,
+        onRequest: (peer, stream) => fault.run(peer, stream),
+      })
+      await using transport = transportTo(origin)
+      const failed = errorOf(transport.request(`${origin.url}/`).then(response => response.bytes()))
+      await expect.poll(() => origin.peers.length).toBeGreaterThan(0)
+      const end = await origin.peers[0]?.untilClosedByPeer()
+      expect([end?.isApplication, codeName(end?.code ?? 0)]).toEqual([true, fault.code])
+      expect(await failed).toMatchObject({ code: 'MM_PROTOCOL_ERROR', fault: 'remote' })
+      expect(transport.stats().pools[0]?.closed).toEqual({ 'protocol-error': origin.peers.length })
+    },
+  )
 
   it.for(MALFORMED_ANSWERS.map(fault => [fault.name, fault] as const))(
-    'is answered with %s: it breaks off that stream and goes on',
+    'breaks off the stream that is answered with %s, and goes on',
     async ([, fault]) => {
       await using origin = await startHttp3PeerOrigin({
         onRequest: (peer, stream) => (stream === 0 ? peer.send(stream, fault.bytes) : answerOk(peer, stream)),
@@ -93,7 +96,7 @@ describe.skipIf(missing !== undefined)('our client', () => {
       'before content-length is reached',
       Buffer.concat([responseHeaders(200, [['content-length', '5']]), data('x')]),
     ],
-  ] as const)('is answered by an end %s', async ([, bytes]) => {
+  ] as const)('fails the request that is answered by an end %s', async ([, bytes]) => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => {
         if (stream > 0) answerOk(peer, stream)
@@ -111,7 +114,7 @@ describe.skipIf(missing !== undefined)('our client', () => {
     expect(origin.peers).toHaveLength(1)
   })
 
-  it('reads over what it does not know', async () => {
+  it('skips what it does not know', async () => {
     await using origin = await startHttp3PeerOrigin({
       settings: [[0x1f * 7 + 0x21, 5]],
       onRequest: (peer, stream) => {
@@ -129,7 +132,7 @@ describe.skipIf(missing !== undefined)('our client', () => {
     expect(origin.peers).toHaveLength(1)
   })
 
-  it('takes frames as they come, byte by byte', async () => {
+  it('reads frames as they come, byte by byte', async () => {
     const bytes = Buffer.concat([
       headers([':status', '103'], ['link', '</a>']),
       responseHeaders(200, [['x-long', 'y'.repeat(100)]]),
@@ -165,20 +168,26 @@ describe.skipIf(missing !== undefined)('our server', () => {
   const connect = (options: Partial<Http3PeerClientOptions> = {}) =>
     connectHttp3Peer(origin.port, { ca, ...options })
 
-  it.for(CLIENT_FAULTS.map(fault => [fault.name, fault] as const))('is sent %s', async ([, fault]) => {
-    await using control = await connect()
-    await using peer = await connect({ isSilent: fault.isSilent === true })
-    // The handshake is complete for both when something has come.
-    await peer.until(() => peer.streams.size > 0, 'its control stream')
-    fault.run(peer, 0)
-    const end = await peer.untilClosedByPeer()
-    expect([end.isApplication, codeName(end.code)]).toEqual([true, fault.code])
-    const other = control.openRequest(requestHeaders('/bytes/5'))
-    await control.until(() => control.streams.get(other)?.isEnded === true, 'an answer of another connection')
-  })
+  it.for(CLIENT_FAULTS.map(fault => [fault.name, fault] as const))(
+    'ends the connection with the right code when it is sent %s',
+    async ([, fault]) => {
+      await using control = await connect()
+      await using peer = await connect({ isSilent: fault.isSilent === true })
+      // The handshake is complete for both when something has come.
+      await peer.until(() => peer.streams.size > 0, 'its control stream')
+      fault.run(peer, 0)
+      const end = await peer.untilClosedByPeer()
+      expect([end.isApplication, codeName(end.code)]).toEqual([true, fault.code])
+      const other = control.openRequest(requestHeaders('/bytes/5'))
+      await control.until(
+        () => control.streams.get(other)?.isEnded === true,
+        'an answer of another connection',
+      )
+    },
+  )
 
   it.for(MALFORMED_REQUESTS.map(fault => [fault.name, fault] as const))(
-    'is asked with %s: it breaks off that stream and goes on',
+    'breaks off the stream of a request with %s, and goes on',
     async ([, fault]) => {
       await using peer = await connect()
       const malformed = peer.openRequest(fault.bytes, false)
@@ -198,7 +207,7 @@ describe.skipIf(missing !== undefined)('our server', () => {
     },
   )
 
-  it('is left in the midst of a head: H3_REQUEST_INCOMPLETE', async () => {
+  it('answers the end in the middle of a head with H3_REQUEST_INCOMPLETE', async () => {
     await using peer = await connect()
     const grease = peer.openRequest(frame(0x21, Buffer.from('no head follows')))
     await peer.until(() => peer.streams.get(grease)?.resetCode !== undefined, 'the reset')

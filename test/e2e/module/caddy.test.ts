@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)('the module and caddy', () => {
     expect([head.headers['content-length'], (await head.bytes()).length]).toEqual(['102400', 0])
   })
 
-  it('is understood by it', async () => {
+  it('sends requests as caddy expects them', async () => {
     const response = await transport.request(`${caddy.url}/reflect?x=1`, { headers: { 'x-test': 'yes' } })
     expect(parseReflection(await response.text())).toMatchObject({
       'request-line': 'GET /reflect?x=1 HTTP/1.1',

@@ -43,7 +43,7 @@ describe('cancellation', () => {
     ])
   }
 
-  it('before anything: rejects without asking the pool', async () => {
+  it('before anything rejects without asking the pool', async () => {
     make()
     const why = new Error('why')
     const error = await promptly(transport.request(origin.url, { signal: AbortSignal.abort(why) }))
@@ -53,7 +53,7 @@ describe('cancellation', () => {
     expect(transport.stats().pools).toEqual([])
   })
 
-  it('by a timeout, with request() and fetch() alike: the TimeoutError of the signal', async () => {
+  it('by a timeout, with request() and fetch() alike, rejects with the TimeoutError of the signal', async () => {
     make()
     for (const ask of ['request', 'fetch'] as const) {
       const signal = AbortSignal.timeout(20)
@@ -63,7 +63,7 @@ describe('cancellation', () => {
     }
   })
 
-  it('while it waits in the queue', async () => {
+  it('while a request waits in the queue rejects at once, and frees its place', async () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
     const running = transport.request(`${origin.url}/slow?ms=500`)
     await vi.waitFor(() => expect(pool()?.connections.leased).toBe(1), { interval: 2, timeout: 10_000 })
@@ -78,7 +78,7 @@ describe('cancellation', () => {
     expect(origin.requestsSeen()).toBe(1)
   })
 
-  it('while it connects, with a reason of the caller that is a TransportError: it rejects with that', async () => {
+  it('while it connects, with a reason that is a TransportError, rejects with that', async () => {
     await using hole = await startBlackHole('127.0.0.1')
     make({ defaults: { pool: { maxConnections: 1 } } })
     const abort = new AbortController()
@@ -91,7 +91,7 @@ describe('cancellation', () => {
     expect(transport.stats().totalConnections).toBe(0)
   })
 
-  it('while it waits for the head: ends the connection, which is out of step', async () => {
+  it('while it waits for the head ends the connection, which is out of step', async () => {
     make()
     const abort = new AbortController()
     const waiting = transport.request(`${origin.url}/silent`, { signal: abort.signal })
@@ -104,7 +104,7 @@ describe('cancellation', () => {
     expect(origin.requestsSeen()).toBe(1)
   })
 
-  it('within the body, whichever way it is read', async () => {
+  it('within the body fails it, whichever way it is read', async () => {
     make()
     for (const read of ['stream', 'text', 'unclaimed'] as const) {
       const abort = new AbortController()
@@ -121,7 +121,7 @@ describe('cancellation', () => {
     await until(() => origin.connectionsOpen() === 0, 'the origin sees them closed')
   })
 
-  it('by destroying the body', async () => {
+  it('by destroying the body closes its connection', async () => {
     make()
     const response = await transport.request(`${origin.url}/bytes/10000000`)
     for await (const chunk of response.body) {
@@ -133,7 +133,7 @@ describe('cancellation', () => {
     expect(pool()?.closed).toEqual({ 'exchange-aborted': 1 })
   })
 
-  it('while it uploads: the source is told to stop', async () => {
+  it('while it uploads, stops the source', async () => {
     await using scripted = await startScriptedOrigin(() => {})
     make()
     let isStopped = false
@@ -159,7 +159,7 @@ describe('cancellation', () => {
     await until(() => isStopped && scripted.open() === 0, 'the source and the connection end')
   })
 
-  it('in the queue with a body: the source is told to stop, though nobody began to read it', async () => {
+  it('in the queue with a body, stops the source, though nobody began to read it', async () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
     const running = transport.request(`${origin.url}/slow?ms=60`)
     const web = new ReadableStream({ pull: controller => controller.enqueue(Buffer.alloc(10)) })
@@ -173,7 +173,7 @@ describe('cancellation', () => {
     await (await running).dump()
   })
 
-  it('by who watches, when it is about to be sent again: it is not', async () => {
+  it('by an observer, when a request is about to be sent again, prevents that', async () => {
     await using scripted = await startScriptedOrigin(({ socket, place, connection }) => {
       if (connection === 1 && place === 1) socket.write(ok())
       else if (connection === 1) socket.destroy()
@@ -192,7 +192,7 @@ describe('cancellation', () => {
     expect(nothingIsHeld()).toBe(true)
   })
 
-  it('by the transport before anything: the source is told to stop', async () => {
+  it('by the transport before anything, stops the source', async () => {
     const refused = async (url: string): Promise<[unknown, boolean]> => {
       const body = new PassThrough()
       const error = await promptly(transport.request(url, { method: 'POST', body }))
@@ -282,7 +282,7 @@ describe('cancellation', () => {
     expect(pool()?.connections.leased).toBe(0)
   })
 
-  it('a preconnect is not touched by requests that give up', async () => {
+  it('does not affect a preconnect of other requests', async () => {
     await using scripted = await startScriptedOrigin(({ socket }) => socket.write(ok()))
     make()
     const abort = new AbortController()

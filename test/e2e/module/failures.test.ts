@@ -13,11 +13,11 @@ import { until } from '../../support/until.ts'
  * Which code each failure has, whether the origin may have acted, and that the next request is none the worse
  * for it.
  */
-describe('failures', () => {
+describe('a failure', () => {
   const { toClose, transportWith, scripted, failure, textOf } = scriptedRun()
 
   describe('before a connection', () => {
-    it('MM_CONNECT_REFUSED where nobody listens, after the retries that are allowed', async () => {
+    it('is MM_CONNECT_REFUSED where nobody listens, after the retries that are allowed', async () => {
       const events: TransportEvent[] = []
       const transport = transportWith({ pool: { backoffBaseMs: 10 } }, events)
       const error = await failure(transport.request('http://127.0.0.1:9/', { method: 'POST', body: 'x' }))
@@ -31,12 +31,12 @@ describe('failures', () => {
       expect(events.at(-1)).toMatchObject({ type: 'exchange-ended', retries: 2, status: 0, error })
     })
 
-    it('MM_DNS_FAILED for a name without an address', async () => {
+    it('is MM_DNS_FAILED for a name without an address', async () => {
       const error = await failure(transportWith().request('http://does-not-exist.invalid/'))
       expect(error).toMatchObject({ code: 'MM_DNS_FAILED', processed: 'no' })
     })
 
-    it('MM_CONNECT_TIMEOUT where nobody answers', async () => {
+    it('is MM_CONNECT_TIMEOUT where nobody answers', async () => {
       await using hole = await startBlackHole('127.0.0.1')
       const events: TransportEvent[] = []
       const transport = transportWith({ timeouts: { connectMs: 60 } }, events)
@@ -45,14 +45,14 @@ describe('failures', () => {
       expect(events.filter(({ type }) => type === 'connect-failed')).toHaveLength(1) // it is not tried again
     })
 
-    it('MM_TLS_TIMEOUT where TCP is all that there is', async () => {
+    it('is MM_TLS_TIMEOUT where TCP is all that there is', async () => {
       await using mute = await startLoopbackServer()
       const transport = transportWith({ timeouts: { tlsMs: 60 } })
       const error = await failure(transport.request(`https://127.0.0.1:${mute.port}/`))
       expect(error).toMatchObject({ code: 'MM_TLS_TIMEOUT', processed: 'no' })
     })
 
-    it('MM_CONNECT_FAILED when the server hangs up during the TLS handshake', async () => {
+    it('is MM_CONNECT_FAILED when the server hangs up during the TLS handshake', async () => {
       const server = createServer(socket => socket.on('data', () => socket.destroy()).on('error', () => {}))
       server.listen(0, '127.0.0.1')
       await once(server, 'listening')
@@ -63,7 +63,7 @@ describe('failures', () => {
       expect(error).toMatchObject({ code: 'MM_CONNECT_FAILED', processed: 'no' })
     })
 
-    it('MM_ALPN_MISMATCH when the origin speaks none of our protocols', async () => {
+    it('is MM_ALPN_MISMATCH when the origin speaks none of our protocols', async () => {
       const authority = await createCertificateAuthority()
       const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
       await using server = await startLoopbackServer({ tls: { cert, key, ALPNProtocols: ['h2'] } })
@@ -72,7 +72,7 @@ describe('failures', () => {
       expect(error).toMatchObject({ code: 'MM_ALPN_MISMATCH', processed: 'no' })
     })
 
-    it('MM_PROTOCOL_UNAVAILABLE when no allowed protocol is built', async () => {
+    it('is MM_PROTOCOL_UNAVAILABLE when no allowed protocol is built', async () => {
       const error = await failure(transportWith({ protocols: ['h3'] }).request('http://127.0.0.1:9/'))
       expect(error).toMatchObject({ code: 'MM_PROTOCOL_UNAVAILABLE', fault: 'local', processed: 'no' })
     })
@@ -85,7 +85,7 @@ describe('failures', () => {
       ['credentials in the URL', 'http://user:secret@127.0.0.1/', {}],
       ['a body that is none', 'http://127.0.0.1/', { method: 'POST', body: 42 as unknown as string }],
       ['an odd header list', 'http://127.0.0.1/', { headers: ['a'] }],
-    ])('MM_INVALID_ARGUMENT for %s', async (_what, url, options) => {
+    ])('is MM_INVALID_ARGUMENT for %s', async (_what, url, options) => {
       expect(await failure(transportWith().request(url, options))).toMatchObject({
         code: 'MM_INVALID_ARGUMENT',
         fault: 'local',
@@ -103,7 +103,7 @@ describe('failures', () => {
         { method: 'PUT', headers: { 'content-length': '3' }, body: 'four' },
       ],
     ])(
-      'MM_INVALID_ARGUMENT for %s, before a byte is written: the connection goes on',
+      'is MM_INVALID_ARGUMENT for %s, before a byte is written, and the connection goes on',
       async (_what, options) => {
         const origin = await scripted(({ socket }) => socket.write(ok()))
         const transport = transportWith()
@@ -117,7 +117,7 @@ describe('failures', () => {
       },
     )
 
-    it('MM_BODY_FAILED when the body throws, whose error is the cause', async () => {
+    it('is MM_BODY_FAILED when the body throws, whose error is the cause', async () => {
       const origin = await scripted(() => {})
       const broken = async function* (): AsyncGenerator<string> {
         yield 'begin'
@@ -133,14 +133,14 @@ describe('failures', () => {
     it.each([
       ['shorter', ['abc']],
       ['longer', ['abc', 'defghi']],
-    ])('MM_BODY_LENGTH when a stream is %s than its content-length', async (_what, pieces) => {
+    ])('is MM_BODY_LENGTH when a stream is %s than its content-length', async (_what, pieces) => {
       const origin = await scripted(() => {})
       const options = { method: 'PUT', headers: { 'content-length': '5' }, body: pieces[Symbol.iterator]() }
       const error = await failure(transportWith().request(origin.url, options))
       expect(error).toMatchObject({ code: 'MM_BODY_LENGTH', fault: 'local' })
     })
 
-    it('MM_INVALID_ARGUMENT when a body is larger than the caller allows, or is read twice', async () => {
+    it('is MM_INVALID_ARGUMENT when a body is larger than the caller allows, or is read twice', async () => {
       const origin = await scripted(({ socket }) => socket.write(ok('x'.repeat(200_000))))
       const transport = transportWith()
       const large = await transport.request(origin.url)
@@ -151,8 +151,8 @@ describe('failures', () => {
     })
   })
 
-  describe('deadlines', () => {
-    it('MM_HEADERS_TIMEOUT: per origin and per request', async () => {
+  describe('by a deadline', () => {
+    it('is MM_HEADERS_TIMEOUT, per origin and per request', async () => {
       const origin = await scripted(() => {})
       const transport = transportWith({ timeouts: { headersMs: 50 } })
       const error = await failure(transport.request(origin.url))
@@ -164,7 +164,7 @@ describe('failures', () => {
       expect(origin.requests).toHaveLength(2) // not sent again
     })
 
-    it('MM_BODY_TIMEOUT when a response stands still, but not when its reader does', async () => {
+    it('is MM_BODY_TIMEOUT when a response stalls, but not when its reader does', async () => {
       const origin = await scripted(({ socket, line }) => {
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n')
         socket.write(line === 'GET /whole' ? Buffer.alloc(1_000_000) : Buffer.alloc(10))
@@ -178,14 +178,14 @@ describe('failures', () => {
       expect(await unread.bytes()).toHaveLength(1_000_000)
     })
 
-    it('MM_BODY_TIMEOUT when an upload stands still', async () => {
+    it('is MM_BODY_TIMEOUT when an upload stalls', async () => {
       const origin = await scripted(({ socket }) => socket.pause())
       const transport = transportWith({ timeouts: { bodyMs: 80 } })
       const error = await failure(transport.request(origin.url, { method: 'PUT', body: endless() }))
       expect(error).toMatchObject({ code: 'MM_BODY_TIMEOUT', processed: 'unknown' })
     })
 
-    it('MM_REQUEST_TIMEOUT over all, whatever it waits for', async () => {
+    it('is MM_REQUEST_TIMEOUT over all, whatever it waits for', async () => {
       const origin = await scripted(({ socket, line }) => {
         if (line === 'GET /drip') socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx')
       })
@@ -267,34 +267,37 @@ describe('failures', () => {
         'MM_PROTOCOL_ERROR',
         'unknown',
       ],
-    ] as const)('%s', async (_what, answer, then, code, processed) => {
-      // The bytes first: a reset overtakes what the reader has not fetched yet.
-      let reset = (): void => {}
-      const origin = await scripted(({ socket, place, connection }) => {
-        if (connection > 1 || place === 1) {
-          socket.write(ok('good'))
-          return
-        }
-        socket.write(answer)
-        if (then === 'end') socket.end()
-        else if (then === 'reset' && answer === '') socket.resetAndDestroy()
-        else if (then === 'reset') reset = () => socket.resetAndDestroy()
-      })
-      const transport = transportWith()
-      // On a connection that has worked before, and by POST: nothing excuses a second copy.
-      expect(await textOf(transport, origin.url)).toBe('good')
-      const outcome = transport.request(origin.url, { method: 'POST', body: 'x' }).then(response => {
-        reset()
-        return response.text()
-      })
-      expect(await failure(outcome)).toMatchObject({ code, processed })
-      expect(origin.requests).toEqual(['GET /', 'POST /'])
-      expect(await textOf(transport, origin.url)).toBe('good')
-      expect(origin.accepted()).toBe(2)
-    })
+    ] as const)(
+      'has a code of its own, and says what was processed: %s',
+      async (_what, answer, then, code, processed) => {
+        // The bytes first: a reset overtakes what the reader has not fetched yet.
+        let reset = (): void => {}
+        const origin = await scripted(({ socket, place, connection }) => {
+          if (connection > 1 || place === 1) {
+            socket.write(ok('good'))
+            return
+          }
+          socket.write(answer)
+          if (then === 'end') socket.end()
+          else if (then === 'reset' && answer === '') socket.resetAndDestroy()
+          else if (then === 'reset') reset = () => socket.resetAndDestroy()
+        })
+        const transport = transportWith()
+        // On a connection that has worked before, and by POST: nothing excuses a second copy.
+        expect(await textOf(transport, origin.url)).toBe('good')
+        const outcome = transport.request(origin.url, { method: 'POST', body: 'x' }).then(response => {
+          reset()
+          return response.text()
+        })
+        expect(await failure(outcome)).toMatchObject({ code, processed })
+        expect(origin.requests).toEqual(['GET /', 'POST /'])
+        expect(await textOf(transport, origin.url)).toBe('good')
+        expect(origin.accepted()).toBe(2)
+      },
+    )
   })
 
-  describe('odd, but no failure', () => {
+  describe('does not follow from odd behavior:', () => {
     it('1xx responses are noticed and skipped', async () => {
       const origin = await scripted(({ socket }) => {
         socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n')
@@ -373,7 +376,7 @@ describe('failures', () => {
     })
   })
 
-  it('dispatch() never throws: what is wrong goes to the handler', async () => {
+  it('goes to the handler, and dispatch() never throws', async () => {
     const transport = transportWith()
     await transport.close()
     const errors: TransportError[] = []

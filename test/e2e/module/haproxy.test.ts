@@ -24,7 +24,7 @@ describe.skipIf(missing !== undefined)('the module and haproxy', () => {
     await haproxy.stop()
   })
 
-  it('reads what it answers, with a body and without', async () => {
+  it('reads the answers of haproxy, with a body and without', async () => {
     const full = await transport.request(`${haproxy.url}/1k`)
     expect((await full.bytes()).equals(bodyOf(1024))).toBe(true)
     const none = await transport.request(`${haproxy.url}/204`)
@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined)('the module and haproxy', () => {
     expect([busy.status, await busy.text()]).toEqual([503, 'busy'])
   })
 
-  it('is understood by it', async () => {
+  it('sends requests as haproxy expects them', async () => {
     const response = await transport.request(`${haproxy.url}/reflect`, {
       method: 'POST',
       headers: { 'X-Test': 'yes' },

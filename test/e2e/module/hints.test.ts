@@ -35,40 +35,40 @@ async function originFor(names: readonly string[], notAfter?: Date): Promise<{ u
 }
 
 describe('the hint of a failure fits it, and says by `retryable` whether to try again', () => {
-  it('nobody listens', async () => {
+  it('where nobody listens', async () => {
     const error = await failureOf(`http://127.0.0.1:${await freePort()}/`)
     expect(error).toMatchObject({ code: 'MM_CONNECT_REFUSED', retryable: true, resendable: true })
     expect(error.hint).toContain('listens on that port')
   })
 
-  it('the name does not exist', async () => {
+  it('where the name does not exist', async () => {
     const error = await failureOf('http://does-not-exist.invalid/')
     expect(error).toMatchObject({ code: 'MM_DNS_FAILED', retryable: false, resendable: true })
     expect(error.hint).toContain('check the host name')
   })
 
-  it('the certificate has expired', async () => {
+  it('where the certificate has expired', async () => {
     const { url, ca } = await originFor(['localhost'], new Date(Date.now() - 86_400_000))
     const error = await failureOf(url, { defaults: { tls: { ca } } })
     expect(error).toMatchObject({ code: 'MM_TLS_CERTIFICATE', retryable: false, resendable: true })
     expect(error.hint).toContain("renew the origin's certificate")
   })
 
-  it('the authority is not trusted', async () => {
+  it('where the authority is not trusted', async () => {
     const { url } = await originFor(['localhost'])
     const error = await failureOf(url)
     expect(error).toMatchObject({ code: 'MM_TLS_CERTIFICATE', retryable: false })
     expect(error.hint).toContain('tls.ca')
   })
 
-  it('the certificate is for another name', async () => {
+  it('where the certificate is for another name', async () => {
     const { url, ca } = await originFor(['shop.test'])
     const error = await failureOf(url, { defaults: { tls: { ca } } })
     expect(error).toMatchObject({ code: 'MM_TLS_CERTIFICATE', retryable: false })
     expect(error.hint).toContain('tls.serverName')
   })
 
-  it('no version of TLS in common', async () => {
+  it('where there is no version of TLS in common', async () => {
     const authority = await createCertificateAuthority()
     const { cert, key } = await authority.issue({ names: ['localhost'] })
     const server = createServer({ cert, key, maxVersion: 'TLSv1.2' }).listen(0, '127.0.0.1')
@@ -88,7 +88,7 @@ describe('the hint of a failure fits it, and says by `retryable` whether to try 
     })
     afterAll(() => nginx[Symbol.asyncDispose]())
 
-    it('is http://, and no matter of ciphers', async () => {
+    it('and names http://, not ciphers', async () => {
       const error = await failureOf(nginx.plainUrl.replace('http:', 'https:'))
       expect(error).toMatchObject({ code: 'MM_TLS_FAILED', retryable: false })
       expect(error.message).toContain('does not speak TLS on this port')

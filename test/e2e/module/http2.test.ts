@@ -181,7 +181,7 @@ describe('the protocol', () => {
     expect(response.info.protocol).toBe('http/1.1')
   })
 
-  it('is told by explain, before and after the first connection', async () => {
+  it('is shown by explain, before and after the first connection', async () => {
     await using server = await startNodeHttp2()
     await using transport = createTransport({ defaults: { tls: { ca: server.ca } } })
     const before = await transport.explain(server.url)

@@ -79,12 +79,15 @@ describe.skipIf(missing !== undefined)('certificates over HTTP/3', () => {
     ['for another address', '127.0.0.1', () => authority.issue({ names: ['127.0.0.2'] }), REFUSED],
     ['for names, asked by address', '127.0.0.1', () => authority.issue({ names: ['localhost'] }), REFUSED],
     ['with the address as a name', '127.0.0.1', () => authority.issue({ names: ['*.0.0.1'] }), REFUSED],
-  ] as const)('one %s', async ([, host, issue, expected]) => {
-    const { port } = await start(await issue())
-    expect(await outcome(port, host, trusting())).toBe(expected)
-  })
+  ] as const)(
+    'are accepted or refused by their name, authority and time: one %s',
+    async ([, host, issue, expected]) => {
+      const { port } = await start(await issue())
+      expect(await outcome(port, host, trusting())).toBe(expected)
+    },
+  )
 
-  it('one that signed itself is taken by who trusts it, and by nobody else', async ctx => {
+  it('are accepted by a client that trusts one that signed itself, and by no other', async ctx => {
     const noOpenssl = requireBinary('openssl')
     ctx.skip(noOpenssl !== undefined, noOpenssl)
     using directory = makeTemporaryDirectory('self-signed')
@@ -109,12 +112,12 @@ describe.skipIf(missing !== undefined)('certificates over HTTP/3', () => {
     expect(await outcome(port, 'other.test', { ca: cert })).toBe(REFUSED)
   })
 
-  it('no certificate is good for Node’s own list but those of its authorities', async () => {
+  it('are refused by Node’s own list unless they are of its authorities', async () => {
     const { port } = await start(await authority.issue({ names: ['origin.test'] }))
     expect(await outcome(port, 'origin.test', {})).toBe(REFUSED)
   })
 
-  it('any is taken with rejectUnauthorized: false', async () => {
+  it('are all accepted with rejectUnauthorized: false', async () => {
     const expired = { names: ['other.test'], notAfter: new Date(Date.now() - 60_000) }
     const { port } = await start(await foreign.issue(expired))
     expect(await outcome(port, 'origin.test', { ca: authority.cert, rejectUnauthorized: false })).toBe(
@@ -123,7 +126,7 @@ describe.skipIf(missing !== undefined)('certificates over HTTP/3', () => {
     expect(await outcome(port, '127.0.0.1', { rejectUnauthorized: false })).toBe('200 h3')
   })
 
-  it('another name is asked for and checked with tls.serverName', async () => {
+  it('are asked for and checked under another name with tls.serverName', async () => {
     const { port } = await start(await authority.issue({ names: ['inside.test'] }))
     expect(await outcome(port, 'origin.test', { ca: authority.cert, serverName: 'inside.test' })).toBe(
       '200 h3',
@@ -133,7 +136,7 @@ describe.skipIf(missing !== undefined)('certificates over HTTP/3', () => {
     )
   })
 
-  it('the error says what is wrong', async () => {
+  it('are refused with an error that says what is wrong', async () => {
     const { port } = await start(await authority.issue({ names: ['other.test'] }))
     await using transport = createTransport({
       defaults: { protocols: ['h3'], tls: trusting(), endpoints: [`127.0.0.1:${port}`] },

@@ -22,7 +22,7 @@ const transportTo = (ca: string, options: OriginOptions = {}): Transport =>
 describe('HTTP/3 to gtlsserver', () => {
   const missing = requireBinary('gtlsserver') ?? requireQuic()
 
-  it('that wants every address proved (Retry)', async ctx => {
+  it('succeeds though the server wants every address proved (Retry)', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server({ retries: true })
     await using transport = transportTo(server.certificates.ca)
@@ -34,7 +34,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect(perConnection.size).toBe(1)
   })
 
-  it('that has small windows and allows few streams', async ctx => {
+  it('succeeds though the server has small windows and allows few streams', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server({
       connectionWindowBytes: 16_384,
@@ -58,7 +58,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect(perConnection.size).toBeLessThanOrEqual(2)
   })
 
-  it('that sends trailers, and answers before it has read the request', async ctx => {
+  it('succeeds though the server sends trailers, and answers before it has read the request', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server({ sendsTrailers: true, answersEarly: true })
     await using transport = transportTo(server.certificates.ca)
@@ -73,7 +73,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect(transport.stats().pools[0]).toMatchObject({ opened: { full: 1 }, streams: 0 })
   })
 
-  it('that loses 2 % of what it sends and of what it gets', async ctx => {
+  it('succeeds though the server loses 2 % of what it sends and of what it gets', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server({ sendLoss: 0.02, receiveLoss: 0.02 })
     await using transport = transportTo(server.certificates.ca)
@@ -83,7 +83,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect(await posted.text()).toBe('hello from ngtcp2\n')
   })
 
-  it('that forgets an idle connection: nobody notices', async ctx => {
+  it('succeeds though the server forgets an idle connection, which nobody notices', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server({ idleTimeout: '600ms' })
     await using transport = transportTo(server.certificates.ca)
@@ -96,7 +96,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect((pool?.opened.full ?? 0) + (pool?.opened.resumed ?? 0)).toBe(3)
   })
 
-  it('whose clients get another address in mid-transfer (NAT rebinding)', async ctx => {
+  it('survives that its clients get another address in mid-transfer (NAT rebinding)', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server()
     await using relay = await startUdpRelay(server.port, { conditions: { latencyMs: 2 } })
@@ -114,7 +114,7 @@ describe('HTTP/3 to gtlsserver', () => {
     expect(transport.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
   })
 
-  it('that is killed: what was under way fails cleanly, and the next one finds its successor', async ctx => {
+  it('fails cleanly for what was under way when the server is killed, and the next request finds its successor', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server()
     await using transport = transportTo(server.certificates.ca, {
@@ -147,7 +147,7 @@ describe('HTTP/3 over a relay', () => {
     ['doubles and reorders', { duplicateRate: 0.1, reorderRate: 0.1, reorderDelayMs: 8 }, {}],
     // quic-go begins with 1252 bytes over IPv4 and comes not below that.
     ['takes 1252 bytes at the most', { maxDatagramBytes: 1_252 }, { maxUdpPayloadBytes: 1_200 }],
-  ] as const)('that %s, to caddy and to gtlsserver', async ([, conditions, quic], ctx) => {
+  ] as const)('that %s succeeds, to caddy and to gtlsserver', async ([, conditions, quic], ctx) => {
     ctx.skip(missing !== undefined, missing)
     await using caddy = await startCaddy({ http3: true })
     await using ngtcp2 = await startNgtcp2Server()
@@ -171,7 +171,7 @@ describe('HTTP/3 over a relay', () => {
     }
   })
 
-  it('that becomes a black hole: the requests fail in time, and the pool recovers', async ctx => {
+  it('that becomes a black hole fails the requests in time, and the pool recovers', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using ngtcp2 = await startNgtcp2Server()
     await using relay = await startUdpRelay(ngtcp2.port)
@@ -201,7 +201,7 @@ describe('HTTP/3 over a relay', () => {
 })
 
 describe('HTTP/3 to an origin that renews itself', () => {
-  it('caddy reloads in the midst of 5,000 requests: none fails', async ctx => {
+  it('fails none of 5,000 requests when caddy reloads in their midst', async ctx => {
     const missing = requireBinary('caddy') ?? requireQuic()
     ctx.skip(missing !== undefined, missing)
     await using caddy = await startCaddy({ http3: true, reloadable: true })
@@ -215,7 +215,7 @@ describe('HTTP/3 to an origin that renews itself', () => {
     expect([failures, requests]).toEqual([[], 5_000])
   })
 
-  it('every connection says GOAWAY after a hundred requests, in the midst of others: none fails', async ctx => {
+  it('fails none when every connection sends GOAWAY after a hundred requests, in the midst of others', async ctx => {
     const missing = requireQuic()
     ctx.skip(missing !== undefined, missing)
     const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })
@@ -229,7 +229,7 @@ describe('HTTP/3 to an origin that renews itself', () => {
     await origin.close()
   })
 
-  it('drains: what is under way is answered, what comes next goes to its successor', async ctx => {
+  it('answers what is under way in a drain, and sends what comes next to the successor', async ctx => {
     const missing = requireQuic()
     ctx.skip(missing !== undefined, missing)
     const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })

@@ -67,8 +67,8 @@ async function askUntil(expected: string, transport: Transport, url: string, opt
   for (const how of seen.slice(0, -1)) expect(['200 full none', '200 resumed none']).toContain(how)
 }
 
-describe('tickets of servers of others', () => {
-  it('caddy resumes, takes early data, and after a restart refuses both: it still answers', async ctx => {
+describe('with tickets of other servers,', () => {
+  it('caddy resumes, accepts early data, and after a restart refuses both and still answers', async ctx => {
     const missing = requireBinary('caddy') ?? requireQuic()
     ctx.skip(missing !== undefined, missing)
     await using caddy = await startCaddy({ http3: true })
@@ -83,7 +83,7 @@ describe('tickets of servers of others', () => {
     await askUntil('200 resumed accepted', transport, url, EARLY)
   })
 
-  it('gtlsserver, too, as far as it believes that they are no replay', async ctx => {
+  it('gtlsserver does so too, as far as it believes that they are no replay', async ctx => {
     const missing = requireBinary('gtlsserver') ?? requireQuic()
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server()
@@ -103,7 +103,7 @@ describe('tickets of servers of others', () => {
 })
 
 const missing = requireQuic()
-describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
+describe.skipIf(missing !== undefined)('with tickets of an origin of ours,', () => {
   let authority: CertificateAuthority
   let tls: IssuedCertificate
   const ticketKey = randomBytes(48)
@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
     return origin
   }
 
-  it('early data carries what was opted in and is safe, and nothing else', async () => {
+  it('early data carries requests that opted in and are safe, and nothing else', async () => {
     const origin = await start()
     await using transport = transportTo(authority.cert)
     const early = async (options: RequestOptions): Promise<[string, number]> => {
@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
     expect(origin.earlyRequestsSeen()).toBeGreaterThan(0)
   })
 
-  it('is rejected by one with another key: what went early is answered all the same', async () => {
+  it('early data is rejected by one with another key, and answered all the same', async () => {
     const first = await start()
     await using transport = transportTo(authority.cert, { earlyData: 'safe', pool: { idleTimeoutMs: 50 } })
     expect(await ask(transport, `${first.url}/`)).toBe('200 full none')
@@ -195,7 +195,7 @@ describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
     ['streams', { maxConcurrentStreams: 1 }],
     ['windows of streams', { streamWindowBytes: 1_000, maxStreamWindowBytes: 1_000 }],
     ['the window of the connection', { connectionWindowBytes: 1_200 }],
-  ] as const)('limits that shrank since, %s: one clean retry', async ([, quic]) => {
+  ] as const)('limits that shrank since (%s) cost one clean retry', async ([, quic]) => {
     const first = await start()
     await using transport = transportTo(authority.cert, {
       earlyData: 'safe',
@@ -241,7 +241,7 @@ describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
     expect(seen).toEqual(['/always early', '/always late'])
   })
 
-  it('is good for one name, one trust and one policy', async () => {
+  it('resumption is limited to one name, one trust and one policy', async () => {
     const { port } = await start()
     const other = await createCertificateAuthority('another')
     const endpoints = [`127.0.0.1:${port}`]

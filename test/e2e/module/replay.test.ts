@@ -7,10 +7,10 @@ import { ok, type ScriptedOrigin } from '../../support/scripted-origin.ts'
 import { scriptedRun } from '../../support/scripted-run.ts'
 
 /** What is sent again when its connection dies, and what never is: the origin counts. */
-describe('replays', () => {
+describe('by the rules of replay,', () => {
   const { transportWith, scripted, failure, textOf } = scriptedRun()
 
-  describe('a reused connection that dies', () => {
+  describe('on a reused connection that dies', () => {
     /** Answers the first request on each connection, and breaks off at every later one. */
     const fragile = (): Promise<ScriptedOrigin> =>
       scripted(({ socket, place }) => {
@@ -19,7 +19,7 @@ describe('replays', () => {
       })
 
     it.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])(
-      'after the request was written: %s is sent again',
+      'after the request was written, %s is sent again',
       async method => {
         const origin = await fragile()
         const events: TransportEvent[] = []
@@ -36,7 +36,7 @@ describe('replays', () => {
       },
     )
 
-    it.each(['POST', 'PATCH'])('after the request was written: %s is NOT sent again', async method => {
+    it.each(['POST', 'PATCH'])('after the request was written: %s is not sent again', async method => {
       const origin = await fragile()
       const transport = transportWith()
       await textOf(transport, origin.url)
@@ -45,7 +45,7 @@ describe('replays', () => {
       expect(origin.requests).toEqual(['GET /', `${method} /`])
     })
 
-    it('with a body that cannot be read twice: not even PUT is sent again', async () => {
+    it('with a body that cannot be read twice, not even PUT is sent again', async () => {
       const origin = await fragile()
       const transport = transportWith()
       await textOf(transport, origin.url)
@@ -59,7 +59,7 @@ describe('replays', () => {
       expect(origin.requests).toEqual(['GET /', 'PUT /'])
     })
 
-    it('with a Blob, which can be: PUT is sent again, and whole', async () => {
+    it('with a Blob, which can be read twice, PUT is sent again, and whole', async () => {
       const bodies: string[] = []
       const origin = await scripted(request => {
         void request.body().then(body => {
@@ -78,7 +78,7 @@ describe('replays', () => {
       await response.dump()
     })
 
-    it('many at once are all sent again, each on a new connection', async () => {
+    it('many requests at once are all sent again, each on a new connection', async () => {
       const waiting: Socket[] = []
       const origin = await scripted(({ socket, place }) => {
         if (place > 1) socket.destroy()
@@ -92,7 +92,7 @@ describe('replays', () => {
       expect([origin.accepted(), origin.requests.length]).toEqual([16, 24])
     })
 
-    it('and whose successors die too: gives up after maxUnanswered', async () => {
+    it('and whose successors die too, a request is given up after maxUnanswered', async () => {
       const origin = await scripted(({ socket, line }) => {
         if (line === 'GET /first') socket.write(ok())
         else socket.destroy()
@@ -125,7 +125,7 @@ describe('replays', () => {
     })
   })
 
-  it('a connection that was idle for long is looked at before it carries a POST', async () => {
+  it('a connection that was idle for long is checked before it carries a POST', async () => {
     const origin = await scripted(({ socket }) => socket.write(ok()))
     const transport = transportWith({ pool: { verifyAfterIdleMs: 5 } })
     await textOf(transport, origin.url)

@@ -11,7 +11,7 @@ const FLAKY = {
 
 describe('an nginx that answers 503 at times', () => {
   it.each(['http/1.1', 'h2'] as const)(
-    'over %s: the caller gets 200, the request is sent again over the same connection',
+    'is asked again over the same connection of %s, and the caller gets 200',
     async protocol => {
       await using nginx = await startNginx({ ...FLAKY, http2: true })
       await using transport = createTransport({
@@ -30,7 +30,7 @@ describe('an nginx that answers 503 at times', () => {
     },
   )
 
-  it('a POST gets the 503', async () => {
+  it('answers a POST with the 503, which is not sent again', async () => {
     await using nginx = await startNginx(FLAKY)
     await using transport = createTransport({ defaults: { retry: { statuses: [503] } } })
     const response = await transport.request(`${nginx.plainUrl}/flaky`, { method: 'POST', body: 'pay' })
@@ -38,7 +38,7 @@ describe('an nginx that answers 503 at times', () => {
     expect([response.status, response.info.retries]).toEqual([503, 0])
   })
 
-  it('gets no more than the retry budget allows', async () => {
+  it('is asked no more often than the retry budget allows', async () => {
     await using nginx = await startNginx()
     await using transport = createTransport({
       defaults: { retry: { statuses: [503], budgetMin: 3, budgetRatio: 0 } },

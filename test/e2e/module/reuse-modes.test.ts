@@ -6,7 +6,7 @@ import { requireBinary } from '../../support/require-binary.ts'
 const missing = requireBinary('nginx')
 
 /** What `reuse` makes of requests that come one after the other, in connections that the origin counted. */
-describe.skipIf(missing !== undefined)('the modes of reuse, at nginx', () => {
+describe.skipIf(missing !== undefined)('the mode of reuse, at nginx,', () => {
   let nginx: Nginx
 
   beforeAll(async () => {
@@ -35,25 +35,25 @@ describe.skipIf(missing !== undefined)('the modes of reuse, at nginx', () => {
     return { opened: Object.values(pool.opened).reduce((sum, count) => sum + count, 0), pool }
   }
 
-  it('always: one connection carries all', async () => {
+  it('always lets one connection carry all requests', async () => {
     expect((await connectionsOf('always', ['GET', 'POST'])).opened).toBe(1)
   })
 
-  it('never: each request has its own, over HTTP/2 as well', async () => {
+  it('never gives each request its own connection, over HTTP/2 as well', async () => {
     const { opened, pool } = await connectionsOf('never', ['GET'])
     expect(opened).toBe(4)
     expect(pool.closed['max-requests']).toBe(4)
     expect((await connectionsOf('never', ['GET'], { protocols: ['h2'] })).opened).toBe(4)
   })
 
-  it('safe: what must not be sent twice has a new one, which the others take afterwards', async () => {
+  it('safe gives a request that must not be sent twice a new one, which the others use afterwards', async () => {
     expect((await connectionsOf('safe', ['GET'])).opened).toBe(1)
     const { opened, pool } = await connectionsOf('safe', ['POST', 'GET', 'GET'])
     expect(opened).toBe(4)
     expect(pool.requests - pool.reused).toBe(4)
   })
 
-  it('aggressive: such a request takes a connection that was reused before', async () => {
+  it('aggressive lets such a request use a connection that was reused before', async () => {
     // The first POST makes one; it has carried two more by the second POST.
     expect((await connectionsOf('aggressive', ['POST', 'GET', 'GET'])).opened).toBe(1)
     // None was ever reused.

@@ -41,12 +41,12 @@ describe('the installed package', () => {
     console.log(status, web.status, (await web.text()).length)
     await transport.close()`
 
-  it('works when it is imported', async () => {
+  it('can be imported', async () => {
     const head = "import { readFileSync } from 'node:fs'\nimport { createTransport } from 'middlemile'"
     expect(await run('esm.mjs', `${head}\n${REQUEST}`)).toBe('200 200 10')
   })
 
-  it('works when it is required, and is the same module then', async () => {
+  it('can be required, and is the same module then', async () => {
     const program = `
       const { readFileSync } = require('node:fs')
       const { createTransport, TransportError } = require('middlemile')
@@ -198,7 +198,7 @@ describe('the installed package', () => {
       expect(await complaints('node16', { 'program.cts': program, 'loose.cts': LOOSE })).toBe('')
     })
 
-    it('refuses what there is not', async () => {
+    it('refuses names that do not exist', async () => {
       const program = `
         import { createTransport } from 'middlemile'
         createTransport({ defaults: { pool: { maxConection: 2 } } })

@@ -69,7 +69,7 @@ function readAll(fd: number): string {
 
 describe('a log that nobody reads', () => {
   it.each(['pipe', 'socket'])(
-    '(a %s) stops neither requests nor the end of the process; what is too much is counted',
+    '(a %s) stops neither requests nor the end of the process, and lines beyond the bound are counted',
     async kind => {
       const pipe = kind === 'pipe' ? unreadPipe() : undefined
       await using connector = await startUnreadConnector({

@@ -81,7 +81,7 @@ describe.skipIf(noQuic !== undefined)('hostile datagrams', () => {
     expect(established).toBeGreaterThan(50)
   })
 
-  it('empty datagrams are nothing', () => {
+  it('empty datagrams are ignored', () => {
     const pair = newPair()
     pair.client.receive(Buffer.alloc(0), SERVER, CLIENT, 0)
     pair.server.receive(Buffer.alloc(0), CLIENT, SERVER, 0)
@@ -91,7 +91,7 @@ describe.skipIf(noQuic !== undefined)('hostile datagrams', () => {
     expect(pair.client.end).toBeUndefined()
   })
 
-  it('headers: whatever comes is a header or none', () => {
+  it('any bytes are a header, or none', () => {
     const next = random(13)
     const engine = theEngine()
     for (let i = 0; i < 5000; i += 1) {
@@ -112,8 +112,8 @@ describe.skipIf(noQuic !== undefined)('hostile datagrams', () => {
   })
 })
 
-describe.skipIf(noQuic !== undefined)('a long life', () => {
-  it('2,000 connections leave nothing behind', async () => {
+describe.skipIf(noQuic !== undefined)('a QUIC endpoint over a long life', () => {
+  it('keeps nothing of 2,000 connections', async () => {
     const churn = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i += 1) {
         const pair = newPair()
@@ -135,7 +135,7 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
     expect((process.memoryUsage.rss() - before) / 1e6).toBeLessThan(30)
   }, 60_000)
 
-  it('cancelled requests leave little behind', async () => {
+  it('keeps little of cancelled requests', async () => {
     const pair = newPair()
     pair.run()
     for (let i = 0; i < 2000; i += 1) {
@@ -155,7 +155,7 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
     expect(pair.serverEvents.filter(({ type }) => type === 'stopped').length).toBe(2000)
   })
 
-  it('downloads that are given up do not end the connection, which asks for another one in the end', () => {
+  it('keeps the connection of downloads that are given up, which asks for another one in the end', () => {
     const pair = newPair()
     pair.run()
     const control = pair.client.openStream('bidirectional')!
@@ -183,7 +183,7 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
     expect(readAll(pair.client, control)).toEqual({ bytes: Buffer.alloc(100), isEnd: true })
   })
 
-  it('many small messages are no flood', () => {
+  it('does not treat many small messages as a flood', () => {
     // Small, so that 10,000 tell what 80,000 would.
     const quic = { maxSurplusBytes: 500_000 }
     const pair = new QuicPair(theEngine(), { tls, serverTls, quic, serverQuic: quic })

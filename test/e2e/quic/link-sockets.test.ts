@@ -5,7 +5,7 @@ import { openUdpSocket } from '../../support/udp-port.ts'
 
 const NOBODY = { onDatagram: () => {}, onBatchBegin: () => {}, onBatchEnd: () => {}, onError: () => {} }
 
-describe('the sockets of a link that has moved', () => {
+describe('the sockets of a link that has migrated', () => {
   const open: { close(): void }[] = []
   afterEach(() => {
     for (const socket of open.splice(0)) socket.close()

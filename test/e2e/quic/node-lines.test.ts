@@ -83,7 +83,7 @@ const run = promisify(execFile)
 
 describe.skipIf(missing !== undefined)('UDP in batches', () => {
   it.for([20, 22, 24, 26])(
-    'works with Node %i: sockets that nobody holds, HTTP/3, 1,000 sockets, and the process ends',
+    'runs with Node %i: sockets that nobody holds, HTTP/3, 1,000 sockets, and the process ends',
     { timeout: 120_000 },
     async (line, ctx) => {
       const node = await nodeOfLine(line)

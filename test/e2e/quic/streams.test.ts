@@ -311,7 +311,7 @@ describe.skipIf(noQuic !== undefined)('many streams', () => {
     expect(readAll(pair.server, slow).bytes.length).toBe(0)
   })
 
-  it('holds back the writer of a reader that sleeps, and that one only', async () => {
+  it('holds back the writer of a stalled reader, and that one only', async () => {
     const pair = connected({ serverQuic: { streamWindowBytes: 20_000, maxStreamWindowBytes: 20_000 } })
     const [sleepy, awake] = [open(pair), open(pair)]
     let toSleepy = 0
@@ -333,7 +333,7 @@ describe.skipIf(noQuic !== undefined)('many streams', () => {
     expect(pair.clientEvents).toContainEqual({ type: 'writable', stream: sleepy })
   })
 
-  it('says again that a stream can be read until it is', () => {
+  it('reports again that a stream can be read until it is', () => {
     const pair = connected()
     const stream = open(pair)
     pair.client.write(stream, text('x'), true)

@@ -13,6 +13,6 @@ await import('../../contract/http3.test.ts')
 await import('../http3/datagrams.test.ts')
 await import('../migration/address.test.ts')
 
-it('all of these have run over dgram', () => {
+it('all of these tests of QUIC have run over dgram', () => {
   expect(socketKind()).toMatchObject({ kind: 'dgram', because: 'MIDDLEMILE_UDP is dgram' })
 })

@@ -15,7 +15,7 @@ afterAll(() => connector[Symbol.asyncDispose]())
 const admin = (path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(`${connector.adminUrl}${path}`, init)
 
-describe('what the admin server refuses', () => {
+describe('the admin server refuses', () => {
   it.for([
     ['GET', '/absent', 404, null],
     ['GET', '/origins/shop', 404, null],
@@ -23,7 +23,7 @@ describe('what the admin server refuses', () => {
     ['DELETE', '/pools', 405, 'GET, HEAD'],
     ['GET', '/drain', 405, 'POST'],
     ['GET', '/reload', 405, 'POST'],
-  ] as const)('%s %s: %i', async ([method, path, status, allow]) => {
+  ] as const)('%s %s with %i', async ([method, path, status, allow]) => {
     const answer = await admin(path, { method })
     expect([answer.status, answer.headers.get('allow')]).toEqual([status, allow])
     expect((await admin('/readyz')).status).toBe(200)
@@ -42,7 +42,7 @@ describe('what the admin server refuses', () => {
     ['GET //', 'Host: 127.0.0.1', 404],
     ['GET //pools', 'Host: 127.0.0.1', 404],
     ['GET http://a:99999/', 'Host: 127.0.0.1', 400],
-  ] as const)('%s with %j: %i', async ([request, fields, status]) => {
+  ] as const)('%s with %j by %i', async ([request, fields, status]) => {
     const text = `${request} HTTP/1.1\r\n${fields}\r\nConnection: close\r\n\r\n`
     const answer = await talkUntilClosed(connector.service.adminAddress?.port ?? 0, text)
     expect([answer.slice(9, 12), (await admin('/readyz')).status]).toEqual([String(status), 200])
@@ -60,7 +60,7 @@ describe('what the admin server refuses', () => {
     expect((await fetch(`${other.adminUrl}/readyz`)).status).toBe(200)
   })
 
-  it('never answers on the address of a listener', async () => {
+  it('to answer on the address of a listener', async () => {
     expect((await fetch(`${connector.url}/metrics`)).status).toBe(404)
   })
 })

@@ -20,7 +20,7 @@ describe('an origin with bounds', () => {
       'middlemile_concurrency_refused_total{origin="shop"} 1',
     ],
   ] as const)(
-    '%s: the request above it is refused at once by name, and /pools, explain and the metrics show it',
+    'refuses a request above its %s at once by name, and /pools, explain and the metrics show it',
     async (_what, bounds, code, explained, metric) => {
       const held: (() => void)[] = []
       await using origin = await startScriptedOrigin(({ socket }) =>

@@ -94,7 +94,7 @@ describe('requests that could be read in two ways', () => {
     ['a space in the target', `GET /a b HTTP/1.1\r\n${host}\r\n${smuggled}`],
     ['what begins like the preface of HTTP/2', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r${smuggled}`],
     ['HTTP/0.9', `GET /\r\n${smuggled}`],
-  ])('%s: 400, a close, and nothing reaches the origin', async ([, text]) => {
+  ])('are answered with 400 and a close, and nothing reaches the origin: %s', async ([, text]) => {
     const before = origin.requestsSeen()
     const answer = await talkUntilClosed(connector.port, text ?? '')
     expect(ownAnswerOf(answer)).toEqual([400, 'http_request_error', 'MM_BAD_REQUEST'])
@@ -110,7 +110,7 @@ describe('requests that could be read in two ways', () => {
     ['a bare LF behind a size', '3\nabc\r\n0\r\n\r\n'],
     ['data beyond its size', '3\r\nabcd\r\n0\r\n\r\n'],
     ['a length among its trailers', '0\r\nContent-Length: 5\r\n\r\n'],
-  ])('a chunked body with %s: no answer of the origin, and a close', async ([, body]) => {
+  ])('as a chunked body with %s get no answer of the origin, and a close', async ([, body]) => {
     const text = `POST /inspect HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${body}${smuggled}`
     const seen = origin.requestsSeen()
     const answer = await talkUntilClosed(connector.port, text)
@@ -137,7 +137,7 @@ describe('the limits of the listening side', () => {
   })
   afterAll(() => origin.close())
 
-  it('answers 414, 431 and 413, and nothing reaches the origin', async ctx => {
+  it('answer 414, 431 and 413, and nothing reaches the origin', async ctx => {
     ctx.skip(noCurl !== undefined, noCurl)
     const ingress = { maxLineBytes: 300, maxHeaderBytes: '1KiB', maxHeaderCount: 20, maxBodyBytes: 1_000 }
     await using connector = await inFrontOf(origin.url, {}, { ingress })
@@ -161,7 +161,7 @@ describe('the limits of the listening side', () => {
     expect(JSON.parse(fits.body.toString())).toMatchObject({ bodyBytes: 1_000 })
   })
 
-  it('stops a chunked body as soon as it is too large', async () => {
+  it('stop a chunked body as soon as it is too large', async () => {
     await using connector = await inFrontOf(origin.url, {}, { ingress: { maxBodyBytes: 1_000 } })
     using client = rawClient(connector.port)
     client.send('POST /inspect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -173,7 +173,7 @@ describe('the limits of the listening side', () => {
     ])
   })
 
-  it('answers a head that comes drop by drop with 408, and closes a connection that says nothing', async () => {
+  it('answer a head that comes drop by drop with 408, and close a connection that sends nothing', async () => {
     await using connector = await inFrontOf(
       origin.url,
       {},
@@ -189,7 +189,7 @@ describe('the limits of the listening side', () => {
     expect(await silent.untilClosed()).toBe('')
   })
 
-  it('answers a body that stops with 408, and ends the exchange with the origin', async () => {
+  it('answer a body that stops with 408, and end the exchange with the origin', async () => {
     await using connector = await inFrontOf(origin.url, {}, { ingress: { requestTimeout: '200ms' } })
     using client = rawClient(connector.port)
     client.send('POST /inspect HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf')
@@ -199,7 +199,7 @@ describe('the limits of the listening side', () => {
     expect(DEFAULT_INGRESS_LIMITS.requestTimeoutMs).toBeLessThan(DEFAULT_TIMEOUTS.bodyMs)
   })
 
-  it('takes no more connections than it may', async () => {
+  it('accept no more connections than allowed', async () => {
     await using connector = await inFrontOf(origin.url, {}, { ingress: { maxConnections: 2 } })
     const clients = Array.from({ length: 2 }, () => rawClient(connector.port))
     for (const client of clients) {
@@ -236,7 +236,7 @@ describe('requests that are not forwarded', () => {
     return await client.until(/\r\n\r\n.*\}\n?$/)
   }
 
-  it('CONNECT: 405', async () => {
+  it('get 405 for CONNECT', async () => {
     expect(ownAnswerOf(await talk('CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'))).toEqual([
       405,
       'http_request_denied',
@@ -245,7 +245,7 @@ describe('requests that are not forwarded', () => {
     expect(origin.requestsSeen()).toBe(0)
   })
 
-  it('for a host without a route: 404, and the connection stays', async () => {
+  it('get 404 for a host without a route, and the connection stays', async () => {
     using client = rawClient(connector.port)
     client.send('GET / HTTP/1.1\r\nHost: b\r\n\r\n')
     expect(ownAnswerOf(await client.until(/\}\}$/))).toEqual([404, 'destination_not_found', 'MM_NO_ROUTE'])
@@ -253,7 +253,7 @@ describe('requests that are not forwarded', () => {
     expect(await client.until(/"path":"\/here"/)).toContain('HTTP/1.1 200 OK')
   })
 
-  it('that say that they go no further (Max-Forwards: 0)', async () => {
+  it('include those that say that they go no further (Max-Forwards: 0)', async () => {
     using client = rawClient(connector.port)
     client.send('OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n')
     expect(await client.until(/\r\n\r\n$/)).toMatch(
@@ -264,7 +264,7 @@ describe('requests that are not forwarded', () => {
     expect(origin.requestsSeen()).toBe(before + 1)
   })
 
-  it('that came through this connector before: 502, proxy_loop_detected', async ctx => {
+  it('get 502 with proxy_loop_detected if they came through this connector before', async ctx => {
     ctx.skip(noCurl !== undefined, noCurl)
     const port = await freePort()
     const listen = [{ address: `127.0.0.1:${port}` }]
@@ -301,7 +301,7 @@ describe('clients of all kinds', () => {
     await origin.close()
   })
 
-  it('ask in origin, absolute and asterisk form, and the origin sees what they asked for', async () => {
+  it('may ask in origin, absolute and asterisk form, and the origin sees what they asked for', async () => {
     const origin = await startQuickOrigin()
     await using connector = await inFrontOf(origin.url)
     using client = rawClient(connector.port)

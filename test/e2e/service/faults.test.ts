@@ -23,7 +23,7 @@ async function get(connector: TestConnector, path = '/', ...args: string[]): Pro
   return await curl([...args, `${connector.url}${path}`])
 }
 
-describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
+describe.skipIf(noCurl !== undefined)('an origin with a fault', () => {
   let authority: CertificateAuthority
   let slow: TestOrigin
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
   })
   afterAll(() => slow.close())
 
-  it('that is down: 502, connection_refused; and it is found again when it is back', async () => {
+  it('that is down gives 502 with connection_refused, and is found again when it is back', async () => {
     const port = await freePort()
     await using connector = await inFrontOf(`http://127.0.0.1:${port}`, { pool: { backoffMax: '100ms' } })
     expect(ownAnswer(await get(connector))).toEqual([502, 'connection_refused', 'MM_CONNECT_REFUSED'])
@@ -43,12 +43,12 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     await origin.close()
   })
 
-  it('whose name does not resolve: 502, dns_error', async () => {
+  it('whose name does not resolve gives 502 with dns_error', async () => {
     await using connector = await inFrontOf('http://absent.invalid')
     expect(ownAnswer(await get(connector))).toEqual([502, 'dns_error', 'MM_DNS_FAILED'])
   })
 
-  it('that thinks for too long: 504, http_response_timeout', async () => {
+  it('that takes too long to answer gives 504 with http_response_timeout', async () => {
     await using connector = await inFrontOf(slow.url, { timeouts: { headers: '500ms' } })
     expect(ownAnswer(await get(connector, '/silent'))).toEqual([
       504,
@@ -58,7 +58,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     expect((await get(connector, '/slow?ms=20')).status).toBe(200)
   })
 
-  it('that takes too long in all: 504', async () => {
+  it('that takes too long in all gives 504', async () => {
     await using connector = await inFrontOf(slow.url, { timeouts: { request: '100ms' } })
     expect(ownAnswer(await get(connector, '/silent'))).toEqual([
       504,
@@ -67,7 +67,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     ])
   })
 
-  it('that dies in mid-body: the client sees a broken response', async () => {
+  it('that dies in mid-body makes the client see a broken response', async () => {
     await using connector = await inFrontOf(slow.url)
     const known = await get(connector, '/abort')
     expect([known.exitCode, known.status, known.bytes]).toEqual([18, 200, 500]) // curl(1): partial file
@@ -86,7 +86,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     expect([old.exitCode, old.status]).toEqual([56, 200]) // curl(1): failure in receiving
   })
 
-  it('that stops in mid-body: the client sees a broken response after timeouts.body', async () => {
+  it('that stops in mid-body makes the client see a broken response after timeouts.body', async () => {
     await using stalling = await startLoopbackServer({
       onConnection: socket =>
         void socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc')),
@@ -99,7 +99,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     expect(stalled.seconds.total).toBeLessThan(5)
   })
 
-  it('that answers with nothing: 502, connection_terminated', async () => {
+  it('that answers with nothing gives 502 with connection_terminated', async () => {
     await using rude = await startLoopbackServer({
       onConnection: socket => void socket.on('data', () => socket.end()),
     })
@@ -114,7 +114,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc'],
     ['a folded line', 'HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n'],
     ['a split head', 'HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n'],
-  ])('that sends %s: 502, http_protocol_error', async ([, answer]) => {
+  ])('that sends %s gives 502 with http_protocol_error', async ([, answer]) => {
     await using broken = await startLoopbackServer({
       onConnection: socket => void socket.on('data', () => socket.write(answer ?? '')),
     })
@@ -122,7 +122,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     expect(ownAnswer(await get(connector))).toEqual([502, 'http_protocol_error', 'MM_PROTOCOL_ERROR'])
   })
 
-  it('that sends too large a head: 502, http_response_header_section_size', async () => {
+  it('that sends too large a head gives 502 with http_response_header_section_size', async () => {
     await using broken = await startLoopbackServer({
       onConnection: socket =>
         void socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\nX: ${'y'.repeat(2_000)}\r\n\r\n`)),
@@ -141,7 +141,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     ['of an authority that is not trusted', { ca: 'other', names: ['localhost'] }],
     ['for another name', { ca: 'same', names: ['other.example'] }],
     ['that has expired', { ca: 'same', names: ['localhost'], notAfter: new Date(Date.now() - 86_400_000) }],
-  ] as const)('with a certificate %s: 502, tls_certificate_error', async ([, { ca, ...issue }]) => {
+  ] as const)('with a certificate %s gives 502 with tls_certificate_error', async ([, { ca, ...issue }]) => {
     const tls = await authority.issue(issue)
     const origin = await startQuickOrigin({ tls })
     const trusted = ca === 'same' ? authority.cert : (await createCertificateAuthority()).cert
@@ -151,7 +151,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
     await origin.close()
   })
 
-  it('that speaks no TLS: 502, tls_protocol_error', async () => {
+  it('that speaks no TLS gives 502 with tls_protocol_error', async () => {
     await using connector = await inFrontOf(slow.url.replace('http:', 'https:'))
     expect(ownAnswer(await get(connector))).toEqual([502, 'tls_protocol_error', 'MM_TLS_FAILED'])
   })
@@ -169,7 +169,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
 })
 
 describe.skipIf(noCurl !== undefined)('the queue for connections', () => {
-  it('is refused with 503 when it is full, and when the wait is too long', async () => {
+  it('refuses with 503 when it is full, and when the wait is too long', async () => {
     const held: ServerResponse[] = []
     const server = createServer((_request, response) => held.push(response))
     server.listen(0, '127.0.0.1')

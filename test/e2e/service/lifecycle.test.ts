@@ -168,7 +168,7 @@ describe.skipIf(noCurl !== undefined)('SIGHUP', () => {
     expect(quick.connectionsSeen()).toBe(connections)
   })
 
-  it('says what waits for a restart', async () => {
+  it('names the changes that need a restart', async () => {
     const file = writeConfig(goodConfig())
     await using connector = await startConnectorProcess(['-c', file])
     writeConfig(goodConfig().replace('admin: { address: 127.0.0.1:0 }', 'admin: off'), file)

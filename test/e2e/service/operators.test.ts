@@ -215,7 +215,7 @@ describe('a reload', () => {
 })
 
 describe('serve --check', () => {
-  it('finds what cannot work, each with its line and column and what to write', async () => {
+  it('finds what cannot be right, each with its line and column and what to write', async () => {
     using directory = makeTemporaryDirectory('check')
     const { cert, key } = await (await createCertificateAuthority()).issue({
       names: ['localhost'],

@@ -10,11 +10,11 @@ const noCurl = requireBinary('curl')
 const OK = 'HTTP/1.1 200 OK\r\n'
 
 /** What HTTP says of messages that pass through, from a client's socket to an origin's and back. */
-describe.skipIf(noCurl !== undefined)('the meaning of messages on their way through', () => {
+describe.skipIf(noCurl !== undefined)('among messages on their way through', () => {
   it.each([
     ['the first chunk size', `${OK}transfer-encoding: chunked\r\n\r\nnonsense\r\n`],
     ['a chunk size behind a chunk', `${OK}transfer-encoding: chunked\r\n\r\n2\r\nok\r\nnonsense\r\n`],
-  ])('a body that is malformed in the first packet is a 502: %s', async (_what, answer) => {
+  ])('a body that is malformed in the first packet becomes a 502: %s', async (_what, answer) => {
     await using origin = await startScriptedOrigin(({ socket }) => void socket.end(answer))
     await using connector = await startConnector({ origins: { origin: { url: origin.url } } })
     const response = await curl([`${connector.url}/`, '-X', 'POST', '-d', 'x'])
@@ -39,7 +39,7 @@ describe.skipIf(noCurl !== undefined)('the meaning of messages on their way thro
     expect([second.status, second.headers['upgrade']]).toEqual([426, undefined])
   })
 
-  it('says TE: trailers to an origin for a client that does, and hands trailers to no other', async () => {
+  it('TE: trailers goes to an origin for a client that sends it, and trailers to no other client', async () => {
     const heads: string[] = []
     await using origin = await startScriptedOrigin(({ socket, head }) => {
       heads.push(head)
@@ -53,7 +53,7 @@ describe.skipIf(noCurl !== undefined)('the meaning of messages on their way thro
     expect(heads.map(head => /\r\nte: trailers/i.test(head))).toEqual([true, false])
   })
 
-  it('a client does not speak in our name by an underscore', async () => {
+  it('a client cannot send fields in our name by an underscore', async () => {
     const heads: string[] = []
     await using origin = await startScriptedOrigin(({ socket, head }) => {
       heads.push(head)
@@ -71,7 +71,7 @@ describe.skipIf(noCurl !== undefined)('the meaning of messages on their way thro
     expect(heads[1]).toContain('x_forwarded_for: 1.2.3.4')
   })
 
-  it('a coding that we do not decode is a 501', async () => {
+  it('a coding that we do not decode becomes a 501', async () => {
     await using origin = await startScriptedOrigin(({ socket }) => void socket.end())
     await using connector = await startConnector({ origins: { origin: { url: origin.url } } })
     const response = await curl([`${connector.url}/`, '-d', 'x', '-H', 'Transfer-Encoding: gzip, chunked'])

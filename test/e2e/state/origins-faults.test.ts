@@ -18,7 +18,7 @@ import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/t
 
 const NOBODY = 65_534
 
-describe('origin records on a disk that is not as it should be', () => {
+describe('origin records on a faulty disk', () => {
   let temporary: TemporaryDirectory
   let faults: string[]
   let facts: Record<string, number> | undefined
@@ -89,7 +89,7 @@ describe('origin records on a disk that is not as it should be', () => {
       },
       'is a link',
     ],
-  ])('%s: a warning, and a fresh start', (_how, spoil, because) => {
+  ])('start anew with a warning: %s', (_how, spoil, because) => {
     keep({ a: 1 })
     spoil(place().file)
     const state = open()
@@ -106,7 +106,7 @@ describe('origin records on a disk that is not as it should be', () => {
     expect(faults).toHaveLength(1)
   })
 
-  it('a file or a link in the place of a record: a warning, and memory alone', () => {
+  it('stay in memory alone, with a warning, for a file or a link in the place of a record', () => {
     keep({ a: 1 })
     const { record } = place()
     for (const spoil of [
@@ -129,7 +129,7 @@ describe('origin records on a disk that is not as it should be', () => {
     }
   })
 
-  it('a full disk: one warning, nothing half, and what was there stays', async () => {
+  it('stay as they were on a full disk, with one warning and nothing half written', async () => {
     keep({ a: 1 })
     const before = readFileSync(place().file, 'utf8')
     const body = `
@@ -149,7 +149,7 @@ describe('origin records on a disk that is not as it should be', () => {
     expect(readFileSync(place().file, 'utf8')).toBe(before)
   })
 
-  it('a directory that is read-only: it is read, and one warning says that it cannot be written', async () => {
+  it('are read in a directory that is read-only, with one warning that it cannot be written', async () => {
     keep({ a: 1 })
     const { record, file } = place()
     const origins = join(temporary.path, 'origins')
@@ -170,16 +170,19 @@ describe('origin records on a disk that is not as it should be', () => {
     })
   })
 
-  it.runIf(process.getuid?.() === 0)('a directory of somebody else: a warning, and memory alone', () => {
-    keep({ a: 1 })
-    chownSync(join(temporary.path, 'origins'), NOBODY, NOBODY)
-    const state = open()
-    state.tickets.put('peer', Buffer.from('a'), 0)
-    state.flush()
-    expect(state.shelf).toBeUndefined()
-    expect(readdirSync(join(temporary.path, 'tickets'))).toHaveLength(1) // those are not concerned
-    expect(faults).toEqual([
-      `the origins directory of the state directory cannot be used: ${join(temporary.path, 'origins')} belongs to another user`,
-    ])
-  })
+  it.runIf(process.getuid?.() === 0)(
+    'stay in memory alone, with a warning, in a directory of another user',
+    () => {
+      keep({ a: 1 })
+      chownSync(join(temporary.path, 'origins'), NOBODY, NOBODY)
+      const state = open()
+      state.tickets.put('peer', Buffer.from('a'), 0)
+      state.flush()
+      expect(state.shelf).toBeUndefined()
+      expect(readdirSync(join(temporary.path, 'tickets'))).toHaveLength(1) // those are not concerned
+      expect(faults).toEqual([
+        `the origins directory of the state directory cannot be used: ${join(temporary.path, 'origins')} belongs to another user`,
+      ])
+    },
+  )
 })

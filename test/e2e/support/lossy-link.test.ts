@@ -5,7 +5,7 @@ import { requireLossyLink, startLossyLink } from '../../support/lossy-link.ts'
 const DATAGRAMS = 2_000
 const numbers = Array.from({ length: DATAGRAMS }, (_, i) => i)
 
-describe('lossy link', () => {
+describe('a lossy link', () => {
   const missing = requireLossyLink()
 
   it('delays every packet by the same time and loses none, unless it is told to', async ctx => {

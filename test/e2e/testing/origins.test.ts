@@ -118,15 +118,15 @@ describe('the quick origin', () => {
   })
 })
 
-describe('the other origins', () => {
-  it('slow: every answer takes its time', async () => {
+describe('the other origins, of which', () => {
+  it('slow delays every answer', async () => {
     const origin = using(await startSlowOrigin({ delayMs: 60 }))
     const started = performance.now()
     await get(`${origin.url}/`)
     expect(performance.now() - started).toBeGreaterThan(55)
   })
 
-  it('idle-closing: ends a connection that was idle for a while', async () => {
+  it('idle-closing ends a connection that was idle for a while', async () => {
     const origin = using(await startIdleClosingOrigin({ keepAliveTimeoutMs: 50 }))
     const socket = net.connect(origin.port, '127.0.0.1')
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -136,7 +136,7 @@ describe('the other origins', () => {
     expect([origin.requestsSeen(), origin.connectionsSeen()]).toEqual([1, 1])
   })
 
-  it('recycling: ends a connection after its last request, and says so', async () => {
+  it('recycling ends a connection after its last request, and announces it', async () => {
     const origin = using(await startRecyclingOrigin({ maxRequestsPerConnection: 3 }))
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     const connection: (string | undefined)[] = []

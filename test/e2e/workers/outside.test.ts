@@ -17,8 +17,8 @@ beforeAll(async () => {
 })
 afterAll(() => origin.close())
 
-describe('nothing from outside ends or freezes supervisor and workers', () => {
-  it('neither a log that nobody reads', async () => {
+describe('supervisor and workers are neither ended nor frozen', () => {
+  it('by a log that nobody reads', async () => {
     using directory = makeTemporaryDirectory('workers-log')
     const path = join(directory.path, 'pipe')
     execFileSync(findBinary('mkfifo') ?? '', [path])
@@ -47,7 +47,7 @@ describe('nothing from outside ends or freezes supervisor and workers', () => {
     closeSync(readFd)
   })
 
-  it.skipIf(noLimit !== undefined)('nor a supervisor without descriptors', async () => {
+  it.skipIf(noLimit !== undefined)('by a supervisor without descriptors', async () => {
     await using connector = await startConfiguredConnector({
       workers: 2,
       origins: { quick: { url: origin.url } },

@@ -58,7 +58,7 @@ describe('a request that is slower than most', () => {
     expect(hedging.figures(0).outcomes).toEqual({ won: 0, lost: 1, failed: 0 })
   })
 
-  it('waits on where the second copy is answered badly or fails, and is not sent a third time', () => {
+  it('waits on where the second copy fails or gets a retryable answer, and is not sent a third time', () => {
     for (const end of ['503', 'reset'] as const) {
       world.log.length = 0
       const { first, ofFirst, handler } = slow()
@@ -76,7 +76,7 @@ describe('a request that is slower than most', () => {
     expect(hedging.figures(0).outcomes).toEqual({ won: 0, lost: 0, failed: 2 })
   })
 
-  it('has the answer of the second copy where the first one fails meanwhile, a bad one too', () => {
+  it('gets the answer of the second copy where the first one fails meanwhile, even a retryable answer', () => {
     const { first, ofFirst, handler } = slow()
     const { second } = sent()
     const { handler: ofSecond } = world.opened!
@@ -125,7 +125,7 @@ describe('a request that is slower than most', () => {
     expect(world.log.filter(line => line.startsWith('acquire second'))).toHaveLength(1)
   })
 
-  it('is a sample of what it took since it was first sent', () => {
+  it('counts as a sample of what it took since it was first sent', () => {
     const { second } = (slow(), sent())
     const { handler: ofSecond } = world.opened!
     world.clock.advance(5)
@@ -137,8 +137,8 @@ describe('a request that is slower than most', () => {
 
 describe('a request that is sent again', () => {
   it.each([
-    ['goes to another endpoint', 503, undefined, 3],
-    ['goes wherever there is a connection', undefined, died(), undefined],
+    ['goes to another endpoint after an answer of 503', 503, undefined, 3],
+    ['goes wherever there is a connection after its own has closed', undefined, died(), undefined],
   ] as const)('%s', (_what, status, error, avoids) => {
     const world = new FakeExchangeWorld()
     const { exchange } = world.exchange({}, { statuses: [503], maxRetries: 2, budgetMin: 10 })

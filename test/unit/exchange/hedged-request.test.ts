@@ -39,7 +39,7 @@ describe('a second copy', () => {
   }
 
   describe('is made', () => {
-    it('when a path that has proved nothing gives no answer in time, and not before', () => {
+    it('when a path without any proof gives no answer in time, and not before', () => {
       const { exchange } = world.exchange()
       world.leaseHttp3(exchange)
       world.quic.receivedBytes += 1_000 // it lives
@@ -49,12 +49,12 @@ describe('a second copy', () => {
       expect(world.log).toEqual(TRIED)
     })
 
-    it('when a proven path has fallen silent', () => {
+    it('when a proven path has become unresponsive', () => {
       waited({}, { isProven: true })
       expect([world.log, world.pings]).toEqual([TRIED, 0])
     })
 
-    it('not while a proven path says something, which it is made to from then on', () => {
+    it('not while a proven path still receives, which is asked by PING from then on', () => {
       const { exchange } = world.exchange()
       world.leaseHttp3(exchange, { isProven: true })
       for (let round = 1; round <= 3; round += 1) {
@@ -89,19 +89,19 @@ describe('a second copy', () => {
       ['a method that is idempotent, but changes things', { method: 'DELETE' }],
       ['a request with a body', { body: Buffer.from('x') }],
       ['one with a stream for a body', { body: new ScriptedSource() }],
-    ])('not for %s', (_what, over) => {
+    ])('never for %s', (_what, over) => {
       waited(over)
       expect(world.log).toEqual(['acquire h3'])
     })
 
-    it('not for an upgrade', () => {
+    it('never for an upgrade', () => {
       const { exchange } = world.exchange({ upgrade: 'websocket' })
       world.leaseHttp3(exchange)
       world.clock.advance(PATIENCE_MS)
       expect(world.log).toEqual(['acquire'])
     })
 
-    it('not over TCP, nor without another lane, nor without a budget', () => {
+    it('never over TCP, nor without another lane, nor without a budget', () => {
       world.way = 'tcp'
       const overTcp = world.exchange()
       world.lease(overTcp.exchange)
@@ -114,7 +114,7 @@ describe('a second copy', () => {
       expect(world.log).toEqual(['acquire', 'acquire h3', 'acquire h3'])
     })
 
-    it('not for who was answered or has ended', () => {
+    it('never for a request that was answered or has ended', () => {
       const answered = world.exchange()
       answered.exchange.onInformational(world.leaseHttp3(answered.exchange), 103, [])
       const failed = world.exchange({}, { maxRetries: 0 })
@@ -134,7 +134,7 @@ describe('a second copy', () => {
       expect([exchange.retries, world.blamed]).toEqual([0, []])
     })
 
-    it('is aborted where it is out, and not heard any more', () => {
+    it('is aborted where it is out, and not listened to any more', () => {
       const { exchange, handler, first } = waited()
       const second = sent()
       const ofSecond = world.opened!.handler
@@ -150,7 +150,7 @@ describe('a second copy', () => {
       expect([handler.body.toString(), world.ended.length]).toEqual(['ok', 1])
     })
 
-    it('is not needed from its first sign on, which proves the path', () => {
+    it('is not needed once anything has arrived, which proves the path', () => {
       const { exchange, first } = waited()
       const second = sent()
       exchange.onInformational(first, 103, [])
@@ -182,13 +182,13 @@ describe('a second copy', () => {
       expect([world.lanes?.tcp.streams, world.lanes?.http3.streams]).toEqual([0, 0])
     })
 
-    it('blames a path that was silent all the while', () => {
+    it('blames a path that was unresponsive all the while', () => {
       waited({}, { isProven: true })
       answer(sent())
       expect(world.blamed).toEqual([`silent for ${PATIENCE_MS} ms, while TCP answered`])
     })
 
-    it('passes on informational responses; the first one decides', () => {
+    it('passes on informational responses, and decides with the first one', () => {
       const { handler, first } = waited()
       const second = sent()
       const { handler: ofSecond } = world.opened!
@@ -224,7 +224,7 @@ describe('a second copy', () => {
       expect([second.log, handler.error?.code]).toEqual([['abort MM_CLIENT_GONE'], 'MM_CLIENT_GONE'])
     })
 
-    it('goes no further when the caller aborts from within that notice', () => {
+    it('ends when the caller aborts from within that notice', () => {
       const { handler } = waited()
       handler.onStart = controller => controller.abort(died('no', 'MM_ABORTED'))
       const second = sent()
@@ -235,7 +235,7 @@ describe('a second copy', () => {
   })
 
   describe('when the first copy fails', () => {
-    it('decides: its answer is the exchange, and the failure is a retry', () => {
+    it('decides: its answer is that of the exchange, and the failure counts as a retry', () => {
       const { exchange, handler, first } = waited()
       const second = sent()
       exchange.onResponseError(first, died())
@@ -286,7 +286,7 @@ describe('a second copy', () => {
   })
 
   describe('when it fails', () => {
-    it.each(['waiting', 'sent'] as const)('while it is %s: the first copy goes on alone', state => {
+    it.each(['waiting', 'sent'] as const)('while it is %s, leaves the first copy to go on alone', state => {
       const { handler, first } = waited()
       const ofFirst = world.opened!.handler
       if (state === 'waiting') world.second!.onLeaseFailed(died('no', 'MM_CONNECT_REFUSED'))
@@ -301,7 +301,7 @@ describe('a second copy', () => {
       expect(world.ended).toMatchObject([{ lane: 'h3', retries: 0 }])
     })
 
-    it('by an upgrade that nobody asked for: the tunnel goes', () => {
+    it('by an upgrade that nobody asked for, closes the tunnel', () => {
       const { handler } = waited()
       const second = sent()
       const tunnel = new PassThrough()
@@ -318,7 +318,7 @@ describe('a second copy', () => {
       ['handle', 'sent'],
       ['controller', 'waiting'],
       ['controller', 'sent'],
-    ])('by the %s, while it is %s: goes too, and nothing is sent again', (by, state) => {
+    ])('by the %s, while it is %s, ends as well, and nothing is sent again', (by, state) => {
       const { exchange, handler, first } = waited()
       const second = state === 'sent' ? sent() : undefined
       if (by === 'handle') exchange.abort(gone)
@@ -332,7 +332,7 @@ describe('a second copy', () => {
     })
 
     it.each(['waiting', 'sent'] as const)(
-      'after the first copy has failed, while it is %s: goes, and the caller is notified synchronously',
+      'after the first copy has failed, while it is %s, ends, and the caller is notified synchronously',
       state => {
         const { exchange, handler, first } = waited()
         const second = state === 'sent' ? sent() : undefined
@@ -345,7 +345,7 @@ describe('a second copy', () => {
       },
     )
 
-    it('by the deadline of the exchange: goes too', () => {
+    it('by the deadline of the exchange, ends as well', () => {
       const { handler } = waited({}, { requestMs: PATIENCE_MS + 50 })
       const second = sent()
       world.clock.advance(50)
@@ -388,7 +388,7 @@ describe('a second copy', () => {
       ['a POST', { method: 'POST', body: Buffer.from('pay') }],
       ['a body that is produced', { method: 'PUT', body: new ScriptedSource() }],
       ['an upgrade', { upgrade: 'websocket' }],
-    ])('is not made of %s', (_what, over) => {
+    ])('is not made for %s', (_what, over) => {
       world.hasFallback = false
       const { exchange } = world.exchange(over)
       world.leaseHttp3(exchange, { isProven: true })
@@ -396,7 +396,7 @@ describe('a second copy', () => {
       expect(world.second).toBeUndefined()
     })
 
-    it('is not made of what was answered, has ended, or left the path', () => {
+    it('is not made for a request that was answered, has ended, or left the path', () => {
       const { exchange, first, path } = http3Only()
       exchange.onResponseStart(first, 200, [], '')
       const failed = http3Only({ method: 'POST' })
@@ -406,7 +406,7 @@ describe('a second copy', () => {
       expect(world.second).toBeUndefined()
     })
 
-    it('gives its connection back where the path has come to life meanwhile', () => {
+    it('gives its connection back where the path has recovered meanwhile', () => {
       const { handler, first, path } = http3Only()
       path.onUnresponsive()
       world.quic.receivedBytes += 1
@@ -416,7 +416,7 @@ describe('a second copy', () => {
       expect(handler.log).toEqual(['request-start', 'response-start 200', 'response-end'])
     })
 
-    it('is tried again under the budget when it came to nothing, as long as the path stays so', () => {
+    it('is tried again under the budget when it failed, as long as the path stays unresponsive', () => {
       const { exchange, handler, first, path } = http3Only({}, 1)
       path.onUnresponsive()
       world.fail(world.second!, died('no', 'MM_CONNECT_REFUSED'))
@@ -430,7 +430,7 @@ describe('a second copy', () => {
       expect(handler.error?.code).toBe('MM_STREAM_RESET')
     })
 
-    it('goes over TCP where there is TCP and the budget allows it, else over a new connection', () => {
+    it('goes over TCP where there is TCP and the budget allows it, and over a new connection otherwise', () => {
       for (const [budgetMin, expected] of [
         [1, 'acquire second again'],
         [0, 'acquire h3 second fresh'],

@@ -54,7 +54,7 @@ describe('a detour', () => {
       unavailable,
       [],
     ],
-  ])('has a missing extended CONNECT remembered %s', (_, on, asked, error, expected) => {
+  ])('remembers a missing extended CONNECT %s', (_, on, asked, error, expected) => {
     const { origin: of, missingAt } = origin(http1)
     detourAfter({ error, request: asked, pool: main, connection: on }, of, clock)
     expect(missingAt).toEqual(expected)

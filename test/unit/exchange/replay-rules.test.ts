@@ -60,7 +60,7 @@ describe('judgeReplay', () => {
     expect(judgeReplay(failed({ method })).replay).toBe(true)
   })
 
-  it('replays it when a new connection ended as well, under the budget from the first time on, wherever it finds one', () => {
+  it('replays a request when a new connection ended as well, under the budget from the first time on', () => {
     const again = { replay: true, reason: 'unanswered', cost: 'budgeted', wantsFresh: false } as const
     for (let retries = 0; retries < 6; retries += 1)
       expect(judgeReplay(failed({ reused: false, retries })), `${retries}`).toEqual(again)
@@ -72,7 +72,7 @@ describe('judgeReplay', () => {
     { maxRetries: 2, maxUnanswered: 0, most: 2 },
     { maxRetries: 2, maxUnanswered: 1, most: 2 },
     { maxRetries: 9, maxUnanswered: 6, most: 9 },
-  ])('takes the larger limit, and none where there are no retries: %o', ({ most, ...limits }) => {
+  ])('uses the larger limit, and none where there are no retries: %o', ({ most, ...limits }) => {
     for (const reused of [true, false])
       for (const retries of [0, Math.max(0, most - 1), most])
         expect(judgeReplay(failed({ ...limits, reused, retries })).replay).toBe(retries < most)
@@ -113,7 +113,7 @@ describe('judgeReplay', () => {
     expect(judgeReplay(failed({ isCallerCommitted: true }))).toEqual({ replay: false })
   })
 
-  it('takes any connection after a refusal, and a new one after a reused connection that was found dead', () => {
+  it('allows any connection after a refusal, and a new one after a reused connection that was found dead', () => {
     const refused = new TransportError('MM_REFUSED', 'above the last id of GOAWAY', { processed: 'no' })
     const dead = new TransportError('MM_CONNECTION_CLOSED', 'the peer had closed', { processed: 'no' })
     for (const reused of [true, false]) {
@@ -122,7 +122,7 @@ describe('judgeReplay', () => {
     }
   })
 
-  it('takes a new connection for what an unresponsive one gave back unsent, whether or not that had carried one before', () => {
+  it('uses a new connection for what an unresponsive one gave back unsent, whether or not that had carried a request before', () => {
     const unsent = new TransportError('MM_CONNECTION_CLOSED', 'takes no more requests', { processed: 'no' })
     const gone = { error: unsent, method: 'POST', reused: false, isPathDead: true }
     expect(judgeReplay(failed(gone))).toMatchObject({ replay: true, cost: 'free', wantsFresh: true })
@@ -148,14 +148,14 @@ describe('judgeReplay', () => {
   })
 
   it.each(['MM_STREAM_RESET', 'MM_EXCESSIVE_LOAD'] as const)(
-    'does not replay %s: it may have been processed',
+    'does not replay %s, which may have been processed',
     code => {
       const error = new TransportError(code, 'x', { processed: 'unknown' })
       expect(judgeReplay(failed({ error }))).toEqual({ replay: false })
     },
   )
 
-  it('never replays our own faults', () => {
+  it('never replays a request after our own faults', () => {
     expect(judgeReplay(failed({ error: new TransportError('MM_ABORTED', 'given up') }))).toEqual({
       replay: false,
     })
@@ -199,7 +199,7 @@ describe('judgeReplay', () => {
     }
   })
 
-  describe('of what a GOAWAY left over', () => {
+  describe('for a request that a GOAWAY left over', () => {
     const ending = (over: Partial<FailedTry>) =>
       judgeReplay(
         failed({
@@ -212,18 +212,18 @@ describe('judgeReplay', () => {
       )
     const again = { replay: true, reason: 'unprocessed', cost: 'free', wantsFresh: false } as const
 
-    it('replays it sixteen times for free, whatever the options say, and no more', () => {
+    it('replays sixteen times for free, whatever the options say, and no more', () => {
       for (let retries = 0; retries < 16; retries += 1)
         expect(ending({ retries }), `${retries}`).toEqual(again)
       expect(ending({ retries: 16 })).toEqual({ replay: false })
     })
 
-    it('replays it more often where the options say so', () => {
+    it('replays more often where the options say so', () => {
       expect(ending({ retries: 16, maxRetries: 17 })).toEqual(again)
       expect(ending({ retries: 17, maxRetries: 17 })).toEqual({ replay: false })
     })
 
-    it('replays it once where the connection goes on, and then by the options and the budget', () => {
+    it('replays once where the connection goes on, and then by the options and the budget', () => {
       const goesOn = { isConnectionEnding: false } as const
       expect(ending(goesOn)).toEqual(again)
       expect(ending({ ...goesOn, retries: 1 })).toEqual({ replay: false })
@@ -231,7 +231,7 @@ describe('judgeReplay', () => {
     })
   })
 
-  describe('of what broke over HTTP/3 where there is TCP', () => {
+  describe('for a request that broke over HTTP/3 where there is TCP', () => {
     const overHttp3 = (over: Partial<FailedTry>) =>
       judgeReplay(failed({ hasOtherLane: true, reused: false, maxRetries: 0, ...over }))
     const there = { replay: true, reason: 'http3-failed', cost: 'free', wantsFresh: false } as const
@@ -241,15 +241,15 @@ describe('judgeReplay', () => {
       'MM_CONNECTION_RESET',
       'MM_PROTOCOL_ERROR',
       'MM_TLS_CERTIFICATE',
-    ] as const)('replays it there, for free and whatever the options say: %s', code => {
+    ] as const)('replays it over TCP, for free and whatever the options say: %s', code => {
       expect(overHttp3({ error: new TransportError(code, 'x', { processed: 'unknown' }) })).toEqual(there)
     })
 
-    it('replays it there when its connection was reused, too: over HTTP/3 that is no race with an idle close', () => {
+    it('replays it over TCP when its connection was reused, too, since over HTTP/3 that is no race with an idle close', () => {
       expect(overHttp3({ reused: true, maxRetries: 2 })).toEqual(there)
     })
 
-    it('replays it there also where it was replayed before, then by the options and the budget', () => {
+    it('replays it over TCP also after an earlier replay, then by the options and the budget', () => {
       expect(overHttp3({ retries: 1, maxRetries: 2 })).toEqual({ ...there, cost: 'budgeted' })
       expect(overHttp3({ retries: 6, maxRetries: 2 })).toEqual({ replay: false })
     })
@@ -273,7 +273,7 @@ describe('judgeReplay', () => {
     })
   })
 
-  it('takes a dead path for a stale connection, also under its first request', () => {
+  it('treats a dead path like a stale connection, also under its first request', () => {
     const error = new TransportError('MM_CONNECTION_CLOSED', '', { processed: 'unknown' })
     const first = { reused: false, isPathDead: true, error }
     expect(judgeReplay(failed(first))).toMatchObject({
@@ -287,7 +287,7 @@ describe('judgeReplay', () => {
     expect(isPathDead('network-error') || isPathDead(undefined)).toBe(false)
   })
 
-  it('sends again what a peer broke off by an error of the connection, once that had moved', () => {
+  it('sends again what a peer broke off by an error of the connection, once that had migrated', () => {
     const error = new TransportError('MM_PROTOCOL_ERROR', '', { processed: 'unknown' })
     const lost = { reused: true, isLostInMove: true, error }
     expect(judgeReplay(failed(lost))).toMatchObject({
@@ -301,10 +301,10 @@ describe('judgeReplay', () => {
     expect(judgeReplay(failed({ ...lost, error: seen }))).toEqual({ replay: false })
   })
 
-  describe('of what left in early data', () => {
+  describe('for a request that left in early data', () => {
     const early = { wasEarly: true, reused: false, maxRetries: 0 }
 
-    it('is free also where another request had the connection first', () => {
+    it('replays for free also where another request had the connection first', () => {
       const error = new TransportError('MM_CONNECTION_RESET', '', { processed: 'unknown' })
       expect(judgeReplay(failed({ ...early, reused: true, error }))).toMatchObject({
         replay: true,
@@ -312,7 +312,7 @@ describe('judgeReplay', () => {
       })
     })
 
-    it('is not for what was held back until its own time ran out', () => {
+    it('does not replay for free what was held back until its own time ran out', () => {
       const error = new TransportError('MM_HEADERS_TIMEOUT', '', { processed: 'no' })
       expect(judgeReplay(failed({ error }))).toEqual({ replay: false })
     })
@@ -322,7 +322,7 @@ describe('judgeReplay', () => {
       'MM_CONNECTION_RESET',
       'MM_PROTOCOL_ERROR',
       'MM_TLS_CERTIFICATE',
-    ] as const)('replays it, for free and whatever the options say, when its connection broke: %s', code => {
+    ] as const)('replays, for free and whatever the options say, when its connection broke: %s', code => {
       const error = new TransportError(code, 'x', { processed: 'unknown' })
       expect(judgeReplay(failed({ ...early, error }))).toEqual({
         replay: true,
@@ -340,7 +340,7 @@ describe('judgeReplay', () => {
       },
     )
 
-    it('does not replay once an answer had begun, or the caller gave up', () => {
+    it('does not replay once an answer had begun, or the caller had given up', () => {
       const begun = new TransportError('MM_CONNECTION_CLOSED', 'x', { processed: 'yes' })
       expect(judgeReplay(failed({ ...early, error: begun }))).toEqual({ replay: false })
       expect(judgeReplay(failed({ ...early, isCallerCommitted: true }))).toEqual({ replay: false })
@@ -348,8 +348,8 @@ describe('judgeReplay', () => {
   })
 })
 
-describe('isTooEarly', () => {
-  it('is 425 to an early request that did not come early to us', () => {
+describe('isTooEarly()', () => {
+  it('is true for a 425 to a request that we sent in early data, unless it came to us in early data', () => {
     expect(isTooEarly(425, true, ['accept', '*/*'])).toBe(true)
     expect(isTooEarly(425, false, [])).toBe(false)
     expect(isTooEarly(429, true, [])).toBe(false)

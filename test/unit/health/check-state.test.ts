@@ -17,7 +17,7 @@ describe('the checks of an endpoint', () => {
     expect(stateOf().onResult(GOOD)).toBe(false)
   })
 
-  it('take as many failures in a row as `fall` says, and as many good ones as `rise` to come back', () => {
+  it('take `fall` failures in a row to go down, and `rise` good ones to come back', () => {
     const state = stateOf()
     const results = [GOOD, BAD, BAD, GOOD, BAD, BAD, BAD, BAD, GOOD, BAD, GOOD, GOOD]
     const changed = results.flatMap((result, index) => (state.onResult(result) ? [index] : []))
@@ -25,7 +25,7 @@ describe('the checks of an endpoint', () => {
     expect([state.isHealthy, state.made, state.failed, state.last]).toEqual([true, 12, 7, GOOD])
   })
 
-  it('come within a second first, and then after the interval with a share of it drawn on top', () => {
+  it('begin within a second, and then follow the interval with a random share added', () => {
     expect(stateOf({ intervalMs: 600 }).nextInMs()).toBe(300)
     expect(stateOf({ intervalMs: 60_000 }).nextInMs()).toBe(500)
     const state = stateOf({ intervalMs: 1_000, jitter: 0.2 })

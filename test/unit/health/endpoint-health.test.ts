@@ -54,7 +54,7 @@ describe('the health of endpoints', () => {
     })
   })
 
-  it('has another version with every change', () => {
+  it('has a new version after every change', () => {
     const health = healthOf(2)
     const before = health.version
     health.onChecked(0, GOOD, 0)

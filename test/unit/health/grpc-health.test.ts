@@ -33,11 +33,11 @@ describe('the messages of grpc.health.v1', () => {
     '000000000212ff', // a field that ends behind the message
     '00ffffffff0801',
     '0000000001ff',
-  ])('takes %s for no answer', hex => {
+  ])('treats %s as no answer', hex => {
     expect(decodeHealthResponse(Buffer.from(hex, 'hex'))).toBeUndefined()
   })
 
-  it('reads whatever comes without a fault', () => {
+  it('reads any bytes without a fault', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
         const prefix = Buffer.from([0, 0, 0, bytes.length >> 8, bytes.length & 0xff])

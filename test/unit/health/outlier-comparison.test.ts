@@ -12,8 +12,8 @@ function counts(...of: (readonly [requests: number, successes: number, meanMs: n
   )
 }
 
-describe('outliers', () => {
-  it('finds the worst first', () => {
+describe('the comparison of outliers', () => {
+  it('lists the worst first', () => {
     const all = counts([100, 100, 1], [100, 60, 1], [100, 99, 1], [100, 50, 1], [100, 100, 1], [100, 100, 1])
     expect(outliers(all, { ...OPTIONS, successRateFactor: 1 }).map(({ index }) => index)).toEqual([3, 1])
   })
@@ -22,11 +22,11 @@ describe('outliers', () => {
     expect(outliers(counts([100, 100, 1], [100, 100, 1], [100, 96, 1]), OPTIONS)).toEqual([])
   })
 
-  it('compares nobody who had few requests, and too few not at all', () => {
+  it('leaves out endpoints with few requests, and compares nothing when too few are left', () => {
     expect(outliers(counts([100, 100, 1], [100, 100, 1], [99, 0, 1]), OPTIONS)).toEqual([])
   })
 
-  it('holds latency against the median of the others, and not where nobody would notice', () => {
+  it('compares latency with the median of the others, and ignores differences that nobody would notice', () => {
     const slow = outliers(counts([100, 100, 10], [100, 100, 12], [100, 100, 40]), OPTIONS)
     expect(slow).toEqual([
       { index: 2, reason: 'latency', because: "its answers began after 40.0 ms, the others' after 11.0 ms" },

@@ -82,7 +82,7 @@ describe('outlier ejection', () => {
     expect(times).toEqual([60_000, 70_000, 70_000, 70_000])
   })
 
-  it('lets another request in when nothing came of the probe', () => {
+  it('lets another request in when the probe never ended', () => {
     const { detector, repeat } = setUp()
     repeat(0, 'unreachable', 5)
     detector.onProbeSent(0, 30_000)
@@ -107,12 +107,12 @@ describe('outlier ejection', () => {
     expect(repeat(0, 'unreachable', 5, 50_001)).toMatchObject([{ forMs: 30_000 }])
   })
 
-  it('draws a share of the time on top from the source that it was given', () => {
+  it('adds a random share of the time', () => {
     const { repeat } = setUp({ ejectionJitter: 0.2 })
     expect(repeat(0, 'unreachable', 5)).toMatchObject([{ forMs: 33_000 }])
   })
 
-  it('takes no more than the largest share, and none of one endpoint', () => {
+  it('ejects no more than the largest share, and never a single endpoint', () => {
     const { detector, repeat } = setUp()
     for (const index of [0, 1, 2, 3]) repeat(index, 'unreachable', 20)
     expect([0, 1, 2, 3].map(index => detector.isAdmitted(index))).toEqual([false, false, true, true])

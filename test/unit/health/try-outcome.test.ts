@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import { outcomeOfError, outcomeOfStatus } from '../../../src/health/try-outcome.ts'
 
-describe('what a try says of its endpoint', () => {
+describe('the outcome of a try for its endpoint', () => {
   it.each([
     [200, 'success'],
     [404, 'success'],
@@ -12,16 +12,16 @@ describe('what a try says of its endpoint', () => {
     [503, 'gateway-error'],
     [504, 'gateway-error'],
     [505, 'server-error'],
-  ] as const)('takes %i for a %s', (status, outcome) => {
+  ] as const)('counts %i as a %s', (status, outcome) => {
     expect(outcomeOfStatus(status)).toBe(outcome)
   })
 
-  it('takes an ended connection, a refused stream and a time-out for unreachable', () => {
+  it('counts an ended connection, a refused stream and a time-out as unreachable', () => {
     for (const code of ['MM_CONNECTION_RESET', 'MM_REFUSED', 'MM_TRY_TIMEOUT'] as const)
       expect(outcomeOfError(new TransportError(code, 'no answer'), false)).toBe('unreachable')
   })
 
-  it('takes nothing from what the caller did, nor from what an announced end left over', () => {
+  it('counts nothing that the caller did, nor what an announced end left over', () => {
     expect(outcomeOfError(new TransportError('MM_ABORTED', 'gave up'), false)).toBeUndefined()
     expect(
       outcomeOfError(new TransportError('MM_REFUSED', 'GOAWAY', { processed: 'no' }), true),

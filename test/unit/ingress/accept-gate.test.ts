@@ -66,7 +66,7 @@ describe('the gate of a listener', () => {
     expect(events).toEqual(['32 connections are the share of this listener'])
   })
 
-  it('opens when a share of them has ended, not for each', () => {
+  it('opens when a share of its connections has ended, not for each', () => {
     const { gate, server, clock, events, asked, state, accept } = setUp()
     for (let i = 0; i < 32; i++) accept()
     state.open = 31
@@ -87,7 +87,7 @@ describe('the gate of a listener', () => {
     expect(gate.isPaused, 'and closes again').toBe(true)
   })
 
-  it('closes by the number of a descriptor, which says that all below are in use, and opens by their count', () => {
+  it('closes by the number of a descriptor, which shows that all below are in use, and opens by their count', () => {
     const { gate, clock, events, state, accept } = setUp({ maxConnections: Number.POSITIVE_INFINITY })
     expect(accept(159)).toBe(true)
     expect(gate.isPaused).toBe(false)
@@ -105,7 +105,7 @@ describe('the gate of a listener', () => {
   it.each([
     ['native calls', null],
     ['a descriptor for the copy', { duplicate: () => undefined }],
-  ])('without %s refuses what is too much', (_what, native) => {
+  ])('without %s refuses connections beyond its limit', (_what, native) => {
     const { gate, server, state, accept } = setUp({}, native)
     for (let i = 0; i < 32; i++) expect(accept()).toBe(true)
     expect([accept(), gate.isPaused, server.calls]).toEqual([false, false, []])
@@ -114,7 +114,7 @@ describe('the gate of a listener', () => {
     expect(accept(20)).toBe(true)
   })
 
-  it('gives the copy back and never listens again when the listener ends', () => {
+  it('closes its copy and never listens again when the listener ends', () => {
     const { gate, server, clock, closed, state, accept } = setUp()
     for (let i = 0; i < 32; i++) accept()
     gate.end()
@@ -133,7 +133,7 @@ describe('the gate of a listener', () => {
 })
 
 describe('a defect while the gate is closed', () => {
-  it.each(['open descriptors', 'listen'] as const)('(%s) is not its last look', where => {
+  it.each(['open descriptors', 'listen'] as const)('in %s leaves it to check again', where => {
     const heard = collectFaults()
     const { server, clock, events, state, accept } = setUp()
     state.open = 31
@@ -168,8 +168,8 @@ const plan = (changes: Partial<Parameters<typeof planAccept>[0]> = {}, limit = 2
     limit,
   )
 
-describe('the room of listeners', () => {
-  it('is the share of clients where nobody has said anything, and each listener has its part', () => {
+describe('the limits of listeners', () => {
+  it('are the share of clients where none is configured, and each listener has its part', () => {
     expect(plan()).toEqual({
       limit: 256,
       room: { maxConnections: 128, maxDescriptors: 224 },
@@ -180,14 +180,14 @@ describe('the room of listeners', () => {
     expect(plan({ listeners: 1_000 })?.room.maxConnections).toBe(1)
   })
 
-  it('leaves a number that was written down as it is: the descriptors in use say when to stop', () => {
+  it('keep a configured number, and the descriptors in use say when to stop', () => {
     expect(plan({ maxConnections: 10_000 })).toMatchObject({
       room: { maxConnections: Number.POSITIVE_INFINITY, maxDescriptors: 224 },
       clients: undefined,
     })
   })
 
-  it('leaves the defaults as they are where there are plenty', () => {
+  it('keep the defaults where there are plenty of descriptors', () => {
     expect(plan({}, 1_048_576)).toMatchObject({
       room: { maxConnections: Number.POSITIVE_INFINITY },
       clients: undefined,

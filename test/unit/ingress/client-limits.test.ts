@@ -27,7 +27,7 @@ describe('limits of a client address', () => {
     expect([open('::ffff:192.0.2.1'), open('192.0.2.1')]).toEqual([undefined, 'maxConnectionsPerClient'])
   })
 
-  it('see the addresses of one IPv6 network of a customer as one', () => {
+  it('treat the addresses of one IPv6 network of a customer as one', () => {
     const limits = new ClientLimits({ ...OFF, maxConnectionsPerClient: 1 })
     expect(limits.refusalOf('2001:db8:1:2::3', 0)).toBeUndefined()
     expect(limits.refusalOf('2001:db8:1:2:ffff::4', 0)).toBe('maxConnectionsPerClient')
@@ -58,7 +58,7 @@ describe('limits of a client address', () => {
     expect(limits.admits('192.0.2.1', 1000)).toBe(true)
   })
 
-  it('are never exceeded, and never refuse who has less, whatever opens and closes', () => {
+  it('are never exceeded, and never refuse a client below them, whatever opens and closes', () => {
     const event = fc.record({ client: fc.integer({ min: 1, max: 4 }), opens: fc.boolean() })
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), events => {

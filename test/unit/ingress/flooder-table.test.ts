@@ -30,7 +30,7 @@ describe('FlooderTable', () => {
     expect(table.refuses(A, 28_999)).toBe(true)
   })
 
-  it('takes the rate for ever', () => {
+  it('allows the rate forever', () => {
     const table = new FlooderTable(LIMITS)
     for (let i = 0; i < 1_000; i++) expect(table.count(A, i * 20_001)).toBe(false)
   })
@@ -50,7 +50,7 @@ describe('FlooderTable', () => {
     expect(table.refuses(A, 0)).toBe(false)
   })
 
-  it('takes all of a /64 for one client, and a mapped address for what it stands for', () => {
+  it('treats a /64 as one client, and a mapped address as the one within it', () => {
     const table = new FlooderTable(LIMITS)
     for (let i = 0; i < 4; i++) table.count(`2001:db8::${i}`, 0)
     expect([table.refuses('2001:db8::ffff:1', 0), table.refuses('2001:db8:0:1::', 0)]).toEqual([true, false])
@@ -79,11 +79,11 @@ describe('clientNetwork', () => {
     ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
     ['::', '0:0:0:0::/64'],
     ['', ''],
-  ])('of %s', (address, network) => {
+  ])('names the network of %s', (address, network) => {
     expect(clientNetwork(address)).toBe(network)
   })
 
-  it('knows loopback', () => {
+  it('recognizes loopback', () => {
     expect(['127.0.0.1', '::1', '10.0.0.1', '2001:db8::1'].map(a => isLoopback(clientNetwork(a)))).toEqual([
       true,
       true,

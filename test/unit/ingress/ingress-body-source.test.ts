@@ -36,7 +36,7 @@ describe('a request body', () => {
     expect(client.exchange.body).toBeNull()
   })
 
-  it('is a source when it comes in pieces, replayable until somebody attached', () => {
+  it('is a source when it comes in pieces, replayable until a reader attached', () => {
     const client = new FakeClient()
     client.send(`${post(8)}abcd`)
     const source = sourceOf(client)
@@ -60,7 +60,7 @@ describe('a request body', () => {
     expect([sink.chunks, sink.trailers]).toEqual([[], ['x-sum', '1']])
   })
 
-  it('holds one piece until somebody attaches, and stops the client meanwhile', () => {
+  it('holds one piece until a reader attaches, and stops the client meanwhile', () => {
     const client = new FakeClient({ requestTimeoutMs: 1000 })
     client.send(post(8))
     expect(client.socket.isPaused()).toBe(false)
@@ -135,7 +135,7 @@ describe('a request body', () => {
     expect(other.aborted.map(error => error.code)).toEqual(['MM_BAD_REQUEST'])
   })
 
-  it('fails when the client goes, for who is attached and who attaches later', () => {
+  it('fails when the client goes, for a reader that is attached and one that attaches later', () => {
     const client = new FakeClient()
     client.send(post(8))
     const sink = new Sink()
@@ -153,7 +153,7 @@ describe('a request body', () => {
 })
 
 describe('a response before the end of the request body', () => {
-  it('lets a body that somebody reads go on to its end, then takes the next request', () => {
+  it('lets a body that has a reader go on to its end, then accepts the next request', () => {
     const client = new FakeClient()
     client.send(`${post(8)}abcd`)
     const sink = new Sink()
@@ -165,7 +165,7 @@ describe('a response before the end of the request body', () => {
     expect(client.exchanges.length).toBe(2)
   })
 
-  it('throws a short rest away that nobody reads, and keeps the connection', () => {
+  it('discards a short rest that nobody reads, and keeps the connection', () => {
     const client = new FakeClient({ maxDiscardBytes: 10 })
     client.send(post(8))
     answerOk(client.exchange)
@@ -176,7 +176,7 @@ describe('a response before the end of the request body', () => {
     expect(client.output).toBe(OK + OK)
   })
 
-  it('closes before a long rest, and says so when it knows in time', () => {
+  it('closes before a long rest, and announces it when it knows in time', () => {
     const client = new FakeClient({ maxDiscardBytes: 10 })
     client.send(post(11))
     sourceOf(client).cancel()

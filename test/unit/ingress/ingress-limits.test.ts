@@ -87,14 +87,14 @@ const CASES: [protocol: string, ask: (rule: UnderscoreRule | undefined) => Promi
 ]
 
 describe.each(CASES)('fields with an underscore in their name, over %s', (_protocol, ask) => {
-  it.each([undefined, 'drop'] as const)('are left out and counted, trailers too: %s', async rule => {
+  it.each([undefined, 'drop'] as const)('are left out and counted, in trailers too: %s', async rule => {
     const { exchanges, stats, isRefused } = await ask(rule)
     expect(exchanges[0]?.headers).toEqual(['x-kept', '1'])
     expect(exchanges.map(trailersOf)).toEqual([['x-sum', '2']])
     expect([stats.droppedFields, isRefused]).toEqual([3, false])
   })
 
-  it('go on where they may', async () => {
+  it('are passed on where that is allowed', async () => {
     const { exchanges, stats } = await ask('pass')
     expect(exchanges[0]?.headers).toEqual([
       'x_forwarded_for',
@@ -108,7 +108,7 @@ describe.each(CASES)('fields with an underscore in their name, over %s', (_proto
     expect(stats.droppedFields).toBe(0)
   })
 
-  it('end the request with 400 where they may not', async () => {
+  it('end the request with 400 where they are refused', async () => {
     const { exchanges, stats, isRefused } = await ask('refuse')
     expect([exchanges.length, isRefused, stats.badRequests]).toEqual([0, true, { MM_BAD_REQUEST: 1 }])
   })

@@ -66,7 +66,7 @@ describe('requests to a process that is overloaded', () => {
     expect(stats.shed).toBe(2)
   })
 
-  it('hear why, and when to come back', async () => {
+  it('get the reason, and when to try again', async () => {
     const { turn } = setUp(100)
     await turn(5)
     await turn(5)
@@ -85,7 +85,7 @@ describe('requests to a process that is overloaded', () => {
     expect(headerValue(headers, 'proxy-status')).toBe('edge; error=http_request_denied')
   })
 
-  it('get an answer that is made once a second, without a body to HEAD', async () => {
+  it('get an answer that is made once a second, without a body for HEAD', async () => {
     const { clock, turn } = setUp(100)
     await turn(5)
     await turn(5)
@@ -129,14 +129,14 @@ class Loop {
   }
 }
 
-describe('an overload of the loop', () => {
-  it('begins when all turns were too long for the interval, counted from the begin of the first of them', () => {
+describe('an overload of the event loop', () => {
+  it('begins when all turns were too long for the interval, counted from the beginning of the first of them', () => {
     const loop = new Loop(200, 500)
     expect(loop.play([0, 201], [201, 201])).toBe(false)
     expect(loop.play([402, 201])).toBe(true)
   })
 
-  it('is at the boundary of both: a turn as long as the target is short enough, the interval is long enough', () => {
+  it('excludes both bounds: a turn as long as the target is short enough, the interval is long enough', () => {
     expect(new Loop(200, 500).play([0, 200], [200, 200], [400, 200], [600, 200])).toBe(false)
     expect(new Loop(200, 500).play([0, 250], [250, 249])).toBe(false)
     expect(new Loop(200, 500).play([0, 250], [250, 250])).toBe(true)
@@ -147,7 +147,7 @@ describe('an overload of the loop', () => {
     expect(loop.play([0, 450], [450, 10], [460, 450])).toBe(false)
   })
 
-  it('does not follow from turns in which the process was put aside', () => {
+  it('does not follow from turns in which the process was suspended', () => {
     const loop = new Loop(200, 500)
     expect(loop.play([0, 900, 100], [900, 900, 100], [1_800, 900, 200], [2_700, 900, 100])).toBe(false)
     expect(loop.play([4_000, 900, 100], [4_900, 900, 201])).toBe(true)
@@ -166,7 +166,7 @@ describe('an overload of the loop', () => {
     expect([loop.play([0, 300], [300, 300]), loop.play(turn)]).toEqual([true, false])
   })
 
-  it('takes what fills the target in each turn, and everything when it is over', () => {
+  it('admits what fills the target in each turn, and everything when it is over', () => {
     const loop = new Loop(200, 0)
     const { overload } = loop
     overload.onTurnBegan(0)

@@ -29,7 +29,7 @@ function setUp(isTrusted = true) {
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('a connection behind a proxy', () => {
-  it('is handed on with what came behind the header, and shows the client', async () => {
+  it('is passed on with the bytes behind the header, and shows the client', async () => {
     const { clients, proxied, connect } = setUp()
     const socket = connect()
     socket.write(HEADER.slice(0, 9))
@@ -42,7 +42,7 @@ describe('a connection behind a proxy', () => {
     expect([socket.remoteAddress, socket.remotePort]).toEqual(['192.0.2.7', 1234])
   })
 
-  it('shows the client on the TLS on top of it as well, as long as it lasts', async () => {
+  it('shows the client on the TLS above it as well, as long as it lasts', async () => {
     const { proxied, connect } = setUp()
     const socket = connect()
     socket.write(HEADER)
@@ -58,7 +58,7 @@ describe('a connection behind a proxy', () => {
     expect(later.remoteAddress).toBe('10.0.0.1')
   })
 
-  it('is its own client when the proxy speaks for itself', async () => {
+  it('shows the proxy as the client when the proxy speaks for itself', async () => {
     const { clients, proxied, connect } = setUp()
     const socket = connect()
     socket.write('PROXY UNKNOWN\r\n')

@@ -32,13 +32,13 @@ const IPV4 = Buffer.from('c0000207c633640104d201bb', 'hex')
 const ipv6 = (source: string): Buffer =>
   Buffer.from(`${source}20010db800000000000000000000000204d201bb`, 'hex')
 
-describe('version 1', () => {
+describe('version 1 of the PROXY protocol', () => {
   it.each([
     ['PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n', { address: '192.0.2.7', port: 1234 }],
     ['PROXY TCP6 2001:db8::1 2001:db8::2 65535 0\r\n', { address: '2001:db8::1', port: 65_535 }],
     ['PROXY UNKNOWN\r\n', undefined],
     ['PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n', undefined],
-  ])('reads %j and leaves what follows', (text, client) => {
+  ])('reads %j and leaves the bytes behind it', (text, client) => {
     expect(readProxyHeader(line(`${text}GET / HTTP/1.1\r\n`))).toEqual({
       kind: 'header',
       length: text.length,
@@ -66,7 +66,7 @@ describe('version 1', () => {
   })
 })
 
-describe('version 2', () => {
+describe('version 2 of the PROXY protocol', () => {
   it.each([
     ['an IPv4 client', { block: IPV4 }, { address: '192.0.2.7', port: 1234 }],
     [
@@ -110,7 +110,7 @@ describe('version 2', () => {
   })
 })
 
-describe('any bytes', () => {
+describe('any bytes of the PROXY protocol', () => {
   const headers = fc.constantFrom(
     line('PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n'),
     line('PROXY UNKNOWN\r\n'),
@@ -125,7 +125,7 @@ describe('any bytes', () => {
       return bytes
     })
 
-  it('come to the same however they come, and what was decided stays', () => {
+  it('are judged the same however they come, and a verdict stays', () => {
     fc.assert(
       fc.property(mutated, bytes => {
         let decided: unknown
@@ -139,7 +139,7 @@ describe('any bytes', () => {
     )
   })
 
-  it('are decided within the bound', () => {
+  it('are judged within the bound', () => {
     fc.assert(
       fc.property(mutated, bytes => {
         const filled = Buffer.concat([bytes, Buffer.alloc(MAX_PROXY_HEADER_BYTES, 0x20)])

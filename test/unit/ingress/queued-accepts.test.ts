@@ -54,7 +54,7 @@ function setUp({ max = 4, waiting = 0, isNative = true, unfit = -1 } = {}) {
 }
 
 describe('QueuedAccepts', () => {
-  it('accepts what waits, with the options of the server', () => {
+  it('accepts waiting connections, with the options of the server', () => {
     const { queued, log } = setUp({ waiting: 1 })
     queued.onAccepted()
     expect(log).toEqual([`open ${FIRST_FD}`, 'noDelay true', 'keepAlive true 7000', 'socket'])
@@ -83,13 +83,13 @@ describe('QueuedAccepts', () => {
     ['a limit of 0', { max: 0 }],
     ['a limit of 1', { max: 1 }],
     ['no native calls', { isNative: false }],
-  ])('leaves all of it to Node with %s', (_what, options) => {
+  ])('leaves all of them to Node with %s', (_what, options) => {
     const { queued, state, log } = setUp({ waiting: 5, ...options })
     queued.onAccepted()
     expect([state.asked, log]).toEqual([0, []])
   })
 
-  it('stops when whoever receives a socket closes the listener', () => {
+  it('stops when the receiver of a socket closes the listener', () => {
     const t = setUp({ waiting: 5 })
     t.state.onSocket = () => {
       t.server._handle = null
@@ -105,7 +105,7 @@ describe('QueuedAccepts', () => {
     expect(t.sockets()).toBe(2)
   })
 
-  it('goes on after an error of whoever receives a socket', () => {
+  it('goes on after an error of the receiver of a socket', () => {
     const t = setUp({ max: 3, waiting: 9 })
     t.state.onSocket = () => {
       throw new Error('of a handler')
@@ -116,7 +116,7 @@ describe('QueuedAccepts', () => {
     expect(t.sockets()).toBe(3)
   })
 
-  it('gives a descriptor back that Node does not take', () => {
+  it('closes a descriptor that Node does not take', () => {
     const t = setUp({ waiting: 2, unfit: FIRST_FD })
     t.queued.onAccepted()
     expect(t.log[0]).toBe(`close ${FIRST_FD}`)

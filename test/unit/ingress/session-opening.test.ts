@@ -16,13 +16,13 @@ import { answerOk, FakeSocket, GET, OK, tick } from './fake-client.ts'
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
 
 describe('detectPreface', () => {
-  it('knows the preface, whole and with more behind it', () => {
+  it('recognizes the preface, whole and with more behind it', () => {
     expect(PREFACE_BYTES).toBe(24)
     expect(detectPreface(PREFACE)).toBe('h2')
     expect(detectPreface(Buffer.concat([PREFACE, latin1('\0\0\0\x04')]))).toBe('h2')
   })
 
-  it('waits while nothing but a part of it came', () => {
+  it('waits while only a part of it came', () => {
     for (let bytes = 0; bytes < PREFACE.length; bytes++)
       expect(detectPreface(PREFACE.subarray(0, bytes))).toBe('undecided')
   })
@@ -34,12 +34,12 @@ describe('detectPreface', () => {
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\t',
     '\x16\x03',
     '\r\n',
-  ])('takes %j for HTTP/1.1, as soon as it differs', text => {
+  ])('decides for HTTP/1.1 at %j, as soon as it differs', text => {
     const expected = PREFACE.subarray(0, text.length).equals(latin1(text)) ? 'undecided' : 'http/1.1'
     expect(detectPreface(latin1(text))).toBe(expected)
   })
 
-  it('says the same however the bytes come, and never takes back what it said', () => {
+  it('decides the same however the bytes come, and never revokes it', () => {
     const almost = fc
       .tuple(fc.nat(PREFACE.length), fc.uint8Array({ maxLength: 30 }))
       .map(([kept, rest]) => Buffer.concat([PREFACE.subarray(0, kept), rest]))
@@ -120,7 +120,7 @@ describe('SessionOpening', () => {
     expect(output()).toBe(OK)
   })
 
-  it('closes a connection that says nothing, and answers 408 to one that stops within its first bytes', async () => {
+  it('closes a connection that sends nothing, and answers 408 to one that stops within its first bytes', async () => {
     const silent = open({ keepAliveTimeoutMs: 1000 })
     silent.clock.advance(999)
     expect(silent.socket.writableEnded).toBe(false)
@@ -156,7 +156,7 @@ describe('SessionOpening', () => {
   })
 })
 
-it('a client that has said nothing when a drain begins has drainIdleTimeoutMs for one request', async () => {
+it('a client that has sent nothing when a drain begins has drainIdleTimeoutMs for one request', async () => {
   const silent = open({ drainIdleTimeoutMs: 1_000 })
   silent.opening.drain()
   silent.clock.advance(999)
@@ -165,7 +165,7 @@ it('a client that has said nothing when a drain begins has drainIdleTimeoutMs fo
   expect(silent.socket.writableEnded).toBe(true)
 })
 
-it('a defect in the deadline of a client that has said nothing yet ends its connection', () => {
+it('a defect in the deadline of a client that has sent nothing yet ends its connection', () => {
   const heard = collectFaults()
   const { clock, socket } = open({ keepAliveTimeoutMs: 1_000 })
   vi.spyOn(ServerHttp1Session.prototype, 'onReadTimeout').mockImplementationOnce(fail)

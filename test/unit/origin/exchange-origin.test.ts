@@ -66,7 +66,7 @@ describe('the exchanges of an origin', () => {
     expect(world.take('exchange-retried')).toMatchObject([{ reason: 'unprocessed', error: died }])
   })
 
-  it('let other endpoints come first after a new connection that gave no answer', () => {
+  it('prefer other endpoints after a new connection that gave no answer', () => {
     const { exchanges, record, clock } = setUp()
     const endpoint = { address: '192.0.2.1', port: 443, family: 4 }
     exchanges.onUnanswered({ protocol: 'h2', endpoint } as Connection, died) // what it looks at
@@ -74,7 +74,7 @@ describe('the exchanges of an origin', () => {
     expect(facts.join('\n')).toContain('192.0.2.1:443')
   })
 
-  it('are waited for by nobody after their close', () => {
+  it('are not waited for after the close of the origin', () => {
     const { exchanges, clock } = setUp()
     exchanges.answers.add({ isAwaited: true, onOverdue: () => {} }, 2_000)
     exchanges.close()

@@ -54,7 +54,7 @@ describe('openState', () => {
     expect(open().shelf!.read(SHOP)).toEqual({ a: 1 })
   })
 
-  it('has no shelf without a directory, nor for who keeps no records, and none is made then', () => {
+  it('keeps no records without a directory, nor for an owner of none, and makes no file then', () => {
     const clock = new FakeClock()
     const origins = { collect: () => 1, merge: () => 1 }
     expect(openState({}, { clock, origins, onFault }).shelf).toBeUndefined()
@@ -67,7 +67,7 @@ describe('openState', () => {
     ])
   })
 
-  it('goes on without a directory that cannot be used, or without records when only theirs cannot, and says so', () => {
+  it('goes on without a directory that cannot be used, or without records when only theirs cannot, and reports that', () => {
     open({ a: 1 })
     chmodSync(join(directory, 'origins'), 0o755)
     const ticketsOnly = open({ a: 1 })
@@ -85,7 +85,7 @@ describe('openState', () => {
     ])
   })
 
-  it('seals tickets by the key of an operator: nobody has them without it, and they are gone then', () => {
+  it('seals tickets with the key of an operator, without which they are lost', () => {
     const keyFile = join(temporary.path, 'key')
     const openWith = (given?: string): OpenState => {
       const origins = { collect: () => ({ a: 1 }), merge: (_: unknown, facts: unknown) => facts }
@@ -114,32 +114,37 @@ describe('openState', () => {
     ['is missing', keyFile => rmSync(keyFile)],
     ['is too short', keyFile => writeFileSync(keyFile, 'abc')],
     ['can be read by others', keyFile => chmodSync(keyFile, 0o644)],
-  ])('forgets tickets, and keeps all else, with a key file that %s, and says so once', (_why, spoil) => {
-    const keyFile = join(temporary.path, 'key')
-    const openAgain = (): OpenState => {
-      const origins = { collect: () => ({ a: 1 }), merge: (_: unknown, facts: unknown) => facts }
-      const config = { directory, keyFile }
-      return openState({ state: config }, { clock: new FakeClock(), origins, onFault })
-    }
-    writeFileSync(keyFile, 'ab'.repeat(32), { mode: 0o600 })
-    const before = openAgain()
-    before.tickets.put('peer', Buffer.from('before'), 0)
-    before.flush()
-    const good = readFileSync(keyFile)
-    spoil(keyFile)
-    const state = openAgain()
-    expect(state.tickets.take('peer', 0)).toBeUndefined()
-    state.tickets.put('peer', Buffer.from('a'), 0)
-    state.shelf!.onChanged(SHOP)
-    state.flush()
-    expect(state.tickets.take('peer', 0)?.session.toString()).toBe('a')
-    expect(openAgain().shelf!.read(SHOP)).toEqual({ a: 1 })
-    expect(faults).toEqual(Array(2).fill(expect.stringContaining(`state.keyFile cannot be used: ${keyFile}`)))
-    // What was kept under it waits for it.
-    writeFileSync(keyFile, good)
-    chmodSync(keyFile, 0o600)
-    expect(openAgain().tickets.take('peer', 0)?.session.toString()).toBe('before')
-  })
+  ])(
+    'forgets tickets, and keeps everything else, with a key file that %s, and reports that once',
+    (_why, spoil) => {
+      const keyFile = join(temporary.path, 'key')
+      const openAgain = (): OpenState => {
+        const origins = { collect: () => ({ a: 1 }), merge: (_: unknown, facts: unknown) => facts }
+        const config = { directory, keyFile }
+        return openState({ state: config }, { clock: new FakeClock(), origins, onFault })
+      }
+      writeFileSync(keyFile, 'ab'.repeat(32), { mode: 0o600 })
+      const before = openAgain()
+      before.tickets.put('peer', Buffer.from('before'), 0)
+      before.flush()
+      const good = readFileSync(keyFile)
+      spoil(keyFile)
+      const state = openAgain()
+      expect(state.tickets.take('peer', 0)).toBeUndefined()
+      state.tickets.put('peer', Buffer.from('a'), 0)
+      state.shelf!.onChanged(SHOP)
+      state.flush()
+      expect(state.tickets.take('peer', 0)?.session.toString()).toBe('a')
+      expect(openAgain().shelf!.read(SHOP)).toEqual({ a: 1 })
+      expect(faults).toEqual(
+        Array(2).fill(expect.stringContaining(`state.keyFile cannot be used: ${keyFile}`)),
+      )
+      // What was kept under it waits for it.
+      writeFileSync(keyFile, good)
+      chmodSync(keyFile, 0o600)
+      expect(openAgain().tickets.take('peer', 0)?.session.toString()).toBe('before')
+    },
+  )
 
   it.each([{ directory: '' }, { directory: 'x', keyFile: '' }])(
     'refuses %j as an error of the caller',
@@ -174,7 +179,7 @@ describe('openState', () => {
   })
 })
 
-describe('runtimeTrust', () => {
+describe('the trust of a runtime', () => {
   const plain = runtimeTrust({}, [])
 
   it('is the same for the same runtime', () => {

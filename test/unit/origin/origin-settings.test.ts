@@ -46,7 +46,7 @@ describe('SettingsBook', () => {
     )
   })
 
-  it('merges the options of HTTP/2 as well, and takes the ends of every range', () => {
+  it('merges the options of HTTP/2 as well, and accepts the ends of every range', () => {
     const book = new SettingsBook({
       defaults: { http2: { streamsBeforeSettings: 0, maxFrameBytes: 16_777_215 } },
       origins: { 'https://shop.example': { http2: { headerTableBytes: 0 } } },

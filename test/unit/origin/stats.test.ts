@@ -57,7 +57,7 @@ describe('the stats of an origin', () => {
     expect(poolStats('https://a', alone({ requests: 0 }), ENTRY).reuseRatio).toBe(0)
   })
 
-  it('count a connection whose early data was refused by what its handshake became', () => {
+  it('count a connection whose early data was refused by the kind of its handshake', () => {
     const opened = { full: 1, resumed: 1, earlyData: 4, cleartext: 0 }
     const entry = { ...ENTRY, refusedEarly: { full: 2, resumed: 1 } }
     expect(poolStats('https://a', alone({ opened }), entry).opened).toEqual({
@@ -68,7 +68,7 @@ describe('the stats of an origin', () => {
     })
   })
 
-  it('add its pools up, and say which connection is whose where that is said', () => {
+  it('add its pools up, and assign connections to their users where that is known', () => {
     const upgrades = counts({
       connections: { connecting: 1, idle: 0, leased: 2, draining: 1 },
       byProtocol: {
@@ -107,7 +107,7 @@ describe('the stats of an origin', () => {
     })
   })
 
-  it('take any number of pools', () => {
+  it('add up any number of pools', () => {
     const stats = poolStats(
       'https://a',
       [

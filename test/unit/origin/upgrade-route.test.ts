@@ -38,7 +38,7 @@ describe('UpgradeRoute', () => {
   const speaks = (protocol: Protocol): void =>
     record.onConnected({ protocol, endpoint: 'e', handshake: HANDSHAKE, offeredTicket: false }, 0)
 
-  it('leads to where all requests go, as long as nobody knows better', () => {
+  it('leads to the lanes of all requests, as long as nothing else is known', () => {
     expect(route().first()).toBe(main)
     speaks('h2')
     expect(route().first()).toBe(main)
@@ -47,13 +47,13 @@ describe('UpgradeRoute', () => {
     expect([made, route().pool]).toEqual([0, undefined])
   })
 
-  it('leads around whichever pool its connection came from, but not around itself', () => {
+  it('bypasses whichever pool its connection came from, but not itself', () => {
     const http3 = { name: 'h3' } as unknown as Pool // only handed through
     const way = route()
     expect([way.next(http3), way.next(detour)]).toEqual([detour, undefined])
   })
 
-  it('leads around h2 connections that offer no extended CONNECT: after the first, and then at once', () => {
+  it('bypasses h2 connections that offer no extended CONNECT, after the first one at once', () => {
     const upgrades = route()
     expect([upgrades.next(main), upgrades.next(detour), upgrades.pool, made]).toEqual([
       detour,
@@ -74,7 +74,7 @@ describe('UpgradeRoute', () => {
     expect([route(false).first(), route(false).next(main), made]).toEqual([main, undefined, 0])
   })
 
-  it('stays where it is when the pools of the origin are going away', () => {
+  it('stays where it is when the pools of the origin are closing', () => {
     speaks('h2')
     record.onExtendedConnect(false, 0)
     const upgrades = new UpgradeRoute({ record, main, hasDetour: true, makePool: () => undefined })

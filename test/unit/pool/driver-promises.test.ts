@@ -27,12 +27,12 @@ describe('DrainWaiters', () => {
     return state
   }
 
-  it('is there at once when nothing is left', async () => {
+  it('resolves at once when nothing is left', async () => {
     isEmpty = true
     await drainWaiters.wait()
   })
 
-  it('is notified once what runs is over, if nothing has come back by then', async () => {
+  it('resolves once running work is over, if nothing has come back by then', async () => {
     const first = waiter()
     isEmpty = true
     drainWaiters.onChange()
@@ -45,7 +45,7 @@ describe('DrainWaiters', () => {
     expect(first.isOver).toBe(true)
   })
 
-  it('is waited for anew by who asks after it has filled up again', async () => {
+  it('is waited for anew by a caller that asks after the pool has filled up again', async () => {
     const first = waiter()
     isEmpty = true
     drainWaiters.onChange()
@@ -60,13 +60,13 @@ describe('DrainWaiters', () => {
     expect(second.isOver).toBe(true)
   })
 
-  it('asks for no look when nobody waits', () => {
+  it('schedules no check when nobody waits', () => {
     isEmpty = true
     drainWaiters.onChange()
     expect(later).toEqual([])
   })
 
-  it('that cannot be reported is an error to those who wait, not an end that never comes', async () => {
+  it('rejects when it cannot be reported, so that the wait ends', async () => {
     const heard = collectFaults()
     const waiting = drainWaiters.wait()
     isEmpty = true

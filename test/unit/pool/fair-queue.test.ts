@@ -23,7 +23,7 @@ describe('the fair queue', () => {
     expect(drain(queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'b2'))).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
-  it('has who comes with one request wait for one of each other key, however many those have', () => {
+  it('makes a key with one request wait for one of each other key, however many those have', () => {
     const queue = queueOf(...Array.from({ length: 1000 }, (_, index) => `a${index}`))
     queue.push('b', 1000, 2000)
     expect([queue.shift(), queue.shift()]).toEqual(['a0', 'b'])
@@ -36,32 +36,32 @@ describe('the fair queue', () => {
     expect(drain(queue)).toEqual(['b1', 'c1', 'a2'])
   })
 
-  it('takes the newest of whose turn it is, where a pool is overloaded', () => {
+  it('takes the newest request of the key whose turn it is, where a pool is overloaded', () => {
     const queue = queueOf('a1', 'a2', 'b1', 'b2')
     expect(drain(queue, () => queue.pop())).toEqual(['a2', 'b2', 'a1', 'b1'])
   })
 
-  it('has the oldest and the expired leave whoever’s turn it is', () => {
+  it('drops the oldest and the expired, whichever key has its turn', () => {
     const queue = queueOf('a1', 'b1', 'b2')
     expect([queue.shift(), queue.shiftOldest()]).toEqual(['a1', 'b1'])
     expect([queue.shiftExpired(101), queue.shiftExpired(102), queue.size]).toEqual([undefined, 'b2', 0])
     queue.assertConsistent()
   })
 
-  it('serves first who was served before', () => {
+  it('serves first a waiter that was served before', () => {
     const queue = queueOf('a1', 'b1')
     queue.pushFront('c1', 5, 105)
     expect(drain(queue)).toEqual(['c1', 'a1', 'b1'])
   })
 
-  it('has the longest queue make room for a newcomer of a shorter one', () => {
+  it('makes the longest queue give room to a newcomer of a shorter one', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1')
     expect([queue.popFor('b2'), queue.popFor('c1')]).toEqual(['a3', 'a2'])
     queue.assertConsistent()
     expect(queue.popFor('a9')).toBeUndefined()
   })
 
-  it('is whole whatever comes and goes', () => {
+  it('stays consistent whatever comes and goes', () => {
     const key = fc.constantFrom('a', 'b', 'c', 'd')
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ do: fc.constant('push'), key }) },

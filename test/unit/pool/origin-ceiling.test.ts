@@ -34,7 +34,7 @@ function protectedOrigin(
   }
   const seen: string[] = []
   const add = (limit = ceiling): Pool =>
-    pools.add(origin, { ...config, protection: { maxConnections: limit } })
+    pools.add(origin, { ...config, protection: { maxConnections: limit, floor: 1 } })
   const beside = (first: Pool): Pool => {
     const pool = pools.addBeside(first, origin, config)
     if (pool === undefined) throw new Error('no pool')
@@ -56,7 +56,7 @@ function protectedOrigin(
 }
 
 describe('the ceiling of an origin', () => {
-  it('is one for all its lanes, below what each pool may have', async () => {
+  it('is shared by all its lanes, below what each pool may have', async () => {
     const { connector, add, beside, acquire, holds, seen, pools } = protectedOrigin(2)
     const first = add()
     const second = beside(first)
@@ -84,7 +84,7 @@ describe('the ceiling of an origin', () => {
     expect([seen, holds()]).toEqual([['a1', 'a2'], 1])
   })
 
-  it('has no place for those whose readers stall beside it', async () => {
+  it('has no place for connections whose readers stall', async () => {
     const { clock, connector, add, acquire, holds } = protectedOrigin(1, { maxStalledConnections: 8 })
     const pool = add()
     acquire(pool, 'a1')
@@ -95,7 +95,7 @@ describe('the ceiling of an origin', () => {
     expect([connector.dials.length, holds(), pool.aside]).toEqual([0, 1, 0])
   })
 
-  it('ends idle connections when it sinks, and busy ones when their exchanges end', async () => {
+  it('ends idle connections when it is lowered, and busy ones when their exchanges end', async () => {
     const { connector, pools, origin, add, acquire, holds } = protectedOrigin(3)
     acquire(add(), 'a1', 'a2', 'a3')
     const [idle, busy] = [await connector.succeed(), await connector.succeed(), await connector.succeed()]
@@ -107,7 +107,7 @@ describe('the ceiling of an origin', () => {
     expect([busy.isClosed, holds(), connector.dials.length]).toEqual([true, 1, 0])
   })
 
-  it('counts a connection until its socket is closed, or nothing was seen of that for 5 seconds', async () => {
+  it('counts a connection until its socket is closed, or for 5 seconds without a report of that', async () => {
     const { clock, connector, pools, origin, add, acquire, holds } = protectedOrigin(2)
     acquire(add(), 'a1', 'a2')
     const [first, second] = [await connector.succeed(), await connector.succeed()]
@@ -129,7 +129,7 @@ describe('the ceiling of an origin', () => {
     expect([pools.ceilingOf(origin.key)?.holds, connector.dials.length]).toEqual([2, 2])
   })
 
-  it('evicts one idle connection for one who waits, while the socket of another is about to close', async () => {
+  it('evicts one idle connection for one waiter, while the socket of another is about to close', async () => {
     const { connector, add, beside, acquire, holds } = protectedOrigin(3)
     const first = add()
     acquire(first, 'a1', 'a2', 'a3')
@@ -147,7 +147,7 @@ describe('the ceiling of an origin', () => {
     expect([connector.dials.length, holds()]).toEqual([1, 3])
   })
 
-  it('is gone with the last pool', async () => {
+  it('ends with the last pool', async () => {
     const { connector, pools, origin, add, acquire } = protectedOrigin(1)
     acquire(add(), 'a1')
     const connection = await connector.succeed()
@@ -159,7 +159,7 @@ describe('the ceiling of an origin', () => {
     expect([connector.dials.length, pools.ceilingOf(origin.key)]).toEqual([2, undefined])
   })
 
-  it('is there for as long as a socket of it is', async () => {
+  it('lasts for as long as a socket of it is open', async () => {
     const { connector, pools, origin, add, acquire } = protectedOrigin(1)
     acquire(add(), 'a1')
     const connection = await connector.succeed()
@@ -190,7 +190,7 @@ describe('a share of the ceiling of an origin', () => {
     return { ...origin, calls, share: () => found[0] }
   }
 
-  it('is nothing before it is granted, and then no more than that', async () => {
+  it('is zero before it is granted, and then no more than granted', async () => {
     const { connector, add, acquire, calls, share, holds } = shared(4)
     acquire(add(), 'a1', 'a2', 'a3')
     expect(connector.dials.length).toBe(0)
@@ -201,7 +201,7 @@ describe('a share of the ceiling of an origin', () => {
     expect(calls.at(-1)).toBe('look 2 3')
   })
 
-  it('gives up idle connections when it sinks, and wants what carries requests or is missing', async () => {
+  it('gives up idle connections when it is lowered, and asks for what carries requests or is missing', async () => {
     const { connector, add, acquire, share, holds } = shared(4)
     const pool = add()
     acquire(pool, 'a1', 'a2')
@@ -241,7 +241,7 @@ describe('a share of the ceiling of an origin', () => {
 })
 
 describe('requests beyond the ceiling', () => {
-  it('are served in turns, so that who sends many waits for its own', async () => {
+  it('are served in turns, so that a client that sends many waits for its own', async () => {
     const { connector, add, acquire, seen } = protectedOrigin(1)
     acquire(add(), 'a1', 'a2', 'a3', 'a4', 'b1', 'c1')
     const connection = await connector.succeed()
@@ -249,7 +249,7 @@ describe('requests beyond the ceiling', () => {
     expect(seen).toEqual(['a1', 'b1', 'c1', 'a2', 'a3', 'a4'])
   })
 
-  it('are served in their order where nobody takes turns', async () => {
+  it('are served in their order where fairness is off', async () => {
     const { connector, add, acquire, seen } = protectedOrigin(1, {}, false)
     acquire(add(), 'a1', 'a2', 'b1')
     const connection = await connector.succeed()
@@ -273,7 +273,7 @@ describe('requests beyond the ceiling', () => {
     expect(pool.stats().protectedRefusals).toBe(1)
   })
 
-  it('make room in a full queue where their client has most, and are refused where it has not', async () => {
+  it('take room in a full queue from the client that has most, and are refused where that is their own', async () => {
     const { connector, add, acquire, seen } = protectedOrigin(1, { maxWaiters: 3 })
     const pool = add()
     acquire(pool, 'a0')

@@ -5,7 +5,7 @@ import { drivenPool, openExchange, type TestWaiter } from '../../support/pool-dr
 
 const CLOSED = new TransportError('MM_TRANSPORT_CLOSED', 'bye')
 
-describe('what happens while actions are done', () => {
+describe('while the actions of a pool are done,', () => {
   it('an exchange that ends at once frees its stream for the next in line', async () => {
     const { pool, connector, log, acquire } = drivenPool({ maxConnections: 1 })
     for (const name of ['a', 'b', 'c']) {
@@ -49,7 +49,7 @@ describe('what happens while actions are done', () => {
     pool.assertConsistent()
   })
 
-  it('a refusal that was decided is not told to one that cancelled', async () => {
+  it('a refusal that was decided is not reported to a waiter that cancelled', async () => {
     const { pool, connector, log, waiter } = drivenPool()
     const late = waiter('late')
     pool.acquire({ onLease: () => undefined, onLeaseFailed: () => pool.cancel(late) })
@@ -58,7 +58,7 @@ describe('what happens while actions are done', () => {
     expect(log).toEqual([])
   })
 
-  it('leases of a connection that dies meanwhile go to another one, in order', async () => {
+  it('the leases of a connection that dies go to another one, in order', async () => {
     const { pool, connector, log, acquire } = drivenPool()
     acquire('a', connection => {
       openExchange(connection)
@@ -72,7 +72,7 @@ describe('what happens while actions are done', () => {
     expect(log).toEqual(['a leased', 'b leased', 'c leased (reused)', 'd leased (reused)'])
   })
 
-  it('leases of a connection that begins to drain meanwhile do so too', async () => {
+  it('the leases of a connection that begins to drain go to another one, too', async () => {
     const { pool, connector, log, acquire } = drivenPool()
     acquire('a', connection => {
       openExchange(connection)
@@ -101,7 +101,7 @@ describe('what happens while actions are done', () => {
     pool.assertConsistent()
   })
 
-  it('an observer may use the pool', async () => {
+  it('an observer may call the pool', async () => {
     const { pool, connector, log, waiter } = drivenPool(
       {},
       {
@@ -116,7 +116,7 @@ describe('what happens while actions are done', () => {
   })
 })
 
-describe('defects of others', () => {
+describe('among defects of callbacks,', () => {
   const warnings: string[] = []
   const onWarning = (warning: Error) => void warnings.push(warning.message)
   let emitWarning: { mockRestore(): void }
@@ -159,7 +159,7 @@ describe('defects of others', () => {
     pool.assertConsistent()
   })
 
-  it('a waiter that throws at its refusal keeps nobody else from theirs', async () => {
+  it('a waiter that throws at its refusal keeps no other from its own', async () => {
     const { pool, connector, log, acquire } = drivenPool()
     pool.acquire({
       onLease: () => undefined,
@@ -173,7 +173,7 @@ describe('defects of others', () => {
     expect(warnings).toEqual(['refused'])
   })
 
-  it('a connection that tells its news twice is heard once', async () => {
+  it('a connection that reports an event twice is counted once', async () => {
     const { pool, connector, events, acquire } = drivenPool()
     acquire('a')
     const connection = await connector.succeed(1)
@@ -187,7 +187,7 @@ describe('defects of others', () => {
     expect(pool.stats().closed).toEqual({ 'peer-closed': 1 })
   })
 
-  it('a connector that throws or rejects with anything has failed to connect', async () => {
+  it('a connector that throws or rejects with any value counts as a failed connect', async () => {
     const { connector, log, acquire } = drivenPool({ backoffBaseMs: 0 })
     acquire('a')
     await connector.fail('a string')

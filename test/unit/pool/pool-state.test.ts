@@ -12,7 +12,7 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     expect(pool.advance(400)).toEqual(['close #3: idle-timeout'])
   })
 
-  it('does not end by idleness with idleTimeoutMs 0', () => {
+  it('does not end for idleness with idleTimeoutMs 0', () => {
     const pool = new PoolScript({ idleTimeoutMs: 0, maxAgeMs: 0 }).open(1, capacity)
     expect(pool.timerAt).toBe(Infinity)
   })
@@ -40,13 +40,13 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     expect(pool.streamClosed(1)).toEqual(['close #1: max-age'])
   })
 
-  it('does not lease one that is too old though the timer is late', () => {
+  it('does not go on with a lease at its maximum age though the timer is late', () => {
     const pool = new PoolScript({ maxAgeMs: 1000, idleTimeoutMs: 0, verifyAfterIdleMs: 0 }).open(1, capacity)
     pool.now = 1001
     expect(pool.acquire('a')).toEqual(['close #1: max-age', 'connect #2'])
   })
 
-  it('does not give a busy one more that is too old though the timer is late', () => {
+  it('does not go on with one more stream beyond the maximum age though the timer is late', () => {
     const pool = new PoolScript({ maxAgeMs: 1000 }).open(1, capacity)
     pool.acquire('a')
     pool.now = 1000
@@ -63,7 +63,7 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     expect(pool.streamClosed(1)).toEqual(['close #1: max-requests'])
   })
 
-  it('is recycled after maxErrors failures in a row', () => {
+  it('ends after maxErrors failures in a row', () => {
     const pool = new PoolScript({ maxErrors: 2 }).open(1, capacity)
     const fail = () => {
       pool.acquire('x')
@@ -76,7 +76,7 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     expect(fail()).toEqual(['close #1: errors'])
   })
 
-  it('is not recycled for errors when maxErrors is 0', () => {
+  it('is not ended for errors when maxErrors is 0', () => {
     const pool = new PoolScript({ maxErrors: 0 }).open(1, capacity)
     for (let i = 0; i < 20; i += 1) {
       pool.acquire('x')
@@ -84,7 +84,7 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     }
   })
 
-  it('gives its place to another pool when it was idle for longest', () => {
+  it('ends for another pool when it was idle for longest', () => {
     const pool = new PoolScript({ maxStreamsPerConnection: 1 }).open(2, capacity)
     pool.acquire('a', 'b')
     pool.advance(10)
@@ -108,8 +108,8 @@ describe('a connection that fails often while others run on it', () => {
   })
 })
 
-describe('Keep-Alive of the origin', () => {
-  it('ends idleness earlier than our own timeout, by the margin', () => {
+describe('the Keep-Alive of an origin', () => {
+  it('ends idle connections earlier than our own timeout, by the margin', () => {
     const pool = new PoolScript({ keepAliveMarginMs: 1000 }).open(1)
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 5000 })
@@ -140,7 +140,7 @@ describe('Keep-Alive of the origin', () => {
     expect(pool.acquire('b')).toEqual(['close #1: keep-alive-timeout', 'connect #2'])
   })
 
-  it('holds for the warm level too, whose next connection is there before', () => {
+  it('counts for the warm level too, whose next connection is there before', () => {
     const pool = new PoolScript({ warm: 1 })
     pool.start()
     pool.connected(1)
@@ -151,7 +151,7 @@ describe('Keep-Alive of the origin', () => {
     expect(pool.advance(750)).toEqual(['close #1: keep-alive-timeout'])
   })
 
-  it('is forgotten when the next answer says nothing', () => {
+  it('is forgotten when the next answer has none', () => {
     const pool = new PoolScript({ verifyAfterIdleMs: 0 }).open(1)
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 5000 })
@@ -166,7 +166,7 @@ describe('Keep-Alive of the origin', () => {
     expect(pool.streamClosed(1, { timeoutMs: 0 })).toEqual(['close #1: keep-alive-timeout'])
   })
 
-  it('caps the requests that remain', () => {
+  it('limits the requests that remain', () => {
     const pool = new PoolScript().open(1)
     pool.acquire('a')
     expect(pool.streamClosed(1, { maxRequests: 1 })).toEqual([])
@@ -198,7 +198,7 @@ describe('surplus of multiplexed connections', () => {
     return pool
   }
 
-  it('is drained when a whole idle timeout did not need it, though it never was idle', () => {
+  it('is drained when a whole idle timeout did not need it, though it was never idle', () => {
     const pool = twoBusy(4)
     expect(pool.advance(1000)).toEqual([]) // the burst was in this period
     expect(pool.advance(999)).toEqual([])
@@ -207,7 +207,7 @@ describe('surplus of multiplexed connections', () => {
     expect(pool.streamClosed(1)).toEqual(['close #1: surplus'])
   })
 
-  it('stays while the period had a peak that needs it, however short', () => {
+  it('stays while the period had a peak that needed it, however short', () => {
     const pool = twoBusy(4)
     pool.advance(1000)
     pool.acquire('x', 'y')
@@ -222,7 +222,7 @@ describe('surplus of multiplexed connections', () => {
     expect(pool.advance(5000)).toEqual([])
   })
 
-  it('stays when the warm level asks for it', () => {
+  it('stays when the warm level needs it', () => {
     const pool = new PoolScript({ idleTimeoutMs: 1000, warm: 2, warmCheckMs: 0 })
     pool.start()
     pool.connected(1, 10)
@@ -234,7 +234,7 @@ describe('surplus of multiplexed connections', () => {
 })
 
 describe.each([1, 100])('the end of a pool, with connections of capacity %i', capacity => {
-  it('drains: serves who waits, lets exchanges end, closes the rest, refuses newcomers', () => {
+  it('drains: serves those who wait, lets exchanges end, closes the rest, and refuses newcomers', () => {
     const pool = new PoolScript({ maxConnections: 2, maxStreamsPerConnection: 1 }).open(2, capacity)
     pool.acquire('a', 'b', 'c')
     expect(pool.drain()).toEqual([])
@@ -308,7 +308,7 @@ describe.each([1, 100])('the end of a pool, with connections of capacity %i', ca
     expect(pool.state.mode).toBe('closed')
   })
 
-  it('refuses whose lease was lost to the close', () => {
+  it('refuses a waiter whose lease was lost to the close', () => {
     const pool = new PoolScript().open(1, capacity)
     pool.acquire('a')
     pool.close()
@@ -316,7 +316,7 @@ describe.each([1, 100])('the end of a pool, with connections of capacity %i', ca
   })
 })
 
-describe('the timer', () => {
+describe('the timer of a pool', () => {
   it('is not touched by leases and releases', () => {
     const pool = new PoolScript().open(2)
     const before = pool.timerActions
@@ -350,7 +350,7 @@ describe('the timer', () => {
     expect(pool.timerActions).toBe(0)
   })
 
-  it('is given up when a pool with a surplus is closed', () => {
+  it('is cleared when a pool with a surplus is closed', () => {
     const pool = new PoolScript({ maxStreamsPerConnection: 2 }).open(2, 10)
     pool.acquire('a', 'b', 'c')
     pool.close()
@@ -359,7 +359,7 @@ describe('the timer', () => {
     expect(pool.timerAt).toBe(Infinity)
   })
 
-  it('is given up with the last connection', () => {
+  it('is cleared with the last connection', () => {
     const pool = new PoolScript().open(1)
     pool.closed(1)
     expect(pool.timerAt).toBe(Infinity)
@@ -367,7 +367,7 @@ describe('the timer', () => {
 })
 
 describe('a pool', () => {
-  it('refuses the end of an exchange that there was not', () => {
+  it('refuses the end of an exchange that does not exist', () => {
     const pool = new PoolScript().open(1)
     expect(() => pool.streamClosed(1)).toThrow(
       'an exchange ended on #1 idle 0/1, 0 requests, which carried none',
@@ -387,7 +387,7 @@ describe('a pool', () => {
 })
 
 describe.each([1, 100])('dials that are abandoned, with connections of capacity %i', capacity => {
-  it('are those that nobody needs', () => {
+  it('are those that nothing needs', () => {
     const pool = new PoolScript({ expectedCapacity: capacity })
     pool.acquire('a')
     pool.cancel('a')
@@ -408,7 +408,7 @@ describe.each([1, 100])('dials that are abandoned, with connections of capacity 
     expect(pool.closed(1)).toEqual(['connect #2'])
   })
 
-  it('are never those of waiters, also of those that want a new one', () => {
+  it('are never those of waiters, not even of waiters that want a new one', () => {
     const pool = new PoolScript({ expectedCapacity: capacity })
     pool.acquire('a')
     expect(pool.abandonDials()).toEqual([])
@@ -430,7 +430,7 @@ describe.each([1, 100])('dials that are abandoned, with connections of capacity 
     expect(pool.abandonDials()).toEqual(['close #1: surplus'])
   })
 
-  it('are none of a pool that drains or is closed, whose dials end anyway', () => {
+  it('never exist in a pool that drains or is closed, whose dials end anyway', () => {
     const pool = new PoolScript()
     pool.acquire('a')
     pool.drain()
@@ -441,7 +441,7 @@ describe.each([1, 100])('dials that are abandoned, with connections of capacity 
 })
 
 describe('dials that are abandoned', () => {
-  it('are the youngest of too many', () => {
+  it('are the youngest ones beyond what is needed', () => {
     const pool = new PoolScript({ expectedCapacity: 1 })
     pool.acquire('a', 'b', 'c')
     pool.connectFailed(1)
@@ -452,7 +452,7 @@ describe('dials that are abandoned', () => {
     expect(pool.connected(2, 1)).toEqual(['lease #2 to c'])
   })
 
-  it('are not those that exchanges under way are to be spread over', () => {
+  it('never include those that exchanges under way are to be spread over', () => {
     const pool = new PoolScript({ spreadOver: 3 }).open(1, 100)
     expect(pool.acquire('a', 'b', 'c')).toContain('connect #3')
     expect(pool.abandonDials()).toEqual([])

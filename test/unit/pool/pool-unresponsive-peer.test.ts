@@ -49,12 +49,12 @@ describe('a connection whose peer is unresponsive', () => {
   )
 })
 
-describe('a peer that was found silent', () => {
+describe('a peer that was found unresponsive', () => {
   it.each<[CloseReason, TransportError | undefined]>([
     ['ping-failed', undefined],
     ['network-error', timedOut],
   ])(
-    'by %s: the connections that were idle for as long go with it, and no request meets them',
+    'by %s loses the connections that were idle for as long, before a request meets them',
     async (reason, error) => {
       const { stale, recent, busy, acquire, log, connector } = await setUp()
       busy.endClose(reason, error)
@@ -68,7 +68,7 @@ describe('a peer that was found silent', () => {
   )
 
   it.each<CloseReason>(['peer-closed', 'network-error', 'timeout'])(
-    'is another matter than the end of a connection by %s',
+    'differs from one that ended a connection by %s',
     async reason => {
       const { stale, busy, pool } = await setUp()
       busy.endClose(reason, new TransportError('MM_CONNECTION_RESET', 'reset'))

@@ -7,8 +7,8 @@ import { drivenPool } from '../../support/pool-driver.ts'
 
 const CLOSED = new TransportError('MM_TRANSPORT_CLOSED', 'bye')
 
-describe.each([1, 100])('the driver, with connections of capacity %i', capacity => {
-  it('dials once for a burst, then what is needed, and serves in order', async () => {
+describe.each([1, 100])('the pool driver, with connections of capacity %i', capacity => {
+  it('dials once for a burst, then as many as needed, and serves in order', async () => {
     const { connector, log, acquire } = drivenPool()
     for (const name of ['a', 'b', 'c']) acquire(name)
     expect(connector.started).toBe(1)
@@ -74,7 +74,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     expect(connection.closedFor).toBe('keep-alive-timeout')
   })
 
-  it('takes a lease back that the waiter does not want', async () => {
+  it('takes a lease back that the waiter refuses', async () => {
     const { pool, connector, log, acquire } = drivenPool({ maxConnections: 1 })
     acquire('a', connection => pool.release(connection))
     acquire('b')
@@ -83,7 +83,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     pool.assertConsistent()
   })
 
-  it('gives what arrives late to the next one, or keeps it', async () => {
+  it('gives a connection that arrives late to the next waiter, or keeps it', async () => {
     const { pool, connector, log, acquire } = drivenPool()
     const a = acquire('a')
     pool.cancel(a)
@@ -128,7 +128,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     expect(pool.stats().backingOff).toBe(true)
   })
 
-  it('treats one that drained as it opened alike', async () => {
+  it('treats a connection that drained as it opened as a failed dial', async () => {
     const { connector, log, acquire } = drivenPool()
     acquire('a')
     const connection = connector.bear(capacity)
@@ -173,8 +173,8 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
   })
 })
 
-describe('events', () => {
-  it('tell the life of a connection', async () => {
+describe('the events of a pool', () => {
+  it('report the life of a connection', async () => {
     const seen: TransportEvent[] = []
     const { clock, connector, acquire } = drivenPool({}, { observer: event => seen.push(event) })
     acquire('a')
@@ -211,7 +211,7 @@ describe('events', () => {
     expect(seen.at(-1)).toMatchObject({ type: 'connect-failed', durationMs: 30, retryAfterMs: 50 })
   })
 
-  it('tell when the pool itself drains a connection', async () => {
+  it('report when the pool itself drains a connection', async () => {
     const { connector, events, log, acquire } = drivenPool({ maxRequests: 1 })
     acquire('a')
     const connection = await connector.succeed(1)
@@ -222,8 +222,8 @@ describe('events', () => {
   })
 })
 
-describe('preconnect', () => {
-  it('resolves when as many are open', async () => {
+describe('preconnect()', () => {
+  it('resolves when as many connections are open', async () => {
     const { pool, connector } = drivenPool()
     let isReady = false
     const ready = pool.preconnect(2).then(() => {
@@ -282,7 +282,7 @@ describe('a pool among others of its origin', () => {
     expect([pool.live, pool.hasRoom()]).toEqual([0, false])
   })
 
-  it('lets its connections go when it need not be warm any more', async () => {
+  it('closes its connections when it need not be warm any more', async () => {
     const { pool, clock, connector } = drivenPool({ idleTimeoutMs: 1000, verifyAfterIdleMs: 0 })
     pool.setWarm(1)
     const connection = await connector.succeed(100)
@@ -293,7 +293,7 @@ describe('a pool among others of its origin', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('stops the dial of who went elsewhere, and reports no failure', async () => {
+  it('stops the dial of a request that went to another pool, and reports no failure', async () => {
     const { pool, connector, events, acquire } = drivenPool()
     pool.cancel(acquire('a'))
     expect(connector.dials).toHaveLength(1) // as long as nobody says otherwise
@@ -315,7 +315,7 @@ describe('a pool among others of its origin', () => {
     expect(events).toEqual(['connect-started'])
   })
 
-  it('lets the dials go on that somebody needs', async () => {
+  it('lets the dials go on that a waiter needs', async () => {
     const { pool, connector, log, waiter, acquire } = drivenPool()
     const loser = waiter('loser')
     pool.acquire(loser)
@@ -330,7 +330,7 @@ describe('a pool among others of its origin', () => {
     await ready
   })
 
-  it('retires a connection: its exchanges end, and no more are put on it', async () => {
+  it('retires a connection, whose exchanges end while it gets no more', async () => {
     const { pool, connector, events, log, acquire } = drivenPool()
     acquire('a')
     const connection = await connector.succeed(100)
@@ -352,7 +352,7 @@ describe('a pool among others of its origin', () => {
     expect(pool.stats().closed).toEqual({ 'network-error': 2 })
   })
 
-  it('spreads exchanges, dialing beside them', async () => {
+  it('spreads exchanges, and dials in parallel with them', async () => {
     const { connector, log, acquire } = drivenPool({}, { spreadOver: 2 })
     acquire('a')
     const first = await connector.succeed(100)
@@ -389,7 +389,7 @@ describe('a pool among others of its origin', () => {
   })
 })
 
-describe('what a pool shows', () => {
+describe('the snapshot of a pool', () => {
   it('counts by state, by handshake and by reason', async () => {
     const { pool, connector, acquire } = drivenPool({ maxStreamsPerConnection: 1 }, { expectedCapacity: 1 })
     for (const name of ['a', 'b', 'c', 'd', 'e']) acquire(name)

@@ -44,7 +44,7 @@ function twoLanes(maxConnections: number) {
 }
 
 describe('maxConnections of an origin', () => {
-  it('is one limit for all its lanes', async () => {
+  it('is shared by all its lanes', async () => {
     const { pools, first, second } = twoLanes(3)
     for (let i = 0; i < 3; i += 1) first.acquire()
     for (let i = 0; i < 3; i += 1) second.acquire()
@@ -53,7 +53,7 @@ describe('maxConnections of an origin', () => {
     pools.assertConsistent()
   })
 
-  it('lets a lane have what another one leaves idle', async () => {
+  it('lets a lane use what another one leaves idle', async () => {
     const { pools, first, second } = twoLanes(1)
     first.acquire()
     const connection = await first.connector.succeed()
@@ -65,7 +65,7 @@ describe('maxConnections of an origin', () => {
     pools.assertConsistent()
   })
 
-  it('gives a lane whose requests wait the next place that comes free', async () => {
+  it('gives a lane whose requests wait the next place that becomes free', async () => {
     const { pools, first, second } = twoLanes(1)
     first.acquire()
     const connection = await first.connector.succeed()

@@ -141,7 +141,7 @@ describe('the pools', () => {
     expect(pools.totalConnections).toBe(1)
   })
 
-  it('take a new limit for those that are set aside', async () => {
+  it('apply a new limit for those that are set aside', async () => {
     const { clock, pools, connector, acquire } = setUp(
       { maxTotalConnections: 1 },
       { maxStalledConnections: 1 },
@@ -168,7 +168,7 @@ describe('the pools', () => {
     expect(first.isClosed).toBe(false)
   })
 
-  it('replace the longest unused pool when maxOrigins is reached', async () => {
+  it('replace the least recently used pool when maxOrigins is reached', async () => {
     const { clock, connector, log, get, acquire } = setUp({ maxOrigins: 2 })
     acquire('a')
     const first = await connector.succeed()
@@ -208,7 +208,7 @@ describe('the pools', () => {
     await pools.remove('https://nobody.example')
   })
 
-  it('take new limits', async () => {
+  it('apply new limits', async () => {
     const { pools, connector, log, acquire } = setUp({ maxTotalConnections: 1 })
     acquire('a')
     acquire('b')
@@ -220,7 +220,7 @@ describe('the pools', () => {
     expect(log).toEqual(['a leased', 'b leased'])
   })
 
-  it('drain all', async () => {
+  it('drain all of their connections', async () => {
     const { pools, connector, get, acquire } = setUp()
     acquire('a')
     get('b')
@@ -232,7 +232,7 @@ describe('the pools', () => {
     expect(pools.totalConnections).toBe(0)
   })
 
-  it('close all, also those that were removed before', async () => {
+  it('close all of their connections, also those that were removed before', async () => {
     const { pools, connector, log, acquire } = setUp()
     acquire('a')
     acquire('b')
@@ -257,7 +257,7 @@ describe('a pool beside the first of an origin', () => {
       onLeaseFailed: error => log.push(`${name} failed: ${error.code}`),
     })
 
-  it('shares the limit over all, gives way and is given way to', async () => {
+  it('shares the limit over all, and each gives way to the other', async () => {
     const { pools, connector, log, addBeside, acquire } = setUp({ maxTotalConnections: 1 })
     acquire('a')
     const first = await connector.succeed()
@@ -298,7 +298,7 @@ describe('a pool beside the first of an origin', () => {
     pools.assertConsistent()
   })
 
-  it('keeps its origin in use, and goes with it', async () => {
+  it('keeps its origin in use, and is removed with it', async () => {
     const { pools, connector, log, add, addBeside } = setUp({ maxOrigins: 1 })
     const main = add('a')
     lease(addBeside('a', main), log, 'second')
@@ -357,7 +357,7 @@ describe('a pool beside the first of an origin', () => {
     expect(log).toEqual(['one leased', 'two leased', 'three failed: MM_TRANSPORT_CLOSED'])
   })
 
-  it('is removed with it, and made for none that is going away', async () => {
+  it('is removed with it, and not made for one that is closing', async () => {
     const { pools, connector, log, add, addBeside } = setUp()
     const main = add('a')
     const second = addBeside('a', main)

@@ -10,7 +10,7 @@ function setUp(limit = 2) {
 }
 
 describe('streams that pools share', () => {
-  it('are as many as the limit, whoever takes them', () => {
+  it('are bounded by the limit, whoever takes them', () => {
     const { streams, owner } = setUp(2)
     const guest = streams.join()
     owner.take()
@@ -20,7 +20,7 @@ describe('streams that pools share', () => {
     expect(() => guest.take()).toThrow('not free')
   })
 
-  it('count what the owner uses already, more than the limit as well', () => {
+  it('count those that the owner uses already, even beyond the limit', () => {
     const { streams, world } = setUp(1)
     const busy = new SharedStreams({ limit: () => world.limit, isExhausted: () => false })
     busy.joinAsOwner(3)
@@ -28,7 +28,7 @@ describe('streams that pools share', () => {
     expect(streams.join().free).toBe(1)
   })
 
-  it('go to those who wait in turns, one each', () => {
+  it('go to waiting pools in turns, one each', () => {
     const { streams, owner } = setUp(1)
     const [a, b] = [streams.join(), streams.join()]
     const served: string[] = []
@@ -52,7 +52,7 @@ describe('streams that pools share', () => {
     expect(served).toEqual(['a', 'b', 'owner', 'a', 'b', 'owner'])
   })
 
-  it('are kept for who waits first, from those who come later', () => {
+  it('are kept for the pool that waits first, from those that come later', () => {
     const { streams, owner } = setUp(1)
     const [first, second] = [streams.join(), streams.join()]
     owner.take()
@@ -61,7 +61,7 @@ describe('streams that pools share', () => {
     expect([owner.free, second.free, first.free]).toEqual([0, 0, 1])
   })
 
-  it('pass by who does not want them any more', () => {
+  it('skip a pool that does not want them any more', () => {
     const { streams, owner } = setUp(1)
     const [bored, eager] = [streams.join(), streams.join()]
     owner.take()
@@ -74,7 +74,7 @@ describe('streams that pools share', () => {
     expect([eager.used, bored.isWaiting]).toEqual([1, false])
   })
 
-  it('come back from who leaves, for good', () => {
+  it('come back for good from a pool that leaves', () => {
     const { streams, owner } = setUp(1)
     const guest = streams.join()
     guest.take()
@@ -84,7 +84,7 @@ describe('streams that pools share', () => {
     expect([owner.free, guest.free, owner.isUsedByOthers, streams.guests]).toEqual([1, 0, false, 0])
   })
 
-  it('are none when the connection has carried its last, of which its owner is notified', () => {
+  it('end when the connection has carried its last, of which its owner is notified', () => {
     const { streams, owner, world } = setUp(5)
     const guest = streams.join()
     let told = 0

@@ -27,7 +27,7 @@ describe('the idle stack', () => {
 })
 
 describe('the load heap', () => {
-  it('has the least loaded on top, the elder one among equals, whatever happened before', () => {
+  it('has the least loaded slot on top, the older one among equals, whatever happened before', () => {
     const step = fc.record({ slot: fc.nat(9), load: fc.integer({ min: 1, max: 5 }), leave: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), steps => {

@@ -40,17 +40,20 @@ function slotIn(kind: SlotKind): Slot<undefined> {
   return slot
 }
 
-describe('a slot', () => {
-  it.each(KINDS.flatMap(from => KINDS.map(to => [from, to] as const)))('%s -> %s', (from, to) => {
-    const slot = slotIn(from)
-    if (VALID[from].includes(to)) {
-      slot.transition(STATES[to])
-      expect(slot.state.kind).toBe(to)
-    } else {
-      expect(() => slot.transition(STATES[to])).toThrow(/illegal transition of #1 .* to/)
-      expect(slot.state.kind).toBe(from)
-    }
-  })
+describe('a slot of a pool', () => {
+  it.each(KINDS.flatMap(from => KINDS.map(to => [from, to] as const)))(
+    'goes from %s to %s if the table allows it, and throws otherwise',
+    (from, to) => {
+      const slot = slotIn(from)
+      if (VALID[from].includes(to)) {
+        slot.transition(STATES[to])
+        expect(slot.state.kind).toBe(to)
+      } else {
+        expect(() => slot.transition(STATES[to])).toThrow(/illegal transition of #1 .* to/)
+        expect(slot.state.kind).toBe(from)
+      }
+    },
+  )
 
   it('counts streams while it carries exchanges', () => {
     expect(slotIn('leased').usedStreams).toBe(1)
@@ -58,14 +61,14 @@ describe('a slot', () => {
     expect(slotIn('idle').usedStreams).toBe(0)
   })
 
-  it('takes exchanges until it is gone or drains by itself', () => {
+  it('accepts exchanges until it is closed or drains by itself', () => {
     expect(KINDS.filter(kind => slotIn(kind).isUsable)).toEqual(['idle', 'verifying', 'leased', 'draining'])
     const slot = slotIn('leased')
     slot.transition({ kind: 'draining', usedStreams: 1, reason: 'peer-closed', by: 'connection' })
     expect(slot.isUsable).toBe(false)
   })
 
-  it('shows itself in a line', () => {
+  it('prints itself in a line', () => {
     expect(slotIn('starting').toString()).toBe('#1 starting')
     const slot = slotIn('leased')
     for (let lease = 0; lease < 12; lease += 1) slot.onLeased()

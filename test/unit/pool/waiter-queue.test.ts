@@ -24,7 +24,7 @@ describe('the queue of waiters', () => {
     expect([queue.shift(), queue.shift(), queue.shift()]).toEqual([...rest, undefined])
   })
 
-  it('tells the earliest deadline and gives up those whose time has come', () => {
+  it('reports the earliest deadline and drops those whose time has come', () => {
     const queue = new WaiterQueue<string>()
     expect(queue.firstDeadline).toBe(Infinity)
     queue.push('a', 0, 10)
@@ -36,7 +36,7 @@ describe('the queue of waiters', () => {
     expect(queue.firstDeadline).toBe(20)
   })
 
-  it('takes one back at the head and keeps the order of deadlines', () => {
+  it('accepts one back at the head and keeps the order of deadlines', () => {
     const queue = new WaiterQueue<string>()
     queue.push('b', 0, 20)
     queue.pushFront('a', 0, 99)
@@ -50,7 +50,7 @@ describe('the queue of waiters', () => {
     queue.assertConsistent()
   })
 
-  it('gives up who came last, and tells since when the head waits', () => {
+  it('drops the last one that came, and reports since when the head waits', () => {
     const queue = new WaiterQueue<string>()
     expect(queue.headSince).toBeUndefined()
     expect(queue.pop()).toBeUndefined()

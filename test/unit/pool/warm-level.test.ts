@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { PoolScript } from '../../support/pool-script.ts'
 
 describe.each([1, 100])('a warm level that changes, with connections of capacity %i', capacity => {
-  it('makes what is missing, checks it, and replaces what is lost', () => {
+  it('opens missing connections, checks them, and replaces lost ones', () => {
     const pool = new PoolScript({ warmCheckMs: 1000, idleTimeoutMs: 5000, verifyAfterIdleMs: 0 })
     expect(pool.setWarm(2)).toEqual(['connect #1', 'connect #2'])
     expect(pool.setWarm(2)).toEqual([])
@@ -13,7 +13,7 @@ describe.each([1, 100])('a warm level that changes, with connections of capacity
     expect(pool.pinged(2, false)).toEqual(['close #2: ping-failed', 'connect #3'])
   })
 
-  it('lets connections age out when it is 0, and checks them no more', () => {
+  it('lets connections age out when it is 0, and stops checking them', () => {
     const pool = new PoolScript({ warm: 2, warmCheckMs: 500, idleTimeoutMs: 1000, verifyAfterIdleMs: 0 })
     pool.start()
     pool.connected(1, capacity)
@@ -27,7 +27,7 @@ describe.each([1, 100])('a warm level that changes, with connections of capacity
     expect(pool.timerAt).toBe(Infinity)
   })
 
-  it('closes at once what only the level before had kept', () => {
+  it('closes at once connections that only the level before had kept', () => {
     const pool = new PoolScript({ warm: 3, warmCheckMs: 0, idleTimeoutMs: 1000, verifyAfterIdleMs: 0 })
     pool.start()
     for (const id of [1, 2, 3]) pool.connected(id, capacity)
@@ -39,7 +39,7 @@ describe.each([1, 100])('a warm level that changes, with connections of capacity
     expect(pool.setWarm(0)).toEqual(['close #3: idle-timeout'])
   })
 
-  it('comes back with a full period before the first check', () => {
+  it('returns with a full period before the first check', () => {
     const pool = new PoolScript({ warmCheckMs: 1000, idleTimeoutMs: 0, verifyAfterIdleMs: 0, maxAgeMs: 0 })
     pool.setWarm(1)
     pool.connected(1, capacity)
@@ -50,7 +50,7 @@ describe.each([1, 100])('a warm level that changes, with connections of capacity
     expect(pool.advance(1)).toEqual(['ping #1'])
   })
 
-  it('means nothing to a pool that drains or is closed', () => {
+  it('does nothing in a pool that drains or is closed', () => {
     const pool = new PoolScript({ warmCheckMs: 1000 })
     pool.drain()
     expect(pool.setWarm(1)).toEqual([])

@@ -33,7 +33,7 @@ describe('handshakeFailure', () => {
     [end({ cause: 'reset' }), 'MM_CONNECT_FAILED', 'reset'],
     [end({ cause: 'version', reason: 'speaks QUIC version 2' }), 'MM_QUIC_VERSION', 'version 2'],
     [end({ cause: 'unusable', reason: 'broken' }), 'MM_CONNECT_FAILED', 'broken'],
-  ] as const)('of %j is %s', (given, code, message) => {
+  ] as const)('translates %j to %s', (given, code, message) => {
     const error = handshakeFailure(given, '192.0.2.1:443', 'shop.example')
     expect(error.code).toBe(code)
     expect(error.message).toContain(message)
@@ -42,7 +42,7 @@ describe('handshakeFailure', () => {
 })
 
 describe('socketFailure', () => {
-  it('knows the errors of the system, and keeps those of ours', () => {
+  it('names the errors of the system, and keeps our own', () => {
     const refused = Object.assign(new Error('recv ECONNREFUSED'), { code: 'ECONNREFUSED' })
     expect(socketFailure(refused, 'e')).toMatchObject({ code: 'MM_CONNECT_REFUSED', cause: refused })
     expect(socketFailure(new Error('odd'), 'e')).toMatchObject({
@@ -55,7 +55,7 @@ describe('socketFailure', () => {
 })
 
 describe('quicDialError', () => {
-  it('has the code that says most, and every reason', () => {
+  it('has the most specific code, and every reason', () => {
     const failures = [
       new TransportError('MM_CONNECT_TIMEOUT', 'a'),
       new TransportError('MM_TLS_CERTIFICATE', 'b'),

@@ -15,7 +15,7 @@ function packet(...versions: readonly number[]): Buffer {
 }
 
 describe('readVersionNegotiation', () => {
-  it('gives the ids, and the versions without reserved ones', () => {
+  it('returns the ids, and the versions without reserved ones', () => {
     expect(readVersionNegotiation(packet(0x6b3343cf, 0x1a2a3a4a, 0xff00001d))).toEqual({
       destinationId: Buffer.of(1, 2),
       sourceId: Buffer.of(1, 2, 3),
@@ -35,7 +35,7 @@ describe('readVersionNegotiation', () => {
     }
   })
 
-  it('ignores pieces: a list has a version, and whole ones', () => {
+  it('ignores incomplete packets: a list has a version, and whole ones', () => {
     const whole = packet(1, 2)
     for (let bytes = 0; bytes < whole.length; bytes++) {
       const versions = bytes === whole.length - 4 ? [1] : undefined
@@ -55,11 +55,11 @@ describe('versionMismatch', () => {
       'speaks QUIC draft 29 and version 0x12345678 only, which this engine does not',
     ],
     [[], 'speaks no version of QUIC that it names'],
-  ])('of %j', (versions, text) => {
+  ])('describes %j', (versions, text) => {
     expect(versionMismatch(versions)).toBe(text)
   })
 
-  it('names 16 at most', () => {
+  it('names 16 versions at most', () => {
     const versions = Array.from({ length: 40 }, (_, index) => index + 100)
     expect(versionMismatch(versions).match(/0x/g)).toHaveLength(16)
   })

@@ -10,14 +10,14 @@ const retryId = Buffer.alloc(16, 2)
 const token = sealRetryToken(key, { address, originalId, retryId }, 5_000)
 
 describe('retry tokens', () => {
-  it('give back the original id, for ten seconds', () => {
+  it('contain the original id, and are valid for ten seconds', () => {
     expect(openRetryToken(key, token, address, retryId, 5_000)).toEqual(originalId)
     expect(openRetryToken(key, token, address, retryId, 15_000)).toEqual(originalId)
     expect(openRetryToken(key, token, address, retryId, 15_001)).toBeUndefined()
     expect(openRetryToken(key, token, address, retryId, 4_999)).toBeUndefined()
   })
 
-  it('are good for one address, id and key', () => {
+  it('are valid for one address, id and key', () => {
     expect(openRetryToken(key, token, { ...address, port: 1001 }, retryId, 5_000)).toBeUndefined()
     expect(openRetryToken(key, token, { ...address, host: '192.0.2.2' }, retryId, 5_000)).toBeUndefined()
     expect(openRetryToken(key, token, address, randomBytes(16), 5_000)).toBeUndefined()

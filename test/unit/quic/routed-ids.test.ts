@@ -36,7 +36,7 @@ const long = (id: Buffer): Buffer =>
   Buffer.concat([Buffer.of(0xc0, 0, 0, 0, 1, id.length), id, randomBytes(1200)])
 
 describe('a connection id with the number of a socket', () => {
-  it('tells it to who knows the mark, and looks random to all others', () => {
+  it('reveals it to an owner of the key, and looks random to all others', () => {
     for (let socket = 0; socket < 256; socket += 1) {
       const id = newRoutedId({ mark: MARK, socket })
       expect(id).toHaveLength(16)
@@ -61,7 +61,7 @@ describe('the program that steers datagrams', () => {
     }
   })
 
-  it('spreads first packets evenly over those that take new connections, repetitions of one together', () => {
+  it('spreads first packets evenly over sockets that accept new connections, repetitions of one together', () => {
     const counts = new Map<number, number>()
     for (let round = 0; round < 3000; round += 1) {
       const id = randomBytes(8 + (round % 13))
@@ -73,7 +73,7 @@ describe('the program that steers datagrams', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150)
   })
 
-  it('trusts no number beyond those that there are, and ends with anything that comes', () => {
+  it('trusts no number beyond the existing ones, and ends with any packet', () => {
     const beyond = newRoutedId({ mark: MARK, socket: 200 })
     expect([1, 3, 4]).toContain(run(program, short(beyond)))
     for (let bytes = 0; bytes < 60; bytes += 1) {

@@ -22,7 +22,7 @@ describe('a stateless reset', () => {
     }
   })
 
-  it('is shorter than what it answers, and no answer to what is too short', () => {
+  it('is shorter than the packet that it answers, and does not answer one that is too short', () => {
     const token = resetToken(key, randomBytes(16))
     for (let bytes = 0; bytes < 100; bytes += 1) {
       const reset = statelessReset(bytes, token)

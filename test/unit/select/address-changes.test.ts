@@ -25,7 +25,7 @@ function setUp() {
 }
 
 describe('AddressChanges', () => {
-  it('thinks an address gone after three equal answers in a row without it', () => {
+  it('considers an address gone after three equal answers in a row without it', () => {
     const { changes, answer } = setUp()
     answer('ab', 'b', 'b')
     expect([changes.hasLeft('a'), changes.hasLeft('b')]).toEqual([false, false])
@@ -33,7 +33,7 @@ describe('AddressChanges', () => {
     expect([changes.hasLeft('a'), changes.hasLeft('b')]).toEqual([true, false])
   })
 
-  it('takes it for there again as soon as one answer has it', () => {
+  it('considers it back as soon as one answer has it', () => {
     const { changes, answer, answerAgain } = setUp()
     answer('ab', 'b', 'b', 'b')
     answerAgain('a')
@@ -52,7 +52,7 @@ describe('AddressChanges', () => {
     expect(changes.hasLeft('a')).toBe(true)
   })
 
-  it('does not think any address gone while answers go on changing', () => {
+  it('considers no address gone while answers go on changing', () => {
     const { changes, answer } = setUp()
     answer('ab', 'cd', 'ef', 'gh', 'ij', 'kl', 'mn')
     for (const address of 'abcdefghijklmn') expect(changes.hasLeft(address)).toBe(false)
@@ -60,7 +60,7 @@ describe('AddressChanges', () => {
     expect(changes.hasLeft('a')).toBe(true)
   })
 
-  it('does not care for the order of an answer', () => {
+  it('ignores the order of an answer', () => {
     const { changes, answer } = setUp()
     answer('abc', 'bc', 'cb', 'bc')
     expect(changes.hasLeft('a')).toBe(true)
@@ -82,7 +82,7 @@ describe('AddressChanges', () => {
     expect(changes.patience).toBe(MAX_PATIENCE)
   })
 
-  it('takes answers that come too soon for one, but keeps what they have', () => {
+  it('counts answers that come too soon as one, but keeps their addresses', () => {
     const { changes, answer, answerAgain } = setUp()
     answer('ab', 'b')
     for (let i = 0; i < 10; i++) answerAgain('b')
@@ -104,7 +104,7 @@ describe('AddressChanges', () => {
     expect(changes.hasLeft('a')).toBe(true)
   })
 
-  it('takes an empty answer for none', () => {
+  it('treats an empty answer as no answer', () => {
     const { changes, answer } = setUp()
     answer('a', '', '', '', '')
     expect(changes.hasLeft('a')).toBe(false)
@@ -121,7 +121,7 @@ describe('AddressChanges', () => {
     expect(changes.hasLeft('a')).toBe(true)
   })
 
-  it('forgets the longest unheard-of of more than 256 addresses, which then count from anew', () => {
+  it('forgets the address that is longest absent of more than 256, which then counts anew', () => {
     const changes = new AddressChanges({ intervalMs: 1 })
     const many = Array.from({ length: 256 }, (_, i) => `address ${i}`)
     changes.onAnswer(['first'], 1)

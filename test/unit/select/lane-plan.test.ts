@@ -20,7 +20,7 @@ function input(changes: Partial<LanePlanInput> & { open?: readonly LaneName[] } 
 const shape = (plan: ReturnType<typeof planLanes>) =>
   plan.map(({ lane, startAfterMs }) => `${lane} ${startAfterMs}`)
 
-describe('which lanes a request asks', () => {
+describe('the lanes that a request asks', () => {
   it.each([
     ['1: the chosen one is open', input({ open: ['h3', 'tcp'] }), ['h3 0']],
     ['2: another one is open', input({ open: ['tcp'] }), ['tcp 0']],
@@ -63,11 +63,11 @@ describe('which lanes a request asks', () => {
       ['tcp 0'],
     ],
     ['6: and so does one that failed', input({ chosen: 'tcp', http3Status: 'failedRecently' }), ['tcp 0']],
-  ])('%s', (_rule, given, expected) => {
+  ])('follow rule %s', (_rule, given, expected) => {
     expect(shape(planLanes(given))).toEqual(expected)
   })
 
-  it('leaves out what is not eligible', () => {
+  it('leave out what is not eligible', () => {
     const lanes = [
       { lane: 'h3', isEligible: false, isOpen: true },
       { lane: 'tcp', isEligible: true, isOpen: false },
@@ -75,7 +75,7 @@ describe('which lanes a request asks', () => {
     expect(shape(planLanes(input({ chosen: 'tcp', lanes })))).toEqual(['tcp 0'])
   })
 
-  it('says why, with the figures', () => {
+  it('have a reason, with the figures', () => {
     const [first, second] = planLanes(input())
     expect(first?.because).toBe('advertised')
     expect(second?.because).toBe('if HTTP/3 is not connected after 80 ms (its round trip took 40.0 ms)')

@@ -69,11 +69,11 @@ describe('a plan', () => {
       ])
     })
 
-    it('goes to the port of the alternative', () => {
+    it('uses the port of the alternative', () => {
       expect(plan({ ...http3, port: 8443 }, 0).map(({ endpoint }) => endpoint.port)).toEqual([8443, 8443])
     })
 
-    it('puts an endpoint back that failed over UDP, not one that failed over TCP', () => {
+    it('moves an endpoint back that failed over UDP, and not one that failed over TCP', () => {
       const record = new OriginRecord()
       record.onAttempts([tried('[2001:db8::1]:443', 'failed')], 0)
       expect(order({ ...http3, record }, 1)).toEqual(['2001:db8::1', '192.0.2.1'])
@@ -83,7 +83,7 @@ describe('a plan', () => {
     })
   })
 
-  it('bears the protocol that was negotiated last, if it is still offered', () => {
+  it('prefers the protocol that was negotiated last, if it is still offered', () => {
     const record = new OriginRecord()
     record.onConnected({ protocol: 'http/1.1', endpoint: 'e', handshake: HANDSHAKE, offeredTicket: false }, 0)
     const protocols = (input: PlanInput) => plan(input, 1).map(({ protocol }) => protocol)

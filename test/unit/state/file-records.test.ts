@@ -20,7 +20,7 @@ import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/t
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
 
-describe('the records of origins, as files', () => {
+describe('the files of origin records', () => {
   let temporary: TemporaryDirectory
   let origins: string
   const open = (): RecordStore => new FileStore(temporary.path).openOrigins()
@@ -32,7 +32,7 @@ describe('the records of origins, as files', () => {
   })
   afterEach(() => temporary.remove())
 
-  it('are a directory each, with one file at rest, that nobody else can read', () => {
+  it('have a directory for each origin, with one file at rest, that nobody else can read', () => {
     const store = open()
     expect(store.siblings('shop')).toEqual([])
     store.replace('shop', Buffer.from('first'), [])
@@ -45,7 +45,7 @@ describe('the records of origins, as files', () => {
     expect(paths.map(modeOf)).toEqual(['700', '700', '600'])
   })
 
-  it('have a sibling of each who wrote without having read the other, and know whose they are', () => {
+  it('get a sibling from each process that wrote without having read the other, and name its origin', () => {
     const [one, other] = [open(), open()]
     one.replace('shop', Buffer.from('a'), [])
     other.replace('shop', Buffer.from('b'), [])
@@ -67,7 +67,7 @@ describe('the records of origins, as files', () => {
     expect(contents(one).sort()).toEqual(['ab', 'ba'])
   })
 
-  it('show what cannot be one of ours for what it is, and it can be set aside', async () => {
+  it('include foreign ones as such, which can be set aside', async () => {
     const store = open()
     store.replace('shop', Buffer.from('good'), [])
     const record = join(origins, 'shop')
@@ -94,7 +94,7 @@ describe('the records of origins, as files', () => {
     ).toEqual(['damaged', 'no name of ours.json'])
   })
 
-  it('are read as far as siblings are plausible', () => {
+  it('are read up to a plausible number of siblings', () => {
     const store = open()
     for (let i = 0; i < 70; i++) store.replace('shop', Buffer.from('x'), [])
     const first = store.siblings('shop')
@@ -117,7 +117,7 @@ describe('the records of origins, as files', () => {
     expect(contents(store)).toEqual(['y'])
   })
 
-  it('come back when somebody emptied the state directory, and not when he removed it', () => {
+  it('come back when the state directory was emptied, and not when it was removed', () => {
     const store = open()
     rmSync(origins, { recursive: true })
     expect(store.siblings('shop')).toEqual([])
@@ -163,7 +163,7 @@ describe('the records of origins, as files', () => {
     expect(() => store.remove(name)).toThrow(complaint)
   })
 
-  it('are not trusted to a directory that others can read or that is a link, nor to a file in its place', () => {
+  it('are not kept in a directory that others can read or that is a link, nor in a file in its place', () => {
     open()
     chmodSync(origins, 0o750)
     expect(open).toThrow('others may read it')

@@ -12,7 +12,7 @@ const ticket = fc.record({
 })
 
 describe('kept tickets as bytes', () => {
-  it('come back as they went', () => {
+  it('are read as they were written', () => {
     fc.assert(
       fc.property(fc.array(ticket, { maxLength: 8 }), tickets => {
         expect(decodeKeptTickets(encodeKeptTickets(tickets))).toEqual(tickets)
@@ -20,7 +20,7 @@ describe('kept tickets as bytes', () => {
     )
   })
 
-  it('are all or nothing: every cut and every byte too much is refused', () => {
+  it('are all or nothing, so that every cut and every byte too many is refused', () => {
     const bytes = encodeKeptTickets([
       {
         session: Buffer.from('abc'),
@@ -37,7 +37,7 @@ describe('kept tickets as bytes', () => {
     expect(decodeKeptTickets(Buffer.concat([bytes, Buffer.alloc(1)]))).toBeUndefined()
   })
 
-  it('of another version, or with what cannot be, are refused', () => {
+  it('of another version, or with invalid fields, are refused', () => {
     const one = {
       session: Buffer.from('abc'),
       trustedUntil: 1,
@@ -59,7 +59,7 @@ describe('kept tickets as bytes', () => {
     expect(decodeKeptTickets(changed(bytes => bytes.writeUInt16BE(0xffff, 1)))).toBeUndefined()
   })
 
-  it('never throw, whatever they are', () => {
+  it('are read from any bytes without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 500 }), garbage => {
         garbage.set([2], 0) // the version
@@ -74,7 +74,7 @@ describe('kept tickets as bytes', () => {
     expect(decodeKeptTickets(encodeKeptTickets(tickets))).toEqual([])
   })
 
-  it('without names, and with none, are not the same', () => {
+  it('differ between an empty list of names and no list', () => {
     const one = { session: Buffer.from('abc'), trustedUntil: 1, expiresAt: 2, isUsed: false }
     const tickets = [
       { ...one, certificateNames: undefined },
@@ -83,7 +83,7 @@ describe('kept tickets as bytes', () => {
     expect(decodeKeptTickets(encodeKeptTickets(tickets))).toEqual(tickets)
   })
 
-  it('whose names are too long to be kept come back without', () => {
+  it('whose names are too long to be kept are read without them', () => {
     const names = Array.from({ length: 300 }, (_, index) => `${index}.${'a'.repeat(240)}.example`)
     const one = { session: Buffer.from('abc'), trustedUntil: 1, expiresAt: 2, isUsed: false }
     const kept = decodeKeptTickets(encodeKeptTickets([{ ...one, certificateNames: names }]))

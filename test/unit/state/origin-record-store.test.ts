@@ -61,7 +61,7 @@ class Process {
   }
 }
 
-describe('origin records on the shelf', () => {
+describe('stored origin records', () => {
   let records: MemoryRecordStore['records']
   const start = (maxOrigins?: number): Process => new Process(records, maxOrigins)
   beforeEach(() => {
@@ -96,7 +96,7 @@ describe('origin records on the shelf', () => {
     expect(start().shelf.read(SHOP)).toEqual({ a: 1, b: 2 })
   })
 
-  it('are put together with what others wrote, which is reported', () => {
+  it('are merged with what other processes wrote, which is reported', () => {
     const [one, other] = [start(), start()]
     one.learn(SHOP, { a: 1, both: 1 })
     one.shelf.flush()
@@ -113,7 +113,7 @@ describe('origin records on the shelf', () => {
     expect(records.get(nameOf(SHOP))).toHaveLength(1)
   })
 
-  it('lose nothing when somebody writes between the reading and the writing', () => {
+  it('lose nothing when another process writes between the reading and the writing', () => {
     const [one, other] = [start(), start()]
     one.learn(SHOP, { a: 1 })
     one.shelf.flush()
@@ -130,7 +130,7 @@ describe('origin records on the shelf', () => {
     expect(start().shelf.read(SHOP)).toEqual({ a: 2, b: 1, c: 1 })
   })
 
-  it('that are damaged are set aside and told once, and start anew', () => {
+  it('that are damaged are set aside and reported once, and start anew', () => {
     const one = start()
     one.learn(SHOP, { a: 1 })
     one.shelf.flush()
@@ -167,7 +167,7 @@ describe('origin records on the shelf', () => {
     expect(records.get(nameOf(SHOP))).toHaveLength(1)
   })
 
-  it('that merge cannot take do not stand in the way of writing', () => {
+  it('that merge refuses do not prevent the writing', () => {
     const one = start()
     one.store.put(nameOf(SHOP), encodeRecordFile(SHOP, 'no object')!)
     one.learn(SHOP, { a: 1 })
@@ -176,7 +176,7 @@ describe('origin records on the shelf', () => {
     expect(start().shelf.read(SHOP)).toEqual({ a: 1 })
   })
 
-  it('are never made of garbage, whatever it is, and are written over it', () => {
+  it('are never read from garbage, whatever it is, and replace it', () => {
     const garbage = fc.uint8Array({ maxLength: 500 }).map(bytes => Buffer.from(bytes))
     fc.assert(
       fc.property(fc.array(fc.oneof(garbage, fc.string()), { minLength: 1, maxLength: 4 }), contents => {
@@ -204,7 +204,7 @@ describe('origin records on the shelf', () => {
     expect(kinds).toEqual(['foreign', 'record'])
   })
 
-  it('are so many at the most, the newest', () => {
+  it('are bounded in number, and the newest stay', () => {
     const one = start(3)
     for (const letter of ['a', 'b', 'c', 'd', 'e']) one.learn(`https://${letter}.test`, { x: 1 })
     one.shelf.flush()
@@ -225,7 +225,7 @@ describe('origin records on the shelf', () => {
     expect([one.writes(), one.clock.pendingTimers()]).toEqual([40, 0])
   })
 
-  it('are followed by a pause that is a hundred times as long as their writing', () => {
+  it('are followed by a pause a hundred times as long as their writing', () => {
     const one = start()
     one.store.onBetween = () => {
       one.busyMs += 50 // a slow disk
@@ -240,7 +240,7 @@ describe('origin records on the shelf', () => {
     expect(one.writes()).toBe(2)
   })
 
-  it('are written one by one on demand, and wait for nothing then', () => {
+  it('are written one by one on demand, without a pause', () => {
     const one = start()
     one.learn(SHOP, { a: 1 })
     one.learn('https://other.test', { a: 1 })
@@ -251,7 +251,7 @@ describe('origin records on the shelf', () => {
     expect([one.writes(), one.clock.pendingTimers()]).toEqual([2, 0])
   })
 
-  it('are forgotten, with what was to be written', () => {
+  it('are forgotten, including what was to be written', () => {
     const one = start()
     one.learn(SHOP, { a: 1 })
     one.shelf.flush()
@@ -261,7 +261,7 @@ describe('origin records on the shelf', () => {
     expect([records.size, one.shelf.read(SHOP)]).toEqual([0, undefined])
   })
 
-  it('are not written when nothing is to be kept, or too much', () => {
+  it('are not written when they are empty, or too large', () => {
     const one = start()
     one.shelf.onChanged(SHOP)
     one.learn('https://large.test', Object.fromEntries(Array.from({ length: 9_000 }, (_, i) => [`f${i}`, i])))
@@ -272,7 +272,7 @@ describe('origin records on the shelf', () => {
     ])
   })
 
-  it('are a matter of memory alone while the store fails, which is reported once an hour; they are written after that', () => {
+  it('stay in memory alone while the store fails, which is reported once an hour, and are written after that', () => {
     const one = start()
     one.store.fault = new Error('the disk is full')
     for (let i = 0; i < 10; i++) {
@@ -294,7 +294,7 @@ describe('origin records on the shelf', () => {
     expect(one.shelf.read(SHOP)).toEqual({ a: 9 })
   })
 
-  it('hold off what their owner throws', () => {
+  it('contain what their owner throws', () => {
     const one = start()
     one.known.set(SHOP, 7 as unknown as Facts)
     one.store.put(nameOf(SHOP), encodeRecordFile(SHOP, { a: 1 })!)
@@ -326,7 +326,7 @@ describe('the file of an origin record', () => {
     expect(text.split('\n')).toContain('  "at": 1700000000000')
   })
 
-  it('comes back as it went, whatever the facts are', () => {
+  it('is read as it was written, whatever the facts are', () => {
     fc.assert(
       fc.property(fc.string(), fc.jsonValue(), (origin, value) => {
         const facts: unknown = JSON.parse(JSON.stringify(value)) // without -0
@@ -335,7 +335,7 @@ describe('the file of an origin record', () => {
     )
   })
 
-  it('is damaged by every cut, every byte too much, and every byte that was changed', () => {
+  it('is damaged by every cut, every byte too many, and every byte that was changed', () => {
     const bytes = encodeRecordFile(ORIGIN, FACTS)!
     const kindOf = (changed: Buffer): string => decodeRecordFile(changed).kind
     for (let length = 0; length < bytes.length; length++) {
@@ -351,7 +351,7 @@ describe('the file of an origin record', () => {
     }
   })
 
-  it('never throws and is never a record, whatever the bytes are', () => {
+  it('is read from any bytes without a throw, and is a record only if it is one', () => {
     const garbage = fc.uint8Array({ maxLength: 2_000 }).map(array => Buffer.from(array))
     const head = encodeRecordFile(ORIGIN, FACTS)!.subarray(0, 72)
     const withOurHead = garbage.map(bytes => Buffer.concat([head, bytes]))
@@ -363,7 +363,7 @@ describe('the file of an origin record', () => {
     )
   })
 
-  it('with a checksum that fits is a record only if it has the shape of one', () => {
+  it('with a valid checksum is a record only if it has the shape of one', () => {
     fc.assert(
       fc.property(fc.string(), rest => {
         expect(decodeRecordFile(fileOf(1, rest)).kind).toBe('damaged')
@@ -380,7 +380,7 @@ describe('the file of an origin record', () => {
     expect(decodeRecordFile(whole.subarray(0, -1)).kind).toBe('damaged')
   })
 
-  it('says what is wrong with it', () => {
+  it('is reported with its fault', () => {
     const because = (bytes: Buffer): unknown => decodeRecordFile(bytes)
     expect(because(Buffer.alloc(0))).toMatchObject({ because: 'empty' })
     expect(because(Buffer.from('garbage'))).toMatchObject({ because: 'not a record of ours' })
@@ -397,7 +397,7 @@ describe('the file of an origin record', () => {
     expect(encodeRecordFile(ORIGIN, `${largest}x`)).toBeUndefined()
   })
 
-  it('is not made of what JSON cannot say', () => {
+  it('contains nothing that JSON cannot express', () => {
     expect(encodeRecordFile(ORIGIN, undefined)).toBeUndefined()
     expect(() => encodeRecordFile(ORIGIN, 7n)).toThrow()
   })

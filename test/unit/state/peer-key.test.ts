@@ -33,7 +33,7 @@ describe('the key of a peer', () => {
     ['the groups of the key exchange', { groups: 'P-256' }],
     ['no groups of its own', { groups: undefined }],
     ['the TLS library', { tlsLibrary: 'openssl 3.5.8' }],
-  ])('differs by %s', (_what, change) => {
+  ])('differs by the trust setting %s', (_what, change) => {
     expect(peerKey({ ...PEER, trust: trustDigest({ ...POLICY, ...change }) })).not.toBe(peerKey(PEER))
   })
 
@@ -41,7 +41,7 @@ describe('the key of a peer', () => {
     ['the host', { host: 'other.test' }],
     ['the server name', { serverName: 'evil.test' }],
     ['the port', { port: 8443 }],
-  ])('differs by %s', (_what, change) => {
+  ])('differs by the address part %s', (_what, change) => {
     expect(peerKey({ ...PEER, ...change })).not.toBe(peerKey(PEER))
   })
 
@@ -57,7 +57,7 @@ describe('the key of a peer', () => {
     expect(trustDigest({ ...POLICY, ca: ['AB', 'C'] })).not.toBe(trustDigest({ ...POLICY, ca: ['A', 'BC'] }))
   })
 
-  it('shows nothing of what went in', () => {
+  it('reveals nothing of its input', () => {
     expect(peerKey(PEER)).toMatch(/^[\w-]{43}$/)
     expect(peerKey(PEER)).not.toContain('origin')
   })

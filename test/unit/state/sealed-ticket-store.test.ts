@@ -74,7 +74,7 @@ describe('kept tickets', () => {
     expect(state.log).toEqual([expect.stringMatching(/^write [\w-]{43}$/)])
   })
 
-  it('lie there sealed', () => {
+  it('are stored sealed', () => {
     const one = start()
     one.put('peer', 'a secret of the session')
     one.vault.flush()
@@ -83,7 +83,7 @@ describe('kept tickets', () => {
     expect([name.includes('peer'), record.includes('secret')]).toEqual([false, false])
   })
 
-  it('are taken out of the store before they are used: each goes to one process', () => {
+  it('are removed from the store before they are used, so that each goes to one process', () => {
     const first = start()
     for (const name of ['a', 'b']) first.put('peer', name)
     first.vault.flush()
@@ -96,7 +96,7 @@ describe('kept tickets', () => {
     expect(second.take()).toBeUndefined()
   })
 
-  it('are fresh once, over all processes; the last one stays to resume with', () => {
+  it('are fresh once, over all processes, while the last one stays for resumption', () => {
     const first = start()
     first.put('peer', 'a')
     expect(first.take()).toBe('a')
@@ -107,7 +107,7 @@ describe('kept tickets', () => {
     expect(start().take()).toBe('a, used')
   })
 
-  it('make room for a fresh one, wherever it came from', () => {
+  it('give way to a fresh one, wherever it came from', () => {
     const first = start()
     first.put('peer', 'a')
     first.take()
@@ -119,7 +119,7 @@ describe('kept tickets', () => {
     expect([third.take(), third.take()]).toEqual(['b', 'b, used'])
   })
 
-  it('of two processes are put together, the newest last, up to the limit', () => {
+  it('of two processes are merged, the newest last, up to the limit', () => {
     const [first, second] = [start(1, { maxTicketsPerPeer: 3 }), start(1, { maxTicketsPerPeer: 3 })]
     for (const name of ['a', 'b']) first.put('peer', name)
     for (const name of ['c', 'd']) second.put('peer', name)
@@ -129,7 +129,7 @@ describe('kept tickets', () => {
     expect([third.take(), third.take(), third.take(), third.take()]).toEqual(['d', 'c', 'b', 'b, used'])
   })
 
-  it('come back when they were never sent', () => {
+  it('are given back when they were never sent', () => {
     const first = start()
     first.put('peer', 'a')
     first.vault.flush()
@@ -140,7 +140,7 @@ describe('kept tickets', () => {
     expect(start().take()).toBe('a')
   })
 
-  it('come back as used when somebody had them meanwhile, or not at all while they are out', () => {
+  it('are given back as used when another process had them meanwhile, or not at all while they are out', () => {
     const first = start()
     first.put('peer', 'a')
     const taken = first.tickets.take('peer', first.clock.now())!
@@ -170,7 +170,7 @@ describe('kept tickets', () => {
     expect(state.records.size).toBe(0)
   })
 
-  it('expire by the calendar, and what vouched for them does too, whose names they bring with them', () => {
+  it('expire by the calendar, and with the certificate that vouched for them, whose names they contain', () => {
     const first = start()
     first.put('peer', 'a', { lifetimeMs: HOUR_MS })
     first.put('other', 'x', {
@@ -188,7 +188,7 @@ describe('kept tickets', () => {
     })
   })
 
-  it('do not live for longer because somebody has set the calendar back', () => {
+  it('do not live longer because the calendar was set back', () => {
     const first = start(0, { maxLifetimeMs: HOUR_MS })
     first.put('peer', 'a')
     first.vault.flush()
@@ -197,7 +197,7 @@ describe('kept tickets', () => {
     expect(second.tickets.take('peer', 0)?.trustedUntil).toBe(HOUR_MS)
   })
 
-  it('do not open under another key, changed, or under the name of another peer, and are gone then', () => {
+  it('do not open under another key, changed, or under the name of another peer, and are removed then', () => {
     const first = start()
     /** Writes the ticket of a peer and says where. */
     const recordOf = (peer: string): string => {
@@ -237,7 +237,7 @@ describe('kept tickets', () => {
     expect(start().take()).toBe('a')
   })
 
-  it('are a matter of memory alone while the store fails, which is reported once', () => {
+  it('stay in memory alone while the store fails, which is reported once', () => {
     const one = start()
     state.fault = new Error('the disk is full')
     one.put('peer', 'a')
@@ -246,7 +246,7 @@ describe('kept tickets', () => {
     expect(one.faults).toEqual([expect.stringContaining('the disk is full')])
   })
 
-  it('that may be gone are not fresh any more', () => {
+  it('that may be used elsewhere are not fresh any more', () => {
     const one = start()
     one.put('peer', 'a')
     one.vault.flush()
@@ -260,7 +260,7 @@ describe('kept tickets', () => {
     expect(one.faults).toHaveLength(2)
   })
 
-  it('are of so many peers at the most', () => {
+  it('are bounded in peers', () => {
     const one = start()
     for (let i = 0; i < 600; i++) one.put(`peer${i}`, 'a')
     one.vault.flush()
@@ -273,7 +273,7 @@ const NONCE = Buffer.alloc(12, 2)
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map(array => Buffer.from(array))
 
 describe('a sealed record', () => {
-  it('opens with its key and name, and gives what was sealed', () => {
+  it('opens with its key and name, and returns what was sealed', () => {
     fc.assert(
       fc.property(bytes(2_000), fc.string(), (plain, name) => {
         expect(unseal(KEY, name, seal(KEY, name, plain, NONCE))).toEqual(plain)
@@ -302,7 +302,7 @@ describe('a sealed record', () => {
     expect(unseal(KEY, 'peer', Buffer.concat([record, Buffer.alloc(1)]))).toBeUndefined()
   })
 
-  it('is never made of garbage', () => {
+  it('is never read from garbage', () => {
     fc.assert(fc.property(bytes(200), garbage => unseal(KEY, 'peer', garbage) === undefined))
   })
 })

@@ -43,7 +43,7 @@ describe('FileStore', () => {
     expect(paths.map(modeOf)).toEqual(['700', '600', '700', '600'])
   })
 
-  it('gives a record to the first who claims it', () => {
+  it('gives a record to the first process that claims it', () => {
     const [one, other] = [new FileStore(directory), new FileStore(directory)]
     one.write('peer', Buffer.from('first'))
     one.write('peer', Buffer.from('second'))
@@ -51,7 +51,7 @@ describe('FileStore', () => {
     expect(readdirSync(join(directory, 'tickets'))).toEqual([])
   })
 
-  it('removes', () => {
+  it('removes a record', () => {
     const store = new FileStore(directory)
     store.write('peer', Buffer.from('x'))
     store.remove('peer')
@@ -79,7 +79,7 @@ describe('FileStore', () => {
     expect(() => store.claim(name)).toThrow('not the name of a record')
   })
 
-  it('trusts no directory that others can write into, and no key that they can read', () => {
+  it('trusts no directory that others can write to, and no key that they can read', () => {
     new FileStore(directory).key()
     chmodSync(join(directory, 'key'), 0o640)
     expect(() => new FileStore(directory).key()).toThrow('others may read it')
@@ -90,14 +90,14 @@ describe('FileStore', () => {
     expect(() => new FileStore(directory).key()).not.toThrow()
   })
 
-  it('refuses a key that is none of ours, and does not replace it', () => {
+  it('refuses a key of another format, and does not replace it', () => {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     writeFileSync(join(directory, 'key'), 'short', { mode: 0o600 })
     expect(() => new FileStore(directory).key()).toThrow('must have 32 bytes')
     expect(readFileSync(join(directory, 'key'), 'utf8')).toBe('short')
   })
 
-  it('refuses what is no directory, or too large for a record', () => {
+  it('refuses a path that is no directory, and a record that is too large', () => {
     writeFileSync(join(temporary.path, 'file'), 'x')
     expect(() => new FileStore(join(temporary.path, 'file'))).toThrow()
     const store = new FileStore(directory)
@@ -141,7 +141,7 @@ describe('the key of an operator', () => {
     ['base64 of 31 bytes', Buffer.alloc(31, 7).toString('base64')],
     ['two lines', `${key.toString('hex')}\n\n`],
     ['spaces before it', ` ${key.toString('base64')}`],
-  ])('is not %s', (_what, bytes) => {
+  ])('is not read from %s', (_what, bytes) => {
     expect(decodeOperatorKey(Buffer.from(bytes))).toBeUndefined()
   })
 
@@ -155,7 +155,7 @@ describe('the key of an operator', () => {
   })
 })
 
-describe('what others may do with the file of a key', () => {
+describe('the permissions of a key file', () => {
   it.each<[string, number, number, string | undefined]>([
     ['ours alone', 1000, 0o600, undefined],
     ['ours, not even written by us', 1000, 0o400, undefined],
@@ -166,15 +166,15 @@ describe('what others may do with the file of a key', () => {
     ["root's, read by all", 0, 0o444, 'others may read it (chmod o-rwx)'],
     ["root's, written by a group", 0, 0o660, 'others may write into it (chmod go-w)'],
     ["somebody else's", 1001, 0o600, 'it belongs to another user'],
-  ])('%s', (_whose, uid, mode, objection) => {
+  ])('are judged for a file that is %s', (_whose, uid, mode, objection) => {
     expect(secretObjection({ uid, mode: mode | 0o100_000 }, 1000)).toBe(objection)
   })
 
-  it('does not let root have a key that a group may read: nobody needs it', () => {
+  it('do not allow root a key that a group may read, since nobody needs that', () => {
     expect(secretObjection({ uid: 0, mode: 0o640 }, 0)).toBe('its group may read it (chmod g-rwx)')
   })
 
-  it('is no question where files have no such bits', () => {
+  it('are not judged where files have no such bits', () => {
     expect(secretObjection({ uid: 0, mode: 0o666 }, undefined)).toBeUndefined()
   })
 })
@@ -204,7 +204,7 @@ describe('the key file of an operator', () => {
     }
   })
 
-  it('stands for the one that is made, and none is made then', () => {
+  it('is used in place of a generated one, and none is generated then', () => {
     write('ab'.repeat(32))
     expect(new FileStore(directory, keyFile).key()).toEqual(Buffer.alloc(32, 0xab))
     expect(readdirSync(directory)).toEqual(['tickets'])

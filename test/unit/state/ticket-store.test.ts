@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 describe('TicketStore', () => {
-  it('has nothing for a peer that it never met', () => {
+  it('has no ticket for an unknown peer', () => {
     expect(new TicketStore().take('peer', 0)).toBeUndefined()
   })
 
@@ -30,13 +30,13 @@ describe('TicketStore', () => {
     expect(store.take('peer', 1)).toMatchObject({ session: ticket('b'), isFirstUse: false })
   })
 
-  it('keeps peers apart', () => {
+  it('keeps peers separate', () => {
     const store = new TicketStore()
     store.put('one', ticket('a'), 0)
     expect(store.take('other', 0)).toBeUndefined()
   })
 
-  it('keeps four tickets a peer by default; the oldest makes room', () => {
+  it('keeps four tickets a peer by default, and evicts the oldest', () => {
     const store = new TicketStore()
     for (const name of ['a', 'b', 'c', 'd', 'e']) store.put('peer', ticket(name), 0)
     expect([1, 2, 3, 4].map(() => nameOf(store.take('peer', 0)))).toEqual(['e', 'd', 'c', 'b'])
@@ -51,47 +51,47 @@ describe('TicketStore', () => {
     expect(store.peers).toBe(0)
   })
 
-  it('keeps none for longer than seven days, whatever the server says and however long its certificate is good', () => {
+  it('keeps none for longer than seven days, whatever the server sets and however long its certificate is valid', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0, { lifetimeMs: 30 * DAY_MS, trustedUntil: 90 * DAY_MS })
     expect(store.take('peer', 7 * DAY_MS - 1)?.trustedUntil).toBe(7 * DAY_MS)
     expect(store.take('peer', 7 * DAY_MS)).toBeUndefined()
   })
 
-  it('keeps one without a hint for two hours', () => {
+  it('keeps a ticket without a hint for two hours', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0)
     expect(nameOf(store.take('peer', 2 * HOUR_MS - 1))).toBe('a')
     expect(store.take('peer', 2 * HOUR_MS)).toBeUndefined()
   })
 
-  it('believes no hint beyond seven days (RFC 8446 4.6.1)', () => {
+  it('accepts no hint beyond seven days (RFC 8446 4.6.1)', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0, { lifetimeMs: 100 * DAY_MS })
     expect(nameOf(store.take('peer', 7 * DAY_MS - 1))).toBe('a')
     expect(store.take('peer', 7 * DAY_MS)).toBeUndefined()
   })
 
-  it('discards at once what has a lifetime of 0 (RFC 8446 4.6.1)', () => {
+  it('discards at once a ticket with a lifetime of 0 (RFC 8446 4.6.1)', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0, { lifetimeMs: 0 })
     expect(store.peers).toBe(0)
   })
 
-  it('trusts a ticket no longer than what vouches for the peer', () => {
+  it('trusts a ticket no longer than the certificate of the peer', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0, { trustedUntil: 50 })
     expect(store.take('peer', 49)).toMatchObject({ trustedUntil: 50 })
     expect(store.take('peer', 50)).toBeUndefined()
   })
 
-  it('hands out with a ticket what the certificate covers that vouches for the peer', () => {
+  it('hands out with a ticket the names of the certificate that vouches for the peer', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0, { certificateNames: ['a.example', '*.b.example'] })
     expect(store.take('peer', 1)?.certificateNames).toEqual(['a.example', '*.b.example'])
   })
 
-  it('keeps nothing for a peer whose certificate has ended', () => {
+  it('keeps nothing for a peer whose certificate has expired', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 10, { trustedUntil: 10 })
     expect(store.peers).toBe(0)
@@ -110,14 +110,14 @@ describe('TicketStore', () => {
     expect(resumed).toBe(7 * 24 - 1)
   })
 
-  it('finds the ticket that still lives under a newer one that does not', () => {
+  it('finds the ticket that is still valid under a newer one that is not', () => {
     const store = new TicketStore()
     store.put('peer', ticket('long'), 0, { lifetimeMs: 1000 })
     store.put('peer', ticket('short'), 1, { lifetimeMs: 10 })
     expect(nameOf(store.take('peer', 500))).toBe('long')
   })
 
-  it('is bounded in peers; the longest unused makes room', () => {
+  it('is bounded in peers, and evicts the least recently used', () => {
     const store = new TicketStore({ maxPeers: 2 })
     store.put('one', ticket('1'), 0)
     store.put('two', ticket('2'), 0)
@@ -144,7 +144,7 @@ describe('TicketStore', () => {
     expect([1, 2].map(() => nameOf(store.take('peer', 0)))).toEqual(['b', 'b'])
   })
 
-  it('forgets all tickets of a purged peer, those that are given back later too', () => {
+  it('forgets all tickets of a purged peer, also those that are given back later', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0)
     store.put('peer', ticket('b'), 0)
@@ -154,7 +154,7 @@ describe('TicketStore', () => {
     expect(store.take('peer', 0)).toBeUndefined()
   })
 
-  it('forgets everything on clear', () => {
+  it('forgets everything on clear()', () => {
     const store = new TicketStore()
     store.put('one', ticket('a'), 0)
     store.put('two', ticket('b'), 0)
@@ -162,7 +162,7 @@ describe('TicketStore', () => {
     expect(store.peers).toBe(0)
   })
 
-  it('takes back a ticket that was never sent, as good as new, once', () => {
+  it('accepts back a ticket that was never sent, as good as new, once', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0)
     store.put('peer', ticket('b'), 0)

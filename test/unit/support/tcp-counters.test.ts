@@ -21,14 +21,14 @@ describe('parseTcpCounters', () => {
     expect(parseTcpCounters(NETSTAT)).toEqual(COUNTERS)
   })
 
-  it('takes a counter that is missing for no zero', () => {
+  it('does not read a missing counter as zero', () => {
     expect(() => parseTcpCounters(NETSTAT.replace('TCPSynRetrans', 'Other'))).toThrow('TCPSynRetrans')
     expect(() => parseTcpCounters('')).toThrow('does not count')
   })
 })
 
-describe('addedTo', () => {
-  it('says what came in between', () => {
+describe('addedTo()', () => {
+  it('returns what came in between', () => {
     const after = parseTcpCounters(NETSTAT.replace('9 1 2 3', '9 1 5 3'))
     expect(addedTo(COUNTERS, after)).toEqual({
       TCPFastOpenActive: 0,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 
 describe('createCertificateAuthority', () => {
-  it('issues leaves that OpenSSL takes as signed by it and valid for their names', async () => {
+  it('issues leaves that OpenSSL verifies as signed by it and valid for their names', async () => {
     const authority = await createCertificateAuthority()
     const issued = await authority.issue({
       names: ['localhost', '*.demo.example', '127.0.0.1', '::1', '2001:db8::7'],
@@ -28,7 +28,7 @@ describe('createCertificateAuthority', () => {
     tls.createSecureContext({ cert: issued.cert, key: issued.key, ca: issued.ca })
   })
 
-  it('keeps to the given end, also one in the past or past 2049', async () => {
+  it('keeps the given end, even one in the past or past 2049', async () => {
     const authority = await createCertificateAuthority()
     const expired = await authority.issue({ names: ['old'], notAfter: new Date('2020-02-03T04:05:06Z') })
     expect(new Date(new X509Certificate(expired.cert).validTo).toISOString()).toBe('2020-02-03T04:05:06.000Z')

@@ -10,7 +10,7 @@ describe('FakeClock', () => {
     expect(() => clock.advance(-1)).toThrow(RangeError)
   })
 
-  it('fires timers in order of their time, equal ones in order of their making, each at its own time', () => {
+  it('fires timers in order of their time, equal ones in order of creation, each at its own time', () => {
     const clock = new FakeClock()
     const fired: string[] = []
     const note = (name: string) => () => void fired.push(`${name}@${clock.now()}`)
@@ -24,7 +24,7 @@ describe('FakeClock', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('fires what is set on the way when it is due by then, and never within setTimer', () => {
+  it('fires timers that are set on the way when they are due by then, and never within setTimer', () => {
     const clock = new FakeClock()
     const fired: number[] = []
     clock.setTimer(5, () => {

@@ -72,7 +72,7 @@ describe('a simulated datagram link', () => {
     expect(run(1, { latencyMs: 5 })).toEqual(all)
   })
 
-  it('loses, doubles and reorders about as many as it is told to', () => {
+  it('loses, duplicates and reorders about as many as it is set to', () => {
     const lossy = run(7, { latencyMs: 5, lossRate: 0.1 })
     expect(lossy.length).toBeGreaterThan(860)
     expect(lossy.length).toBeLessThan(940)

@@ -17,14 +17,14 @@ describe('the dynamic table', () => {
     expect(table.inserted).toBe(4)
   })
 
-  it('takes an entry that fills it', () => {
+  it('accepts an entry that fills it', () => {
     const table = new DynamicTable(100)
     table.insert('a', '1')
     table.insert('name', 'x'.repeat(64))
     expect([table.count, table.bytes]).toEqual([1, 100])
   })
 
-  it('is emptied by an entry that is larger than it (RFC 7541 4.4)', () => {
+  it('is emptied by an entry that is larger than the table (RFC 7541 4.4)', () => {
     const evicted: string[] = []
     const table = new DynamicTable(99, name => evicted.push(name))
     table.insert('a', '1')
@@ -54,7 +54,7 @@ describe('the dynamic table', () => {
     expect(contents(table)).toEqual(expected)
   })
 
-  it('has another generation after each change', () => {
+  it('has a new generation after each change', () => {
     const table = new DynamicTable(100)
     const seen = new Set([table.generation])
     for (const change of [

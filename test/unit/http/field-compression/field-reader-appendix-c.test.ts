@@ -22,12 +22,12 @@ function expectConnection(examples: readonly Example[], tableBytes: number): voi
   }
 }
 
-describe('RFC 7541 Appendix C', () => {
+describe('an example of RFC 7541 Appendix C', () => {
   it.each([
     ['C.1.1', 10, 0xe0, 5, 'ea'],
     ['C.1.2', 1337, 0xe0, 5, 'ff9a0a'],
     ['C.1.3', 42, 0, 8, '2a'],
-  ])('%s: %i', (_, value, flags, prefixBits, hex) => {
+  ])('of section %s is the integer %i, read and written', (_, value, flags, prefixBits, hex) => {
     const out = Buffer.alloc(6)
     expect(out.toString('hex', 0, writePrefixInteger(out, 0, flags, prefixBits, value))).toBe(hex)
     const reader = new FieldReader()
@@ -36,16 +36,20 @@ describe('RFC 7541 Appendix C', () => {
     expect(reader.position).toBe(hex.length / 2)
   })
 
-  it.each(SINGLE_FIELDS)('$section is decoded', example => {
+  it.each(SINGLE_FIELDS)('of section $section is decoded', example => {
     expectConnection([example], 4096)
   })
 
-  it('C.3: requests without Huffman coding are decoded', () => expectConnection(PLAIN_REQUESTS, 4096))
-  it('C.4: requests with Huffman coding are decoded', () => expectConnection(HUFFMAN_REQUESTS, 4096))
-  it('C.5: responses without Huffman coding are decoded', () => expectConnection(PLAIN_RESPONSES, 256))
-  it('C.6: responses with Huffman coding are decoded', () => expectConnection(HUFFMAN_RESPONSES, 256))
+  it('of section C.3, requests without Huffman coding, is decoded', () =>
+    expectConnection(PLAIN_REQUESTS, 4096))
+  it('of section C.4, requests with Huffman coding, is decoded', () =>
+    expectConnection(HUFFMAN_REQUESTS, 4096))
+  it('of section C.5, responses without Huffman coding, is decoded', () =>
+    expectConnection(PLAIN_RESPONSES, 256))
+  it('of section C.6, responses with Huffman coding, is decoded', () =>
+    expectConnection(HUFFMAN_RESPONSES, 256))
 
-  it('C.2.4, C.4.1 and C.4.2 are what our encoder writes', () => {
+  it('of section C.2.4, C.4.1 or C.4.2 is what our encoder writes', () => {
     expect(encode(new HpackEncoder(4096), SINGLE_FIELDS[3]!.fields).toString('hex')).toBe('82')
     const encoder = new HpackEncoder(4096)
     for (const { hex, fields } of HUFFMAN_REQUESTS.slice(0, 2)) {
@@ -53,7 +57,7 @@ describe('RFC 7541 Appendix C', () => {
     }
   })
 
-  it('C.4.3 is what our encoder writes once the unknown field has been seen before', () => {
+  it('of section C.4.3 is what our encoder writes once the unknown field has been seen before', () => {
     const encoder = new HpackEncoder(4096)
     const [first, second, third] = HUFFMAN_REQUESTS
     encode(encoder, first!.fields)
@@ -63,7 +67,7 @@ describe('RFC 7541 Appendix C', () => {
     expect(encode(encoder, third!.fields).toString('hex')).toBe(third!.hex)
   })
 
-  it('C.6.1 and C.6.2 are what our encoder writes, but for what it waits to see again', () => {
+  it('of section C.6.1 or C.6.2 is what our encoder writes, but for what it waits to see again', () => {
     const encoder = new HpackEncoder(256)
     const [first, second] = HUFFMAN_RESPONSES
     // The date is inserted when seen again, and the location never is. In front stands the size update to

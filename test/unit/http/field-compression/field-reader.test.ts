@@ -32,7 +32,7 @@ describe('a prefix integer', () => {
     2 ** 31,
   ]
 
-  it('comes back as it was written, with every prefix', () => {
+  it('is read as it was written, with every prefix', () => {
     for (let prefixBits = 1; prefixBits <= 8; prefixBits++) {
       const mask = 2 ** prefixBits - 1
       for (const value of values) {
@@ -45,7 +45,7 @@ describe('a prefix integer', () => {
     }
   })
 
-  it('may be written longer than it must', () => expect(readerOf('ff808000').readInteger(0x7f)).toBe(127))
+  it('may be written longer than necessary', () => expect(readerOf('ff808000').readInteger(0x7f)).toBe(127))
 
   it('is at most 2^31', () => {
     expect(readerOf('7f81ffffff07').readInteger(0x7f)).toBe(2 ** 31)
@@ -59,13 +59,13 @@ describe('a prefix integer', () => {
     expect(() => readerOf(`7f${'ff'.repeat(20)}`).readInteger(0x7f)).toThrow('more than 5 continuation bytes')
   })
 
-  it.each(['', 'ff', 'ff80', 'ff808080'])('must be whole: %s', hex => {
+  it.each(['', 'ff', 'ff80', 'ff808080'])('must be complete: %s', hex => {
     expect(() => readerOf(hex).readInteger(0x7f)).toThrow('ends within a field')
   })
 })
 
 describe('a string literal', () => {
-  it.each([0, 1, 31, 32, 33, 126, 127, 128, 300, 5000])('has any length: %i', length => {
+  it.each([0, 1, 31, 32, 33, 126, 127, 128, 300, 5000])('may have any length, such as %i', length => {
     // Around where another way to make the string begins, and where the length takes another byte.
     const text = Array.from({ length }, (_, i) => String.fromCharCode(i % 256)).join('')
     for (const mayRemember of [false, true, true]) {
@@ -95,7 +95,7 @@ describe('a string literal', () => {
     expect(readerOf('826402').readString(true)).toBe('302')
   })
 
-  it.each(['', '01', '0361', '8264', 'ff', '7f00', '7f8080808007'])('must be whole: %s', hex => {
+  it.each(['', '01', '0361', '8264', 'ff', '7f00', '7f8080808007'])('must be complete: %s', hex => {
     for (const mayRemember of [false, true]) {
       expect(() => readerOf(hex).readString(mayRemember)).toThrow('ends within a field')
     }

@@ -63,7 +63,7 @@ describe('the Huffman code', () => {
     expect(CODE_LENGTHS.reduce((sum, bits) => sum + 2 ** -bits, 0)).toBe(1)
   })
 
-  it('takes every pair of symbols there and back', () => {
+  it('encodes and decodes every pair of symbols without loss', () => {
     for (let first = 0; first < 256; first++) {
       for (let second = 0; second < 256; second++) {
         const text = String.fromCharCode(first, second)
@@ -81,9 +81,9 @@ describe('the Huffman code', () => {
     expect(out.toString('hex', 0, end + 1)).toBe('aaaaaaf1e3c2e5f23a6ba0ab90f4ffaa')
   })
 
-  it('has no length for what is not latin1', () => expect(huffmanBits('a€')).toBeNaN())
+  it('reports no length for text that is not latin1', () => expect(huffmanBits('a€')).toBeNaN())
 
-  it('decodes nothing to nothing', () => expect(decoded(Buffer.alloc(0))).toBe(''))
+  it('decodes no bytes to an empty string', () => expect(decoded(Buffer.alloc(0))).toBe(''))
 })
 
 describe('a Huffman coded string', () => {

@@ -70,9 +70,9 @@ describe('the class of a field', () => {
     ['connection', 'forbidden'],
     ['x-anything', 'adaptive'],
     ['x-any-token', 'secret'],
-  ])('%s: %s', (name, fieldClass) => expect(fieldName(name).fieldClass).toBe(fieldClass))
+  ])('of %s is %s', (name, fieldClass) => expect(fieldName(name).fieldClass).toBe(fieldClass))
 
-  it('is remembered for a bounded number of names', () => {
+  it('is cached for a bounded number of names', () => {
     const one = fieldName('x-mine')
     expect(fieldName('x-mine')).toBe(one)
     for (let i = 0; i < 300; i++) fieldName(`x-other-${i}`)

@@ -22,7 +22,7 @@ function blockOf(decoder: HpackDecoder, block: Buffer): FieldBlock {
 }
 
 describe('the HPACK decoder', () => {
-  it('reads only what it was given', () => {
+  it('reads only the bytes that it was given', () => {
     const block = Buffer.from('ff8286ff', 'hex')
     expect(newDecoder().decode(block, 1, 3)).toMatchObject({ fields: [':method', 'GET', ':scheme', 'http'] })
     expect(newDecoder().decode(block, 2, 2)).toMatchObject({ fields: [], bytes: 0 })
@@ -76,7 +76,7 @@ describe('the HPACK decoder', () => {
     expect(tableOf(decoder)).toEqual(['name', '22'])
   })
 
-  it('takes the two size updates that a block may begin with, in each block', () => {
+  it('accepts the two size updates that a block may begin with, in each block', () => {
     const decoder = newDecoder()
     for (let i = 0; i < 10; i++) expect(decodeHex(decoder, '203fe11f82')).toEqual([':method', 'GET'])
   })
@@ -98,7 +98,7 @@ describe('the HPACK decoder', () => {
   })
 })
 
-describe('the limits of a list', () => {
+describe('the limits of a decoded list', () => {
   it('count name, value and 32 bytes for each field', () => {
     const decoder = newDecoder({ maxListBytes: 42 + 43, maxFields: 2 })
     expect(decodeHex(decoder, '8286')).toHaveLength(4) // 42 and 43 bytes
@@ -107,7 +107,7 @@ describe('the limits of a list', () => {
     expect(newDecoder({ maxFields: 2 }).decode(Buffer.from('828282', 'hex'), 0, 3)).toBe('too-large')
   })
 
-  it('do not stop the table from being right', () => {
+  it('do not stop the table from being updated correctly', () => {
     const decoder = newDecoder({ maxListBytes: 100 })
     const block = Buffer.concat([
       literal('not-indexed', 'a', 'x'.repeat(100)),
@@ -122,14 +122,14 @@ describe('the limits of a list', () => {
     expect(tableOf(decoder).slice(0, 4)).toEqual(['c', '3', 'b', '2'])
   })
 
-  it('still lose the connection for what is broken behind them', () => {
+  it('still end the connection for a fault behind the place where they were exceeded', () => {
     // A reference to 0, one beyond the tables, a size update behind a field, a string that is cut off.
     for (const broken of ['80', 'ff01', '20', '000161', '00016103', '0f7f00']) {
       expect(() => decodeHex(newDecoder({ maxFields: 1 }), `8282${broken}`)).toThrow(HpackError)
     }
   })
 
-  it('go over what is not inserted, and read what is', () => {
+  it('skip what is not inserted, and read what is', () => {
     const decoder = newDecoder({ maxFields: 1 })
     const block = Buffer.concat([
       indexed(2),
@@ -144,7 +144,7 @@ describe('the limits of a list', () => {
     expect(tableOf(decoder)).toEqual(['b', '2'])
   })
 
-  it('give a list up that goes on to insert when it is too large', () => {
+  it('give up a list that goes on to insert when it is too large', () => {
     const inserted = (count: number): Buffer =>
       Buffer.concat(Array.from({ length: count }, () => literal('inserted', 'a', 'b')))
     const [most, more] = [inserted(20), inserted(21)]
@@ -163,7 +163,7 @@ describe('the limits of a list', () => {
     expect(updates).toBe(2)
   })
 
-  it('hold a bomb: 60,000 references to an entry of 4 KB', () => {
+  it('stop a bomb of 60,000 references to an entry of 4 KB', () => {
     const decoder = newDecoder()
     decodeParts(decoder, literal('inserted', 'a', 'x'.repeat(4000)))
     const bomb = Buffer.alloc(60_000, 0xbe)
@@ -176,7 +176,7 @@ describe('the limits of a list', () => {
 })
 
 describe('the cache of decoded blocks', () => {
-  it('gives the same block for the same bytes from the third time on, with what was made of it', () => {
+  it('returns the same block for the same bytes from the third time on, with what was derived from it', () => {
     const decoder = newDecoder()
     const block = Buffer.concat([indexed(8), literal('not-indexed', 'x-a', '1')])
     const blocks = [1, 2, 3, 4].map(() => blockOf(decoder, block))
@@ -280,7 +280,7 @@ describe('the cache of decoded blocks', () => {
     expect(new Set(blocks).size).toBe(4)
   })
 
-  it('is direct-mapped: many blocks do not make it grow', () => {
+  it('is direct-mapped, so that many blocks do not make it grow', () => {
     const decoder = newDecoder()
     for (let i = 0; i < 2000; i++) {
       const block = literal('not-indexed', 'x-request', `value ${i}`)
@@ -290,7 +290,7 @@ describe('the cache of decoded blocks', () => {
   })
 })
 
-describe('secrets', () => {
+describe('secrets in an HPACK block', () => {
   const SECRET = 'Zq7-secret-of-somebody'
 
   it.each([

@@ -40,7 +40,7 @@ function thrownBy(action: () => void): TransportError {
 }
 
 describe('what the HPACK encoder inserts', () => {
-  it('is at once what has few values', () => {
+  it('is at once a field that has few values', () => {
     const { send, table } = pair()
     send([':status', '200', 'content-type', 'text/html', 'server', 'nginx'])
     expect(table()).toEqual(['server', 'nginx', 'content-type', 'text/html'])
@@ -49,7 +49,7 @@ describe('what the HPACK encoder inserts', () => {
     )
   })
 
-  it('is a value of any other field when it comes again soon', () => {
+  it('is any other field when it comes again soon', () => {
     const { send, table } = pair()
     const first = send(['x-color', 'blue', 'date', 'Tue, 04 Mar 2025 10:12:13 GMT'])
     expect(table()).toEqual([])
@@ -59,7 +59,7 @@ describe('what the HPACK encoder inserts', () => {
     expect(first.length).toBeGreaterThan(20)
   })
 
-  it('is not a value that comes again after many others', () => {
+  it('is not a field that comes again after many others', () => {
     const { send, table } = pair()
     send(['x-color', 'blue'])
     for (let i = 0; i < 1000; i++) send(['x-color', `blue ${i}`])
@@ -67,7 +67,7 @@ describe('what the HPACK encoder inserts', () => {
     expect(table(), 'for its name alone').toEqual(['x-color', 'blue 0'])
   })
 
-  it('is the name of a field that varies, when it is seen again: with the value that it has then, and no other', () => {
+  it('is the name of a field that varies, when it is seen again, with the value that it has then and no other', () => {
     const { send, table } = pair()
     const first = send(['x-request-id', 'a'])
     send(['x-request-id', 'b'])
@@ -77,7 +77,7 @@ describe('what the HPACK encoder inserts', () => {
     expect(table()).toEqual(['x-request-id', 'b'])
   })
 
-  it('is no name of a secret', () => {
+  it('is not the name of a secret', () => {
     const { send, table } = pair()
     for (const value of ['a', 'b', 'c']) send(['x-api-key', value])
     expect(table()).toEqual([])
@@ -92,7 +92,7 @@ describe('what the HPACK encoder inserts', () => {
     },
   )
 
-  it('is not what would take more than half of the table', () => {
+  it('is not an entry that would take more than half of the table', () => {
     const { send, table } = pair()
     send(['server', 'x'.repeat(2048 - 32 - 6)])
     expect(table()).toHaveLength(2)
@@ -100,7 +100,7 @@ describe('what the HPACK encoder inserts', () => {
     expect(table()).toHaveLength(2)
   })
 
-  it('is found again among other values of its name, and after it left and came back', () => {
+  it('is found again among other values of its name, and after it was evicted and came back', () => {
     const { send, table } = pair()
     const values = Array.from({ length: 30 }, (_, i) => ['vary', `value-${i}`])
     for (let round = 0; round < 3; round++) for (const fields of values) send(fields)
@@ -110,7 +110,7 @@ describe('what the HPACK encoder inserts', () => {
     expect(send(['vary', 'value-1']).toString('hex')).toBe('be')
   })
 
-  it('has an index above 127 in a large table', () => {
+  it('is referred to by an index above 127 in a large table', () => {
     const { encoder, send } = pair(65_536)
     encoder.setPeerTableBytes(65_536)
     for (let i = 0; i < 300; i++) send(['server', `s${i}`])
@@ -120,7 +120,7 @@ describe('what the HPACK encoder inserts', () => {
   })
 })
 
-describe('secrets', () => {
+describe('secrets that the HPACK encoder writes', () => {
   const SECRET = 'Zq7secret'
 
   it.each([
@@ -150,7 +150,7 @@ describe('secrets', () => {
   })
 
   it.each([':authority', 'www-authenticate', 'proxy-authenticate', 'sec-websocket-key'])(
-    'are not what only sounds like one: %s',
+    'do not include a name that only resembles one: %s',
     name => expect(pair().send([name, 'value'])[0]! & 0xf0).not.toBe(0x10),
   )
 
@@ -167,7 +167,7 @@ describe('secrets', () => {
   })
 })
 
-describe('what the HPACK encoder refuses', () => {
+describe('a field that the HPACK encoder refuses', () => {
   it.each([
     ['an empty name', '', 'a'],
     ['upper case', 'X-a', 'a'],
@@ -193,7 +193,7 @@ describe('what the HPACK encoder refuses', () => {
     ['a bad value of a field that varies', 'etag', 'a\nb'],
     ['a field of the connection', 'connection', 'close'],
     ['transfer-encoding', 'transfer-encoding', 'chunked'],
-  ])('%s', (_, name, value) => {
+  ])('is one with %s', (_, name, value) => {
     const encoder = new HpackEncoder(4096)
     encoder.begin()
     for (let i = 0; i < 3; i++) {
@@ -204,13 +204,13 @@ describe('what the HPACK encoder refuses', () => {
     }
   })
 
-  it.each([':', ':Path', ':pa th', '::path', ':path:'])('a pseudo-field called %s', name => {
+  it.each([':', ':Path', ':pa th', '::path', ':path:'])('is a pseudo-field called %s', name => {
     const encoder = new HpackEncoder(4096)
     encoder.begin()
     expect(thrownBy(() => encoder.add(name, '/')).code).toBe('MM_INVALID_ARGUMENT')
   })
 
-  it('pseudo-fields in a list, also those that are in a table', () => {
+  it('is a pseudo-field in a list, also one that is in a table', () => {
     const encoder = new HpackEncoder(4096)
     encoder.begin()
     encoder.add(':method', 'GET')
@@ -224,7 +224,7 @@ describe('what the HPACK encoder refuses', () => {
     }
   })
 
-  it('is not reported with the value, which may be a secret', () => {
+  it('is reported without its value, which may be a secret', () => {
     const encoder = new HpackEncoder(4096)
     encoder.begin()
     expect(thrownBy(() => encoder.add('cookie', 'secret\n')).message).toBe(
@@ -232,7 +232,7 @@ describe('what the HPACK encoder refuses', () => {
     )
   })
 
-  it('takes all that may be sent', () => {
+  it('is none of those that may be sent', () => {
     const { send } = pair()
     const codes = Array.from({ length: 256 }, (_, code) => code).filter(code => code >= 0x20 && code !== 0x7f)
     const value = `a\t${String.fromCharCode(...codes)}z`
@@ -240,8 +240,8 @@ describe('what the HPACK encoder refuses', () => {
   })
 })
 
-describe('the size of the table', () => {
-  it('is at most 4096 until the peer has spoken', () => {
+describe('the table size of the HPACK encoder', () => {
+  it('is at most 4096 until the peer has announced one', () => {
     const { encoder, send } = pair(65_536)
     send(['server', 'nginx'])
     encoder.setPeerTableBytes(10_000)
@@ -250,13 +250,13 @@ describe('the size of the table', () => {
     expect(send(['server', 'nginx'])).toEqual(Buffer.concat([sizeUpdate(65_536), Buffer.from('be', 'hex')]))
   })
 
-  it('is reported when we use less', () => {
+  it('is announced when we use less', () => {
     const { send } = pair(1000)
     expect(send([]).equals(sizeUpdate(1000))).toBe(true)
     expect(send([])).toHaveLength(0)
   })
 
-  it('is reported with the smallest and the last of several changes (RFC 7541 4.2)', () => {
+  it('is announced with the smallest and the last of several changes (RFC 7541 4.2)', () => {
     const { encoder, send, table } = pair()
     send(['server', 'a', 'vary', 'b'])
     encoder.setPeerTableBytes(50)
@@ -271,7 +271,7 @@ describe('the size of the table', () => {
     expect(table()).toEqual([])
   })
 
-  it('may be none at all', () => {
+  it('may be 0', () => {
     for (const { encoder, send, table } of [pair(0), pair(4096)]) {
       encoder.setPeerTableBytes(0)
       for (let i = 0; i < 3; i++) send(['server', 'nginx', 'x-a', '1'])
@@ -293,7 +293,7 @@ describe('the size of the table', () => {
 describe('a block that is not sent', () => {
   const CLEARED = Buffer.concat([sizeUpdate(0), sizeUpdate(4096)])
 
-  it('because of a bad field, makes the next one begin with an empty table', () => {
+  it('makes the next one begin with an empty table, where a bad field is the reason', () => {
     const { encoder, send, table } = pair()
     send(['server', 'a'])
     encoder.begin()
@@ -304,16 +304,19 @@ describe('a block that is not sent', () => {
     expect(send(['server', 'a']).toString('hex')).toBe('be')
   })
 
-  it.each(['before its end', 'after its end'])('because of abort() %s, does so too', when => {
-    const { encoder, send } = pair()
-    send(['server', 'a'])
-    encoder.begin()
-    encoder.addAll(['vary', 'lost'])
-    if (when === 'after its end') encoder.end()
-    encoder.abort()
-    encoder.abort()
-    expect(send(['server', 'a', 'vary', 'lost']).subarray(0, 4)).toEqual(CLEARED)
-  })
+  it.each(['before its end', 'after its end'])(
+    'makes the next one begin with an empty table, where abort() %s is the reason',
+    when => {
+      const { encoder, send } = pair()
+      send(['server', 'a'])
+      encoder.begin()
+      encoder.addAll(['vary', 'lost'])
+      if (when === 'after its end') encoder.end()
+      encoder.abort()
+      encoder.abort()
+      expect(send(['server', 'a', 'vary', 'lost']).subarray(0, 4)).toEqual(CLEARED)
+    },
+  )
 
   it('costs nothing when it changed nothing', () => {
     const { encoder, send } = pair()
@@ -327,7 +330,7 @@ describe('a block that is not sent', () => {
     expect(send(['server', 'a']).toString('hex')).toBe('be')
   })
 
-  it('takes no size update with it', () => {
+  it('does not lose a size update', () => {
     const { encoder, send } = pair()
     send(['server', 'a'])
     encoder.setPeerTableBytes(100)
@@ -340,7 +343,7 @@ describe('a block that is not sent', () => {
     expect(send([]).equals(sizeUpdate(0))).toBe(true)
   })
 
-  it('may be followed by another', () => {
+  it('may be followed by another one that is not sent', () => {
     const { encoder, send, table } = pair()
     for (let i = 0; i < 3; i++) {
       encode(encoder, ['server', `lost ${i}`])
@@ -351,8 +354,8 @@ describe('a block that is not sent', () => {
   })
 })
 
-describe('a list that comes again', () => {
-  it('is the same bytes, as long as the table is the same', () => {
+describe('a field list that repeats', () => {
+  it('is encoded to the same bytes, as long as the table is the same', () => {
     const { send, table } = pair()
     const list = ['server', 'nginx', 'vary', 'origin', 'etag', '"abc"']
     const other = ['server', 'nginx', 'vary', 'origin', 'etag', '"abc"']
@@ -366,7 +369,7 @@ describe('a list that comes again', () => {
     expect(table()).toHaveLength(6)
   })
 
-  it('is not remembered past a change of the size', () => {
+  it('is not remembered beyond a change of the size', () => {
     const { encoder, send } = pair()
     const list = ['server', 'nginx']
     for (let i = 0; i < 5; i++) send(list)
@@ -389,8 +392,8 @@ describe('a list that comes again', () => {
   })
 })
 
-describe('the bytes of a block', () => {
-  it('have room for anything, and a huge block does not stay', () => {
+describe('the output buffer of the encoder', () => {
+  it('grows for any block, and does not keep the size of a huge one', () => {
     const { encoder, send } = pair()
     send(['x-a', 'ÿ'.repeat(100_000), 'x-b', 'a'.repeat(100_000), 'x'.repeat(50_000), '1'])
     expect(encoder.bytes.length).toBeGreaterThan(250_000)

@@ -34,7 +34,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
   const early = { mayBeEarly: true }
   const posted = { method: 'POST', body: Buffer.from('body') }
 
-  it('writes at once what may leave early, and knows that it did', async () => {
+  it('writes at once what may leave early, and reports that it did', async () => {
     const { controller, done } = open(early)
     expect(socket.text).toMatch(/^GET \/ HTTP\/1\.1\r\n/)
     expect(controller?.wasEarly).toBe(true)
@@ -46,20 +46,23 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(log).toEqual(['request-start', 'response-start 200', 'stream-closed', 'response-end'])
   })
 
-  it.each(['collecting', 'handshaking'] as const)('holds back what may not while %s', async phase => {
-    gate.phase = phase
-    const { controller, done } = open(posted)
-    await turns()
-    expect(socket.text).toBe('')
-    expect(log).toEqual(['request-start'])
-    gate.open()
-    expect(socket.text).toMatch(/^POST \/ HTTP\/1\.1\r\n[^]*\r\n\r\nbody$/)
-    expect(controller?.wasEarly).toBe(false)
-    socket.receive(OK)
-    expect((await done).status).toBe(200)
-  })
+  it.each(['collecting', 'handshaking'] as const)(
+    'holds back a request that may not leave early while %s',
+    async phase => {
+      gate.phase = phase
+      const { controller, done } = open(posted)
+      await turns()
+      expect(socket.text).toBe('')
+      expect(log).toEqual(['request-start'])
+      gate.open()
+      expect(socket.text).toMatch(/^POST \/ HTTP\/1\.1\r\n[^]*\r\n\r\nbody$/)
+      expect(controller?.wasEarly).toBe(false)
+      socket.receive(OK)
+      expect((await done).status).toBe(200)
+    },
+  )
 
-  it('holds back what might have left early when that has left already', () => {
+  it('holds back a request that might have left early when another has left already', () => {
     gate.phase = 'handshaking'
     const { controller } = open(early)
     expect(socket.text).toBe('')
@@ -85,7 +88,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(source.sink).toBeDefined()
   })
 
-  it('takes the next request when one that is held back was given up, and never writes that', () => {
+  it('accepts the next request when one that is held back was given up, and never writes that', () => {
     const { controller } = open(posted, 'a')
     controller?.abort(aborted())
     expect(log).toEqual(['a: request-start', 'stream-closed', 'a: response-error MM_ABORTED no'])
@@ -111,7 +114,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(log).toHaveLength(5)
   })
 
-  it('lets the time of a request run while it is held back', () => {
+  it('lets the time limit of a request run while it is held back', () => {
     const handler = open({ ...posted, headersTimeoutMs: 100 })
     clock.advance(99)
     expect(handler.error).toBeUndefined()
@@ -121,7 +124,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('gives it all its time again when it leaves', () => {
+  it('gives a request all of its time again when it leaves', () => {
     const handler = open({ ...posted, headersTimeoutMs: 100 })
     clock.advance(90)
     gate.open()
@@ -131,7 +134,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(handler.error).toMatchObject({ code: 'MM_HEADERS_TIMEOUT', processed: 'unknown' })
   })
 
-  it('knows of what was held back that nothing was processed, and of what had left that it may be', async () => {
+  it('reports that what was held back was not processed, and that what had left may have been', async () => {
     const held = open(posted)
     connection.close('timeout')
     expect(held.error).toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'no' })
@@ -141,7 +144,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(socket.text).toBe('')
   })
 
-  it('breaks with its handshake under what has left early', async () => {
+  it('breaks with its handshake under a request that has left early', async () => {
     const { done } = open(early)
     socket.destroy(new Error('handshake failure'))
     const { error } = await done
@@ -149,7 +152,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(error?.message).toContain('handshake failure')
   })
 
-  it('drains when what is held back has come to its end', async () => {
+  it('drains when a request that is held back has ended', async () => {
     const { done } = open(posted)
     connection.drain('drained')
     expect(log).toEqual(['request-start'])
@@ -159,7 +162,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(await listener.closed).toBe('drained')
   })
 
-  it('goes on when what was held back cannot be put on the wire', () => {
+  it('goes on when a request that was held back cannot be encoded', () => {
     const handler = open({ ...posted, headers: ['x-bad', 'a\r\nb'] })
     gate.open()
     expect(handler.error).toMatchObject({ code: 'MM_INVALID_ARGUMENT' })
@@ -168,7 +171,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(socket.text).toMatch(/^GET/)
   })
 
-  it('is asked by a handler that opens the next one within the last call of the one before', async () => {
+  it('holds back a request that a handler opens within the last call of the one before', async () => {
     const { done } = open(early, 'a')
     listener.onFree = () => void open(posted, 'b')
     gate.phase = 'handshaking'
@@ -179,7 +182,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(socket.text).toContain('POST')
   })
 
-  it('is notified of the end of the handshake with nothing to send', () => {
+  it('writes nothing at the end of the handshake when no request waits', () => {
     gate.open()
     expect([socket.text, log]).toEqual(['', []])
     expect(clock.pendingTimers()).toBe(0)

@@ -74,7 +74,7 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
     expect(socket.destroyed).toBe(true)
   })
 
-  it('is not what a handler throws in its last call: that stays an uncaught exception', async () => {
+  it('is not what a handler throws in its last call, which stays an uncaught exception', async () => {
     const heard = collectFaults()
     const { socket, open } = connect()
     const others = process.listeners('uncaughtException')
@@ -116,7 +116,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
     ])
   })
 
-  it('that fails ends it with what it failed of', async () => {
+  it('that fails ends it with the first failure', async () => {
     const heard = collectFaults()
     const { listener, socket, open } = connect()
     const { done } = open()
@@ -138,7 +138,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
     expect([heard(), socket.destroyed, await listener.closed]).toEqual([[ENDING], true, 'internal-error'])
   })
 
-  it('of a handshake with early data fails what was held back', async () => {
+  it('of a handshake with early data fails a request that was held back', async () => {
     const heard = collectFaults()
     const { gate, socket, options } = earlyConnectionParts()
     let isBroken = false

@@ -46,7 +46,7 @@ function setUp(onBytes: (input: ConnectionInput) => void = () => {}) {
   return { socket, input, events, receive }
 }
 
-describe('what a connection reads', () => {
+describe('the input of a connection', () => {
   it('reports a response once it is complete, then the next one', () => {
     const { input, events, receive } = setUp()
     input.expect(GET)
@@ -65,7 +65,7 @@ describe('what a connection reads', () => {
     ])
   })
 
-  it('reports bytes behind a response, and hands them on where the protocol was switched', () => {
+  it('reports bytes behind a response, and passes them on where the protocol was switched', () => {
     const { input, events, receive } = setUp()
     input.expect(GET)
     receive(`${HEAD}abcdefg`)
@@ -74,7 +74,7 @@ describe('what a connection reads', () => {
     expect(events).toEqual(['head 200', 'data abcdef', 'complete, with more', 'head 101', 'tunnel hello'])
   })
 
-  it('holds back the end behind a pause, however the connection ended', () => {
+  it('holds back the end during a pause, however the connection ended', () => {
     for (const end of ['peer', 'socket'] as const) {
       const { socket, input, events, receive } = setUp(it => it.hold())
       input.expect(GET)
@@ -101,7 +101,7 @@ describe('what a connection reads', () => {
     expect([events, socket.isPaused()]).toEqual([['head 200', 'data abcdef', 'complete'], false])
   })
 
-  it('reports what broke the response, and nothing of one that was forgotten', () => {
+  it('reports what broke the response, and nothing of a response that was given up', () => {
     const broken = setUp()
     broken.input.expect(GET)
     broken.receive('HTTP/1.1 two hundred\r\n\r\n')

@@ -54,7 +54,7 @@ describe('the tunnel over the socket of a connection', () => {
     expect([text(), socket.written, events]).toEqual(['left over, hello', ['hi'], ['finish', 'end', 'close']])
   })
 
-  it('gives a reader that comes late all that came before the end', async () => {
+  it('gives a reader that comes late everything that came before the end', async () => {
     const { socket, tunnel, events, read, text } = setUp()
     socket.push('last bytes')
     socket.push(null)
@@ -67,7 +67,7 @@ describe('the tunnel over the socket of a connection', () => {
     expect([text(), events]).toEqual(['last bytes', ['end', 'close']])
   })
 
-  it('does so too where a write fails because the peer has closed', async () => {
+  it('gives a reader that comes late everything also where a write fails because the peer has closed', async () => {
     const { socket, tunnel, events, read, text } = setUp(true)
     tunnel.write('half of it')
     socket.push('last bytes')
@@ -90,7 +90,7 @@ describe('the tunnel over the socket of a connection', () => {
     }
   })
 
-  it('can be ended by who does not read it', async () => {
+  it('can be ended by a program that does not read it', async () => {
     const { socket, tunnel, events } = setUp()
     socket.push('last bytes')
     socket.push(null)

@@ -10,7 +10,7 @@ import { turns } from '../../../support/fake-early-gate.ts'
 import { responseBlock } from '../../../support/http2-fields.ts'
 import { data, FLAG, headers, resetStream, SETTINGS_ACK, settings } from '../../../support/http2-wire.ts'
 
-it('a whole answer is not lost when the origin wants no more of a blocked upload and the reader sleeps', async () => {
+it('an answer that came whole is not lost when the origin refuses the rest of a blocked upload and the reader stalls', async () => {
   const { options, socket, clock, log } = earlyConnectionParts()
   const connection = http2Connection({
     ...options,

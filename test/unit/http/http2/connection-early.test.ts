@@ -66,7 +66,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
   const kinds = async (): Promise<string[]> =>
     (await frames()).map(frame => frame.split(' ').slice(0, 2).join(' '))
 
-  it('puts what may leave early into one write with the preface', async () => {
+  it('writes a request that may leave early at once with the preface', async () => {
     const handlers = [open(early), open(early), open(early)]
     await turns()
     expect(socket.written).toHaveLength(1)
@@ -76,13 +76,13 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(await kinds()).toEqual([])
   })
 
-  it('says hello in early data, with nothing to ask', async () => {
+  it('sends its preface in early data when there is no request', async () => {
     await turns()
     expect(socket.text.startsWith(PREFACE.toString('latin1'))).toBe(true)
     expect(connection.isCapacityProvisional).toBe(true)
   })
 
-  it('holds back what may not, and sends it in its order when the handshake is complete', async () => {
+  it('holds back a request that may not leave early, and sends it in its order when the handshake is complete', async () => {
     const handlers = [open(posted), open(early), open({}), open({ method: 'DELETE' }), open(early)]
     expect(await kinds()).toEqual(['HEADERS 1', 'HEADERS 3'])
     gate.phase = 'handshaking'
@@ -94,7 +94,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     for (const { status } of await Promise.all(handlers.map(({ done }) => done))) expect(status).toBe(200)
   })
 
-  it('holds back while handshaking what might have left early before', async () => {
+  it('holds back, while it is handshaking, a request that might have left early before', async () => {
     gate.phase = 'handshaking'
     const { controller } = open(early)
     expect(await kinds()).toEqual([])
@@ -119,7 +119,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(await kinds()).toEqual(['HEADERS 1'])
   })
 
-  it('never sends one that is given up while it is held back, and the others keep their order', async () => {
+  it('never sends a request that is given up while it is held back, and the others keep their order', async () => {
     const [first, second] = [open(posted, 'a'), open(posted, 'b')]
     first.controller?.abort(new TransportError('MM_ABORTED', 'given up'))
     expect(log).toEqual([
@@ -133,7 +133,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(second.error).toBeUndefined()
   })
 
-  it('resets one that has left early and is given up, without the others', async () => {
+  it('resets a request that has left early and is given up, and none of the others', async () => {
     const [first, second] = [open(early, 'a'), open(early, 'b')]
     await turns()
     gate.phase = 'handshaking'
@@ -144,7 +144,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect((await second.done).status).toBe(200)
   })
 
-  it('lets the time of a request run while it is held back', () => {
+  it('lets the time limit of a request run while it is held back', () => {
     const handler = open({ ...posted, headersTimeoutMs: 100 })
     clock.advance(99)
     expect(handler.error).toBeUndefined()
@@ -152,7 +152,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(handler.error).toMatchObject({ code: 'MM_HEADERS_TIMEOUT', processed: 'no' })
   })
 
-  it('knows of what was held back that nothing was processed, and of what had left that it may be', async () => {
+  it('reports that what was held back was not processed, and that what had left may have been', async () => {
     const [left, held] = [open(early, 'a'), open(posted, 'b')]
     await turns()
     connection.close('timeout')
@@ -171,7 +171,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(log).toHaveLength(8)
   })
 
-  it('is over at once when it is closed, so that nothing is sent again that nobody waits for', async () => {
+  it('ends at once when it is closed, so that no request is sent again that nobody waits for', async () => {
     open(early)
     await turns()
     gate.phase = 'handshaking'
@@ -183,7 +183,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('breaks with its handshake under everything', async () => {
+  it('breaks all requests when its handshake fails', async () => {
     const [left, held] = [open(early), open(posted)]
     await turns()
     socket.destroy(new Error('handshake failure'))
@@ -192,7 +192,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('refuses what it holds back when it is to drain, and finishes what has left', async () => {
+  it('refuses the requests that it holds back when it is to drain, and finishes those that have left', async () => {
     const [left, held] = [open(early), open(posted)]
     await turns()
     connection.drain('drained')
@@ -203,7 +203,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(await listener.closed).toBe('drained')
   })
 
-  it('refuses what is beyond the streams that the peer turns out to allow', async () => {
+  it('refuses the requests beyond the number of streams that the peer turns out to allow', async () => {
     const [, first, second] = [open(early), open(posted), open(posted)]
     await turns()
     gate.phase = 'open' // complete, and SETTINGS came with it
@@ -214,7 +214,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect(second.error).toMatchObject({ code: 'MM_REFUSED', processed: 'no' })
   })
 
-  it('refuses what it holds back when GOAWAY comes with the end of the handshake', async () => {
+  it('refuses the requests that it holds back when GOAWAY comes with the end of the handshake', async () => {
     const [left, held] = [open(early), open(posted)]
     await turns()
     gate.phase = 'open'

@@ -36,7 +36,7 @@ function connect() {
 }
 
 describe('a defect in an event of an HTTP/2 connection', () => {
-  it('while it writes fails what is on it with MM_INTERNAL, and others go on', async () => {
+  it('while it writes fails the exchanges on it with MM_INTERNAL, and other connections go on', async () => {
     const heard = collectFaults()
     const { listener, socket, open, begin } = connect()
     const other = connect()
@@ -82,7 +82,7 @@ describe('a defect in an event of an HTTP/2 connection', () => {
   })
 })
 
-it('a defect in the end of a handshake with early data fails what was held back, over HTTP/2', async () => {
+it('a defect in the end of a handshake with early data fails the requests held back, over HTTP/2', async () => {
   const heard = collectFaults()
   const { gate, listener, socket, options } = earlyConnectionParts()
   const connection = http2Connection({

@@ -18,7 +18,7 @@ function within<T>(payload: Buffer, read: (buffer: Buffer, start: number, end: n
   return read(Buffer.concat([Buffer.alloc(2, 0x61), payload, Buffer.alloc(400, 0x61)]), 2, 2 + payload.length)
 }
 
-describe('ORIGIN (RFC 8336)', () => {
+describe('the ORIGIN frame (RFC 8336)', () => {
   const read = (...entries: Buffer[]) => within(Buffer.concat(entries), readOrigins)
 
   it('is read as it was written', () => {
@@ -41,7 +41,7 @@ describe('ORIGIN (RFC 8336)', () => {
     'https://a.example\0',
     'https://\xe9',
     `https://${'a'.repeat(300)}`,
-  ])('2.3: an entry that is no origin is skipped: %j', text => {
+  ])('loses an entry that is no origin (2.3): %j', text => {
     expect(read(prefixed('https://x'), prefixed(text), prefixed('https://y'))).toEqual([
       'https://x',
       'https://y',
@@ -53,7 +53,7 @@ describe('ORIGIN (RFC 8336)', () => {
     ['a length and nothing', prefixed('', 5)],
     ['less than its length', prefixed('https://y', 10)],
     ['much less', prefixed('https://y', 65_535)],
-  ])('an entry that the frame ends within is skipped: %s', (_, tail) => {
+  ])('loses an entry that the frame ends within: %s', (_, tail) => {
     expect(read(prefixed('https://x'), tail)).toEqual(['https://x'])
   })
 
@@ -61,7 +61,7 @@ describe('ORIGIN (RFC 8336)', () => {
     expect(read(...Array.from({ length: 1000 }, (_, i) => prefixed(`https://a${i}`)))).toHaveLength(256)
   })
 
-  it('2.3: a further frame adds to the set, which is bounded too', () => {
+  it('adds to the set of earlier frames, which is bounded too (2.3)', () => {
     const [a, b, c] = ['https://a', 'https://b', 'https://c']
     expect(addOrigins(undefined, [])).toEqual([])
     expect(addOrigins(undefined, [a, b])).toEqual([a, b])
@@ -72,7 +72,7 @@ describe('ORIGIN (RFC 8336)', () => {
   })
 })
 
-describe('ALTSVC (RFC 7838 4)', () => {
+describe('the ALTSVC frame (RFC 7838 4)', () => {
   const read = (streamId: number, payload: Buffer) =>
     within(payload, (buffer, start, end) => readAltSvc(buffer, start, end, streamId))
   const value = 'h3=":443"; ma=3600'

@@ -80,7 +80,7 @@ describe('ReceiveSide', () => {
     expect(side.heldBytes).toBe(80 * KIB)
   })
 
-  it('holds back credit for the connection when all that is held comes to its bound', () => {
+  it('holds back credit for the connection when everything held reaches its bound', () => {
     const { side, stream, credit } = make({ connectionWindowBytes: 100 * KIB, maxBufferedBytes: 150 * KIB })
     side.start()
     credit()
@@ -99,7 +99,7 @@ describe('ReceiveSide', () => {
     expect(credit()).toHaveLength(1)
   })
 
-  it('holds single bytes in little more memory than they have, and hands them on in few chunks', () => {
+  it('holds single bytes in little more memory than they have, and delivers them in few chunks', () => {
     const { side, stream } = make()
     const bytes = 200_000
     for (let i = 0; i < bytes; i++) side.hold(stream, Buffer.from([i & 0xff]))

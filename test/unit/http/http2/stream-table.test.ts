@@ -7,7 +7,7 @@ const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onRe
 const streamOf = (id: number): ActiveStream => new ActiveStream(id, parts, events, 65_535, 65_535)
 
 describe('StreamTable', () => {
-  it('finds what lives, however many numbers went by', () => {
+  it('finds live streams, however many numbers went by', () => {
     const table = new StreamTable('client', 1)
     const longLived = streamOf(1)
     table.add(longLived)
@@ -25,7 +25,7 @@ describe('StreamTable', () => {
     expect(table.size).toBe(0)
   })
 
-  it('holds thousands at once, and gives them in order', () => {
+  it('holds thousands at once, and lists them in order', () => {
     const table = new StreamTable('client', 1)
     const ids = Array.from({ length: 3000 }, (_, i) => 2 * i + 1)
     const streams = ids.map(streamOf)
@@ -68,7 +68,7 @@ describe('StreamTable', () => {
     expect(table.stateOfAbsent(2051)).toBe('resetByUs')
   })
 
-  it('takes what a client may have reset and forgotten for reset', () => {
+  it('treats what a client may have reset and forgotten as reset', () => {
     const table = new StreamTable('client', 1)
     for (let id = 1; id <= 2053; id += 2) table.takeOwnId()
     for (let id = 1; id <= 2049; id += 2) table.rememberReset(id)

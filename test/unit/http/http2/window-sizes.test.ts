@@ -74,7 +74,7 @@ describe('a session whose readers stall', () => {
     expect(settings.map(({ payload }) => payload)).toEqual([NARROW])
   })
 
-  it('takes what the wider window let the peer send until that has acknowledged, and no more behind it', () => {
+  it('accepts what the wider window let the peer send until that has acknowledged, and no more behind it', () => {
     const rig = stalled()
     rig.receive(data(1, 16_384), data(1, 16_384), data(1, 16_384))
     expect(rig.wire().map(describeFrame).join(), 'the whole of 64 KiB').not.toContain('RST_STREAM')
@@ -82,7 +82,7 @@ describe('a session whose readers stall', () => {
     expect(rig.frames().join()).toContain('RST_STREAM 1 FLOW_CONTROL_ERROR')
   })
 
-  it('lets the window of a reader that takes what comes go on, and that of one that stalls goes no further', () => {
+  it('keeps the window of a reader that takes what comes going, and stops that of one that stalls', () => {
     const rig = stalled()
     rig.receive(SETTINGS_ACK)
     rig.frames()
@@ -97,7 +97,7 @@ describe('a session whose readers stall', () => {
     expect(credit?.payload.readUInt32BE(0)).toBe(16_384)
   })
 
-  it('opens further streams with the narrow window, and widens all when what was held is taken', () => {
+  it('opens further streams with the narrow window, and widens all when everything held was taken', () => {
     const rig = stalled()
     rig.receive(SETTINGS_ACK)
     rig.open()
@@ -142,7 +142,7 @@ describe('WindowTuner', () => {
     expect(tuner.wantsSample(now + 100_000)).toBe(false)
   })
 
-  it('does not grow when less than a third arrives, and then looks ever more rarely', () => {
+  it('does not grow when less than a third arrives, and then measures ever more rarely', () => {
     const tuner = new WindowTuner(900, 9000)
     const waits: number[] = []
     let now = 0
@@ -170,7 +170,7 @@ describe('WindowTuner', () => {
     expect(tuner.targetBytes).toBe(900)
   })
 
-  it('takes a maximum below the initial window as the initial window', () => {
+  it('treats a maximum below the initial window as the initial window', () => {
     expect(new WindowTuner(900, 100).targetBytes).toBe(900)
   })
 })

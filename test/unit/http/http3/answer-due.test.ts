@@ -31,7 +31,7 @@ class Watched {
 }
 
 describe('AnswerDue', () => {
-  it('asks after one probe timeout, four times in all, and says after three that nobody is there', () => {
+  it('asks after one probe timeout, four times in all, and reports after three that the peer does not answer', () => {
     const peer = new Watched()
     expect(peer.due.nextAt).toBe(Number.POSITIVE_INFINITY)
     peer.send()
@@ -43,7 +43,7 @@ describe('AnswerDue', () => {
     expect(peer.due.nextAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('waits for minMs where that is longer, and asks no oftener for it', () => {
+  it('waits for minMs where that is longer, and does not ask more often for it', () => {
     const peer = new Watched(900)
     peer.send()
     expect(peer.until(99_000)).toEqual(['ask 1100', 'ask 1300', 'ask 1500', 'ask 1700', 'unresponsive 1900'])
@@ -68,7 +68,7 @@ describe('AnswerDue', () => {
     expect(peer.until(5_100)).toEqual(['ask 5100'])
   })
 
-  it('says it again of the next silence', () => {
+  it('reports the next silence again', () => {
     const peer = new Watched()
     peer.send()
     expect(peer.until(2_000).at(-1)).toBe('unresponsive 1300')
@@ -77,7 +77,7 @@ describe('AnswerDue', () => {
     expect(peer.until(3_000).at(-1)).toBe('unresponsive 2300')
   })
 
-  it('draws no conclusion from a timer that comes late: what came meanwhile is not read yet', () => {
+  it('draws no conclusion from a timer that comes late, since what came meanwhile is not read yet', () => {
     const peer = new Watched()
     peer.send()
     peer.until(1_250)

@@ -120,8 +120,8 @@ class Bench {
 
 const flushed = (): Promise<void> => new Promise(resolve => process.nextTick(resolve))
 
-describe('output', () => {
-  it('leaves the cork when the caller has said all that it has to say, in one write', async () => {
+describe('the output of an HTTP/3 connection', () => {
+  it('leaves in one write when the caller has written everything that it has', async () => {
     const bench = new Bench()
     bench.open({ method: 'POST', body: Buffer.from('small') })
     bench.open()
@@ -134,8 +134,8 @@ describe('output', () => {
   })
 })
 
-describe('early data', () => {
-  it('only requests that may be early go; the others follow the handshake, whatever became of it', async () => {
+describe('early data of an HTTP/3 connection', () => {
+  it('carries only requests that may be early, and the others follow the handshake, whatever became of it', async () => {
     for (const outcome of ['accepted', 'rejected'] as const) {
       const bench = new Bench({ isEarly: true })
       const early = bench.open({ mayBeEarly: true }, 'early')
@@ -157,7 +157,7 @@ describe('early data', () => {
     }
   })
 
-  it('a connection that ends before it gives back what waited as surely unprocessed', () => {
+  it('leaves requests that waited as surely unprocessed when the connection ends before', () => {
     const bench = new Bench({ isEarly: true })
     const early = bench.open({ mayBeEarly: true }, 'early')
     const late = bench.open({}, 'late')
@@ -169,8 +169,8 @@ describe('early data', () => {
   })
 })
 
-describe('what it tells', () => {
-  it('a ticket with its settings, as the store keeps it', () => {
+describe('the reports of an HTTP/3 connection', () => {
+  it('contain a ticket with its settings, as the store keeps it', () => {
     const bench = new Bench({ peerSettings: [[SETTING.MAX_FIELD_SECTION_SIZE, 900]] })
     bench.quic.tell({ type: 'ticket', ticket: Buffer.from('secret') })
     bench.turn()
@@ -183,7 +183,7 @@ describe('what it tells', () => {
     ])
   })
 
-  it('how long the data of an exchange sat behind a gap', () => {
+  it('contain how long the data of an exchange waited behind a gap', () => {
     const bench = new Bench()
     const handler = bench.open()
     bench.deliver(0, responseHeaders())
@@ -196,7 +196,7 @@ describe('what it tells', () => {
     expect(handler.controller?.stallMs).toBe(80)
   })
 
-  it('a defence of the engine’s and of ours', () => {
+  it('contain the defenses of the engine and our own', () => {
     const bench = new Bench({ http3: { ...DEFAULT_HTTP3_OPTIONS, maxIgnoredFramesPerSecond: 1 } })
     bench.quic.tell({ type: 'defence', limit: 'quic.maxSurplusBytes' })
     bench.turn()
@@ -205,13 +205,13 @@ describe('what it tells', () => {
     expect(bench.log).toContain('closed protocol-error')
   })
 
-  it('one line', () => {
+  it('contain its state in one line', () => {
     expect(new Bench().connection.toString()).toBe('h3#7 192.0.2.1:443 idle, 0 streams, 0 requests')
   })
 })
 
-describe('how it ends', () => {
-  it('of GOAWAY and its last exchange', () => {
+describe('the end of an HTTP/3 connection', () => {
+  it('follows GOAWAY and the last exchange', () => {
     const bench = new Bench()
     const [served, refused] = [bench.open({}, 'served'), bench.open({}, 'refused')]
     bench.deliver(3, frame(FRAME.GOAWAY, varint(4)))
@@ -231,7 +231,7 @@ describe('how it ends', () => {
     expect(bench.quic.closed?.code).toBe(0x100)
   })
 
-  it('of its age in requests', () => {
+  it('follows its age in requests', () => {
     const bench = new Bench({ quicOptions: { maxRequestsPerConnection: 2 } })
     bench.open({}, 'first')
     bench.open({}, 'second')
@@ -243,7 +243,7 @@ describe('how it ends', () => {
     expect(bench.story.at(-1)).toBe('closed max-requests')
   })
 
-  it('of what nobody read: what is under way goes on', () => {
+  it('follows its limit of unread bytes, while requests under way go on', () => {
     const bench = new Bench()
     const first = bench.open({}, 'first')
     bench.quic.tell({ type: 'worn-out' })
@@ -255,7 +255,7 @@ describe('how it ends', () => {
     expect(bench.story.at(-1)).toBe('closed max-requests')
   })
 
-  it('of silence while somebody waits', () => {
+  it('follows silence while an exchange waits', () => {
     const bench = new Bench({
       liveness: { intervalMs: 1000, timeoutMs: 2000, idleIntervalMs: 0, quietIntervalMs: 0 },
       quicOptions: { unresponsiveMs: 0 },
@@ -271,7 +271,7 @@ describe('how it ends', () => {
     expect(bench.clock.pendingTimers()).toBe(0)
   })
 
-  it('of the idle timeout: nobody’s fault when nothing was under way', () => {
+  it('follows the idle timeout, as no fault when nothing was under way', () => {
     const idle = new Bench()
     idle.quic.ends({ cause: 'idle', isApplication: false })
     idle.turn()
@@ -285,7 +285,7 @@ describe('how it ends', () => {
     expect(handler.error?.code).toBe('MM_CONNECTION_RESET')
   })
 
-  it('of a link that is closed without a word', () => {
+  it('follows a link that is closed without notice', () => {
     const bench = new Bench()
     const handler = bench.open()
     bench.link.owner?.onClosed()
@@ -294,7 +294,7 @@ describe('how it ends', () => {
     expect(bench.log.filter(line => line.startsWith('closed'))).toEqual(['closed network-error'])
   })
 
-  it('of a fault of the peer’s, which all its exchanges are notified of behind the listener', () => {
+  it('follows a fault of the peer’s, which all its exchanges are notified of behind the listener', () => {
     const bench = new Bench()
     bench.open({}, 'one')
     bench.open({}, 'other')
@@ -311,7 +311,7 @@ describe('how it ends', () => {
 })
 
 describe('a request that waits for credit for a stream', () => {
-  it('is given back when none comes, on a connection on which nothing else is due', () => {
+  it('is given back when no credit comes, on a connection on which nothing else is due', () => {
     const bench = new Bench()
     bench.clock.advance(60_000)
     bench.quic.left.bidirectional = 0
@@ -323,7 +323,7 @@ describe('a request that waits for credit for a stream', () => {
   })
 })
 
-describe('an upload that the peer wants no more of', () => {
+describe('an upload that the peer refuses to go on with', () => {
   it('is given up while its answer is waited for', () => {
     const bench = new Bench()
     bench.quic.allow(0, 0)
@@ -367,7 +367,7 @@ describe('the linger of a connection that used up a ticket', () => {
     return { bench, overs }
   }
 
-  it('waits for the next one, and closes with it', async () => {
+  it('waits for the next ticket, and closes with it', async () => {
     const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     expect([bench.story, bench.quic.closed, bench.link.isHeld]).toEqual([
@@ -420,7 +420,7 @@ describe('the linger of a connection that used up a ticket', () => {
     expect([bench.quic.closed?.code, bench.tickets.length]).toEqual([0x100, 0])
   })
 
-  it('is over when the link is', async () => {
+  it('ends with the link', async () => {
     const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     bench.link.owner?.onClosed()
@@ -429,9 +429,9 @@ describe('the linger of a connection that used up a ticket', () => {
   })
 
   it.each([
-    ['who got a ticket', { rememberedSettings: settingsBefore }, true],
-    ['who used none', {}, false],
-  ])('%s closes at once', (_who, options, hasTicket) => {
+    ['got its ticket', { rememberedSettings: settingsBefore }, true],
+    ['used no ticket', {}, false],
+  ])('is left out by a connection that %s, which closes at once', (_who, options, hasTicket) => {
     const overs: Promise<void>[] = []
     const bench = new Bench({ ...options, onLinger: over => void overs.push(over) })
     if (hasTicket) {

@@ -4,7 +4,7 @@ import { StallMeter } from '../../../../src/http/http3/inbound-messages.ts'
 describe('StallMeter', () => {
   const stream = (lastReadAt = 0) => ({ stallMs: 0, lastReadAt, hasSlept: false })
 
-  it('sees nothing where everything comes in order', () => {
+  it('measures nothing where everything comes in order', () => {
     const meter = new StallMeter()
     const [one, other] = [stream(), stream()]
     for (let now = 10; now <= 1000; now += 10) {
@@ -15,7 +15,7 @@ describe('StallMeter', () => {
     expect([one.stallMs, other.stallMs]).toEqual([0, 0])
   })
 
-  it('what a stream yields beyond what arrived sat behind a gap since nobody could read it', () => {
+  it('counts what a stream yields beyond what arrived as stalled since nobody could read it', () => {
     const meter = new StallMeter()
     const [stuck, fine] = [stream(), stream()]
     meter.onTurn(2500, 10)
@@ -32,7 +32,7 @@ describe('StallMeter', () => {
     expect(stuck.stallMs).toBe(40)
   })
 
-  it('a stalled reader’s bytes waited for the stalled reader', () => {
+  it('does not count bytes that waited for a stalled reader', () => {
     const meter = new StallMeter()
     const stalled = stream()
     meter.onTurn(6250, 20)
@@ -42,7 +42,7 @@ describe('StallMeter', () => {
     expect([stalled.stallMs, stalled.hasSlept]).toEqual([0, false])
   })
 
-  it('less than a datagram that nobody reads is acknowledgements', () => {
+  it('takes less than a datagram that nobody reads for acknowledgements', () => {
     const meter = new StallMeter()
     const one = stream()
     for (let now = 0; now < 20; now++) meter.onTurn(1000, now)

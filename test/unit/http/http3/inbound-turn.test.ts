@@ -30,11 +30,11 @@ describe('quicFailure', () => {
       { cause: 'unusable', reason: 'why' },
       { isError: false, cause: 'network' },
     ],
-  ] as const)('%o', (end, expected) => {
+  ] as const)('translates the end of a QUIC connection: %o', (end, expected) => {
     expect(failure(end)).toMatchObject(expected)
   })
 
-  it('says what people need', () => {
+  it('names the code and the reason of the peer in its message', () => {
     expect(failure({ code: 0x107, reason: 'calm down' })).toMatchObject({
       message: 'the peer closed the connection (H3_EXCESSIVE_LOAD): calm down',
     })

@@ -52,8 +52,8 @@ class Bench {
   }
 }
 
-describe('the cork', () => {
-  it('head, body and end of a small message cross together', () => {
+describe('the buffer of small writes', () => {
+  it('lets head, body and end of a small message leave together', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     bench.side.putSection(stream, SECTION, SECTION.length, false)
@@ -76,7 +76,7 @@ describe('the cork', () => {
     expect(bench.quic.writes).toEqual(['0 11', '4 11'])
   })
 
-  it('large pieces do not go through it, but behind what is in it', () => {
+  it('is passed by large pieces, behind what is in it', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     bench.side.putSection(stream, SECTION, SECTION.length, false)
@@ -94,7 +94,7 @@ describe('the cork', () => {
     expect(bench.quic.writes.length).toBeLessThan(5)
   })
 
-  it('a section that is larger than it goes directly', () => {
+  it('is passed by a section that is larger than it', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     const large = Buffer.alloc(40_000, 7)
@@ -103,7 +103,7 @@ describe('the cork', () => {
     expect(bench.ended).toEqual([0])
   })
 
-  it('a section right below its size fits behind another', () => {
+  it('has room for a section right below its size behind another one', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     for (const length of [4095, 4096, 4097, 12_200, 16_380, 16_384]) {
@@ -113,7 +113,7 @@ describe('the cork', () => {
     expect(bench.frames(0)).toEqual([4095, 4096, 4097, 12_200, 16_380, 16_384].map(n => `HEADERS ${n}`))
   })
 
-  it('takes nothing of a stream that was forgotten', () => {
+  it('keeps nothing of a stream that was forgotten', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     bench.side.putData(stream, Buffer.from('gone'), keep)
@@ -126,8 +126,8 @@ describe('the cork', () => {
   })
 })
 
-describe('the end', () => {
-  it('comes with a byte: an empty frame carries it where nothing is left', () => {
+describe('the end of a stream', () => {
+  it('leaves with a byte, an empty frame where nothing else is left', () => {
     const bench = new Bench()
     const stream = bench.stream(0)
     bench.side.putData(stream, Buffer.from('all'), keep)
@@ -137,7 +137,7 @@ describe('the end', () => {
     expect(bench.frames(0)).toEqual(['DATA 3', 'DATA 0'])
   })
 
-  it('waits with what waits', () => {
+  it('waits behind bytes that wait', () => {
     const bench = new Bench()
     const stream = bench.stream(0, 4)
     bench.side.putData(stream, Buffer.from('hello world'), keep)
@@ -160,7 +160,7 @@ describe('the end', () => {
   })
 })
 
-describe('what QUIC does not take', () => {
+describe('output that QUIC does not take', () => {
   it('is kept as the caller says, and goes on where it stopped, in order', () => {
     const bench = new Bench()
     const stream = bench.stream(0, 10_000)
@@ -181,7 +181,7 @@ describe('what QUIC does not take', () => {
     )
   })
 
-  it('wakes a producer when half of it is gone, who may write from within', () => {
+  it('notifies its producer when half of it is gone, who may write from within', () => {
     const bench = new Bench(10_000)
     const stream = bench.stream(0, 0)
     expect(bench.side.putData(stream, Buffer.alloc(9990), keep)).toBe(true)
@@ -201,8 +201,8 @@ describe('what QUIC does not take', () => {
   })
 })
 
-describe('whose turn it is (RFC 9218 10)', () => {
-  it('the most urgent first, each to its end', () => {
+describe('the order of output (RFC 9218 10)', () => {
+  it('puts the most urgent stream first, each to its end', () => {
     const bench = new Bench()
     const streams = [5, 3, 0].map((urgency, i) => {
       const stream = bench.stream(4 * i, 0)
@@ -215,7 +215,7 @@ describe('whose turn it is (RFC 9218 10)', () => {
     expect(bench.quic.writes.map(line => line.split(' ')[0])).toEqual(['8', '8', '4', '4', '0', '0'])
   })
 
-  it('incremental ones a slice each', () => {
+  it('gives incremental streams a slice each', () => {
     const bench = new Bench()
     const streams = [0, 4, 8].map(id => {
       const stream = bench.stream(id, 0)
@@ -228,7 +228,7 @@ describe('whose turn it is (RFC 9218 10)', () => {
     expect(bench.quic.writes).toEqual([...[0, 4, 8].flatMap(slice), '0 13621', '4 13621', '8 13621'])
   })
 
-  it('a stream whose priority changes while it stands in the queue changes its place', () => {
+  it('moves a stream whose priority changes while it waits', () => {
     const bench = new Bench()
     const streams = [0, 4].map(id => {
       const stream = bench.stream(id, 0)
@@ -245,7 +245,7 @@ describe('whose turn it is (RFC 9218 10)', () => {
   })
 })
 
-describe('whatever QUIC takes', () => {
+describe('whatever QUIC takes,', () => {
   const script = fc.array(
     fc.record({
       stream: fc.nat(2),

@@ -3,7 +3,7 @@ import { OwnStream } from '../../../../src/http/http3/unidirectional-streams.ts'
 import { FakeQuic } from './fake-quic.ts'
 
 describe('OwnStream', () => {
-  it('says its type first, whatever was put before it was opened, and waits for room', () => {
+  it('writes its type first, whatever was put before it was opened, and waits for room', () => {
     const quic = new FakeQuic('client')
     quic.left.unidirectional = 0
     quic.room = 2

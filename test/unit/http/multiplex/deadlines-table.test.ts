@@ -65,7 +65,7 @@ describe('the deadlines of a connection', () => {
     expect(due).toEqual(['busy at 1050'])
   })
 
-  it('are forgotten with what has left, whatever the order', () => {
+  it('are forgotten for streams that have ended, whatever the order', () => {
     const { clock, table, due } = tableAt()
     const items = ['a', 'b', 'c', 'd', 'e'].map(name => put(table, name, 100))
     for (const index of [2, 0, 4]) table.remove(items[index] as Item)
@@ -81,7 +81,7 @@ describe('the deadlines of a connection', () => {
     expect(table.size).toBe(0)
   })
 
-  it('go by the time at which a read began, until that is over', () => {
+  it('are set from the time at which a read began, until that is over', () => {
     const { clock, table } = tableAt(10)
     clock.advance(5)
     expect(table.now).toBe(10)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Deadlines } from '../../../../src/http/multiplex/deadlines.ts'
 
 describe('Deadlines', () => {
-  it('gives what is overdue, each once', () => {
+  it('returns each overdue deadline once', () => {
     const deadlines = new Deadlines(['settings', 'drain'])
     expect([deadlines.nextAt, deadlines.takeOverdue(1e12)]).toEqual([Infinity, undefined])
     deadlines.expect('settings', 0, 100)

@@ -6,7 +6,7 @@ describe('faults of peers', () => {
   it.each([
     ['ProtocolFault', new ProtocolFault('CODE', 'what is wrong', 'maxSomething')],
     ['MessageFault', new MessageFault('what is wrong')],
-  ])('a %s has no stack, and leaves that of other errors alone', (name, fault) => {
+  ])('like a %s have no stack, and leave that of other errors alone', (name, fault) => {
     expect(fault).toMatchObject({ name, message: 'what is wrong' })
     expect(fault.stack).not.toContain('\n    at ')
     expect(new Error('another').stack).toContain('\n    at ')

@@ -37,11 +37,11 @@ function taken(guard: FloodGuard<FloodKind>, kind: FloodKind, times: number, now
 }
 
 describe.each(KINDS)('FloodGuard, %s', kind => {
-  it('takes ten seconds’ worth at once, and not one more', () => {
+  it('allows ten seconds’ worth at once, and not one more', () => {
     expect(taken(guard(kind, 3), kind, 100, 1000)).toBe(30)
   })
 
-  it('takes the rate for ever', () => {
+  it('allows the rate forever', () => {
     const one = guard(kind, 4)
     expect(taken(one, kind, 40, 0)).toBe(40)
     for (let second = 1; second < 100; second++) expect(taken(one, kind, 4, second * 1000)).toBe(4)
@@ -59,7 +59,7 @@ describe.each(KINDS)('FloodGuard, %s', kind => {
     expect(taken(guard(kind, 0), kind, 100_000, 0)).toBe(100_000)
   })
 
-  it('does not count the others', () => {
+  it('does not count the other kinds', () => {
     const one = guard(kind, 1)
     for (const other of KINDS) if (other !== kind) expect(taken(one, other, 20, 0)).toBe(20)
     expect(taken(one, kind, 100, 0)).toBe(10)

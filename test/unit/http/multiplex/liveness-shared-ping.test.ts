@@ -3,7 +3,7 @@ import { TransportError } from '../../../../src/base/errors.ts'
 import { SharedPing } from '../../../../src/http/multiplex/liveness.ts'
 
 describe('SharedPing', () => {
-  it('one answer is everybody’s, and the next one nobody’s', async () => {
+  it('resolves for everybody with one answer, and for nobody with the next one', async () => {
     const ping = new SharedPing()
     const askers = [ping.join(undefined), ping.join(new AbortController().signal)]
     expect(ping.isPending).toBe(true)
@@ -13,7 +13,7 @@ describe('SharedPing', () => {
     ping.onPong()
   })
 
-  it('who gives up does not hurt the others', async () => {
+  it('goes on for others when one gives up', async () => {
     const ping = new SharedPing()
     const abort = new AbortController()
     const [leaver, stayer] = [ping.join(abort.signal), ping.join(undefined)]
@@ -24,13 +24,13 @@ describe('SharedPing', () => {
     await stayer
   })
 
-  it('who has given up before does not ask', async () => {
+  it('does not ask for a caller that has given up before', async () => {
     const ping = new SharedPing()
     await expect(ping.join(AbortSignal.abort())).rejects.toMatchObject({ code: 'MM_ABORTED' })
     expect(ping.isPending).toBe(false)
   })
 
-  it('no answer is an error of all', async () => {
+  it('fails for everybody without an answer', async () => {
     const ping = new SharedPing()
     const asker = ping.join(undefined)
     ping.fail(new TransportError('MM_PING_FAILED', 'it ended'))

@@ -74,7 +74,7 @@ describe('Liveness', () => {
     expect(peer.until(9_000)).toEqual(['ask 1349', 'dead 1599'])
   })
 
-  it('takes any byte for an answer', () => {
+  it('accepts any byte as an answer', () => {
     const peer = new Watched()
     peer.begin()
     expect(peer.until(1_349)).toEqual(['ask 1100'])
@@ -82,7 +82,7 @@ describe('Liveness', () => {
     expect([peer.liveness.isAsking, peer.until(1_448), peer.until(1_449)]).toEqual([false, [], ['ask 1449']])
   })
 
-  it('asks a peer that only answers again after quietIntervalMs, and after intervalMs once it has spoken', () => {
+  it('asks a peer that only answers again after quietIntervalMs, and after intervalMs once it has sent more', () => {
     const peer = new Watched()
     peer.begin()
     expect(peer.until(1_110)).toEqual(['ask 1100'])
@@ -94,7 +94,7 @@ describe('Liveness', () => {
     expect(peer.until(9_000)).toEqual(['ask 2600', 'dead 2850'])
   })
 
-  it('asks it no second time without a quietIntervalMs', () => {
+  it('does not ask such a peer a second time without a quietIntervalMs', () => {
     const peer = new Watched({ quietIntervalMs: 0 })
     peer.begin()
     expect(peer.until(1_110)).toEqual(['ask 1100'])
@@ -124,7 +124,7 @@ describe('Liveness', () => {
     expect(peer.until(9_000)).toEqual(['ask 1100', 'dead 1350'])
   })
 
-  it('asks idle peers every idleIntervalMs, when it is told to', () => {
+  it('asks idle peers every idleIntervalMs, when that is set', () => {
     const peer = new Watched({ idleIntervalMs: 400 })
     expect(peer.until(1_410)).toEqual(['ask 1400'])
     peer.hear()
@@ -135,13 +135,13 @@ describe('Liveness', () => {
     expect(peer.until(9_000)).toEqual(['ask 1920', 'dead 2170'])
   })
 
-  it('repeats an ask on a carrier that loses what it is given; the first one counts', () => {
+  it('repeats a ping on a carrier that loses packets, and the first one counts', () => {
     const peer = new Watched({ isLossy: true })
     peer.begin()
     expect(peer.until(9_000)).toEqual(['ask 1100', 'ask 1200', 'ask 1300', 'dead 1350'])
   })
 
-  it('0: never asks, never gives up', () => {
+  it('never asks and never gives up with intervals of 0', () => {
     const careless = new Watched({ intervalMs: 0 })
     careless.begin()
     expect(careless.until(1e9)).toEqual([])
@@ -152,7 +152,7 @@ describe('Liveness', () => {
     expect(patient.until(1e9 + 200)).toEqual([`ask ${1e9 + 100}`])
   })
 
-  it('looks again when it was called late, since the answer may wait to be read', () => {
+  it('checks again when it was called late, since the answer may wait to be read', () => {
     const peer = new Watched()
     peer.begin()
     peer.until(1_200)
@@ -166,7 +166,7 @@ describe('Liveness', () => {
     expect(peer.until(99_000)).toEqual(['dead 90100'])
   })
 
-  it('lets an ask that could not leave have its time', () => {
+  it('gives a ping its time when it could not leave at once', () => {
     const peer = new Watched()
     peer.begin()
     peer.until(1_349)

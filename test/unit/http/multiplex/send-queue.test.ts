@@ -21,7 +21,7 @@ function turns(queue: SendQueue<ActiveStream>, count: number): (number | undefin
 }
 
 describe('SendQueue', () => {
-  it('serves the more urgent first', () => {
+  it('serves the more urgent stream first', () => {
     const queue = new SendQueue<ActiveStream>()
     for (const [id, urgency] of [
       [1, 7],
@@ -32,7 +32,7 @@ describe('SendQueue', () => {
     expect(queue.first()?.id).toBe(3)
   })
 
-  it('serves those that are not incremental one after the other', () => {
+  it('serves streams that are not incremental one after the other', () => {
     const queue = new SendQueue<ActiveStream>()
     const first = streamOf(1)
     queue.add(first)
@@ -42,13 +42,13 @@ describe('SendQueue', () => {
     expect(turns(queue, 2)).toEqual([3, 3])
   })
 
-  it('lets incremental ones take turns', () => {
+  it('lets incremental streams alternate', () => {
     const queue = new SendQueue<ActiveStream>()
     for (const id of [1, 3, 5]) queue.add(streamOf(id, 3, true))
     expect(turns(queue, 7)).toEqual([1, 3, 5, 1, 3, 5, 1])
   })
 
-  it('holds each once, and none after it was removed', () => {
+  it('holds each stream once, and none after it was removed', () => {
     const queue = new SendQueue<ActiveStream>()
     const stream = streamOf(1)
     queue.add(stream)

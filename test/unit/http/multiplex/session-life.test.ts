@@ -15,7 +15,7 @@ describe('the life of a session', () => {
     expect([life.isOpen, life.isClosing, life.isEnded]).toEqual([false, false, true])
   })
 
-  it('says GOAWAY twice, in this order, and each once', () => {
+  it('sends GOAWAY twice, in this order, and each once', () => {
     const life = new SessionLife()
     expect(life.announceLastStream()).toBe(false)
     expect([life.announceEnd(), life.announceEnd()]).toEqual([true, false])
@@ -24,7 +24,7 @@ describe('the life of a session', () => {
     expect([life.announceEnd(), life.state]).toEqual([false, { kind: 'closing', said: 'last' }])
   })
 
-  it('says GOAWAY to a client that leaves as well, and ends with its last stream all the same', () => {
+  it('sends GOAWAY to a client that leaves as well, and ends with its last stream all the same', () => {
     const leaving = new SessionLife()
     leaving.close()
     expect([leaving.announceEnd(), leaving.isClosing]).toEqual([true, true])
@@ -43,7 +43,7 @@ describe('the life of a session', () => {
     expect(life.state.kind).toBe('ended')
   })
 
-  it('throws on what cannot happen', () => {
+  it('throws for an impossible transition', () => {
     const life = new SessionLife()
     life.end()
     expect(() => life.end()).toThrow('a session that is ended cannot be ended')

@@ -13,7 +13,7 @@ describe('the end of a stream', () => {
     ['invalid', 'INTERNAL_ERROR', 'MM_INVALID_ARGUMENT', 'unknown', 'MM_INVALID_ARGUMENT'],
     ['session', 'NO_ERROR', 'MM_CONNECTION_CLOSED', 'unknown', 'MM_CONNECTION_CLOSED'],
   ] as [StreamReset['cause'], StreamReset['code'], string, string, string][])(
-    'by %s with %s is %s (processed: %s), and %4$s once an answer had begun',
+    'by %s with %s becomes %s (processed: %s), and %4$s once an answer had begun',
     (cause, code, before, processed, after) => {
       const reset = { cause, code, isError: code !== 'NO_ERROR', message: `it said ${code}` }
       expect(streamFailure(reset, false)).toMatchObject({ code: before, processed })
@@ -31,7 +31,7 @@ describe('the end of a session', () => {
     ['network', 'NO_ERROR', 'MM_CONNECTION_RESET'],
     ['local', 'NO_ERROR', 'MM_CONNECTION_CLOSED'],
     ['local', 'INTERNAL_ERROR', 'MM_INTERNAL'],
-  ] as const)('by %s with %s is %s', (cause, code, expected) => {
+  ] as const)('by %s with %s becomes %s', (cause, code, expected) => {
     expect(sessionFailure({ cause, code, isError: code !== 'NO_ERROR', message: 'why' })).toMatchObject({
       code: expected,
       message: 'why',

@@ -9,7 +9,7 @@ const streamOf = (id: number): Numbered => ({ id })
 const ring = (): StreamRing<Numbered> => new StreamRing<Numbered>(2)
 
 describe('StreamRing', () => {
-  it('finds what lives, however many numbers went by', () => {
+  it('finds live streams, however many numbers went by', () => {
     const table = ring()
     const longLived = streamOf(0)
     table.add(longLived)
@@ -26,7 +26,7 @@ describe('StreamRing', () => {
     expect([table.get(0), table.size, table.all()]).toEqual([undefined, 0, []])
   })
 
-  it('holds thousands at once, and gives them in order', () => {
+  it('holds thousands at once, and lists them in order', () => {
     const table = ring()
     const streams = Array.from({ length: 3000 }, (_, i) => streamOf(4 * i))
     for (const stream of streams) table.add(stream)
@@ -45,7 +45,7 @@ describe('StreamRing', () => {
     expect(table.size).toBe(0)
   })
 
-  it('takes streams whose ids lie far apart', () => {
+  it('accepts streams whose ids lie far apart', () => {
     const table = ring()
     const ids = [2 ** 50, 0, 2 ** 40 + 1024, 1024]
     for (const id of ids) table.add(streamOf(id))

@@ -49,7 +49,7 @@ const closed = (tunnel: StreamTunnel): Promise<void> =>
   new Promise(resolve => void tunnel.duplex.on('close', resolve))
 
 describe('StreamTunnel', () => {
-  it('keeps what it was lent, and takes what it was given', async () => {
+  it('keeps what it was lent, and accepts what it was given', async () => {
     const { stream, tunnel } = bench()
     const lent = Buffer.from('lent')
     tunnel.receiveData(lent)
@@ -63,7 +63,7 @@ describe('StreamTunnel', () => {
     expect(Buffer.concat(chunks).toString()).toBe('lentgiven')
   })
 
-  it('pauses the stream when its reader sleeps', () => {
+  it('pauses the stream when its reader stalls', () => {
     const { stream, tunnel } = bench()
     tunnel.receiveData(Buffer.alloc(1_000_000))
     expect(stream.log).toEqual(['pause'])
@@ -81,7 +81,7 @@ describe('StreamTunnel', () => {
     expect(stream.log).toEqual(['write one', 'write two'])
   })
 
-  it('is over when both sides have said everything, and nothing is thrown away', async () => {
+  it('is over when both sides have ended, and loses nothing', async () => {
     const { stream, tunnel, resets } = bench()
     tunnel.duplex.end('bye')
     tunnel.receiveEnd()
@@ -91,14 +91,14 @@ describe('StreamTunnel', () => {
     expect(resets).toEqual([])
   })
 
-  it('a destroy before that is a reset', () => {
+  it('is reset by a destroy before that', () => {
     const { stream, tunnel, resets } = bench()
     tunnel.receiveEnd()
     tunnel.duplex.destroy()
     expect([stream.log, resets]).toEqual([['reset CANCEL'], ['reset']])
   })
 
-  it('a reset of the peer’s is an error, unless it had said everything and only wants no more', async () => {
+  it('fails by a reset of the peer’s, unless that had ended and only refuses to receive more', async () => {
     const broken = bench()
     broken.tunnel.receiveReset(new Error('broken off'), true)
     await closed(broken.tunnel)
@@ -115,7 +115,7 @@ describe('StreamTunnel', () => {
     expect(early.resets).toContain('enough')
   })
 
-  it('is there until its reader has had everything, though the peer wants to receive no more', async () => {
+  it('stays open until its reader has had everything, though the peer refuses to receive more', async () => {
     const { stream, tunnel, resets } = bench()
     tunnel.receiveData(Buffer.alloc(300_000, 'a'))
     tunnel.receiveEnd()
@@ -129,7 +129,7 @@ describe('StreamTunnel', () => {
     expect(stream.log).toEqual(['pause', 'reset CANCEL'])
   })
 
-  it('lets a writer go that waits for room which will never come', async () => {
+  it('releases a writer that waits for room which will never come', async () => {
     const { stream, tunnel, resets } = bench()
     stream.hasRoom = false
     const written = new Promise<unknown>(resolve => void tunnel.duplex.write('one', resolve))
@@ -156,7 +156,7 @@ describe('StreamTunnel', () => {
   })
 })
 
-it('a tunnel whose stream throws breaks, and not who feeds it', async () => {
+it('a tunnel whose stream throws breaks, without harm to the program that feeds it', async () => {
   const heard = collectFaults()
   const { stream, tunnel } = bench()
   stream.write = fail

@@ -10,7 +10,7 @@ const taken = (bucket: TokenBucket, count: number, now: number): number =>
   Array.from({ length: count }, () => bucket.take(now)).filter(Boolean).length
 
 describe('TokenBucket', () => {
-  it('lets ten seconds’ worth through at once, and the rate from then on', () => {
+  it('allows ten seconds’ worth at once, and the rate from then on', () => {
     const bucket = new TokenBucket(5)
     expect(taken(bucket, 100, 0)).toBe(50)
     expect(taken(bucket, 100, 1000)).toBe(5)
@@ -19,7 +19,7 @@ describe('TokenBucket', () => {
     expect(taken(bucket, 100, 1_000_000)).toBe(50)
   })
 
-  it('begins with less where it is told to, and saves up the rest', () => {
+  it('begins with less where that is set, and saves up the rest', () => {
     const bucket = new TokenBucket(5)
     bucket.begin(1000, 3)
     expect(taken(bucket, 100, 1000)).toBe(15)
@@ -36,7 +36,7 @@ describe('TokenBucket', () => {
     expect(taken(bucket, 10, 1000)).toBe(1)
   })
 
-  it('0 is no limit', () => {
+  it('has no limit with 0', () => {
     expect(taken(new TokenBucket(0), 1000, 0)).toBe(1000)
   })
 })
@@ -48,7 +48,7 @@ function framesTaken(bucket: TinyFrameBucket, bytes: number, times: number, now 
 }
 
 describe('TinyFrameBucket', () => {
-  it('takes a second’s worth at once, and what the content pays for', () => {
+  it('allows a second’s worth at once, and what the content pays for', () => {
     expect(framesTaken(new TinyFrameBucket(100), 1, 1_000)).toBe(106)
     expect(framesTaken(new TinyFrameBucket(100), 8, 1_000)).toBe(199)
     expect(framesTaken(new TinyFrameBucket(100), 16, 1_000)).toBe(1_000)
@@ -70,12 +70,12 @@ describe('TinyFrameBucket', () => {
     expect(framesTaken(bucket, 1, 1_000)).toBe(106)
   })
 
-  it('does not count what could not have been larger', () => {
+  it('does not count frames that could not have been larger', () => {
     const bucket = new TinyFrameBucket(1)
     for (let i = 0; i < 100; i++) expect(bucket.receive(1, false, 0)).toBe(true)
   })
 
-  it('takes the rate for ever, and everything at 0', () => {
+  it('allows the rate forever, and everything at 0', () => {
     const bucket = new TinyFrameBucket(10)
     for (let i = 0; i < 500; i++) expect(bucket.receive(1, true, i * 100)).toBe(true)
     expect(framesTaken(new TinyFrameBucket(0), 1, 100_000)).toBe(100_000)

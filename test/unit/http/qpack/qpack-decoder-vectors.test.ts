@@ -89,10 +89,10 @@ const files = ['ls-qpack', 'nghttp3'].flatMap(encoder =>
   readdirSync(new URL(`encoded/${encoder}/`, VECTORS)).map(file => `${encoder}/${file}`),
 )
 
-describe('sections of other encoders', () => {
-  it('are all here', () => expect(files).toHaveLength(30))
+describe('the sections of other encoders', () => {
+  it('have 30 files', () => expect(files).toHaveLength(30))
 
-  it.each(files)('%s', file => {
+  it.each(files)('are decoded: %s', file => {
     const [, qifName, table, blocked] = /\/([\w-]+)\.out\.(\d+)\.(\d+)\.[01]$/.exec(file)!
     const records = recordsOf(`encoded/${file}`)
     const expected = qif(qifName!)
@@ -112,34 +112,37 @@ describe('sections of other encoders', () => {
     expect(byByte.result()).toEqual(expected)
   })
 
-  it.each(files.filter(file => /\.100\.[01]$/.test(file)))('%s, the encoder stream late', file => {
-    const [, qifName, table, blocked] = /\/([\w-]+)\.out\.(\d+)\.(\d+)\.[01]$/.exec(file)!
-    const records = recordsOf(`encoded/${file}`)
-    const reader = new Reader(Number(table), Number(blocked))
-    // What an encoder was told to have arrived must not be late: with acknowledgments only what came just
-    // before may be.
-    const lag = file.endsWith('.1') ? 1 : 20
-    const late: VectorRecord[] = []
-    for (const record of records) {
-      if (record.streamId === 0) late.push(record)
-      else {
-        reader.receive(record)
-        if (late.length >= lag) for (const instruction of late.splice(0)) reader.receive(instruction)
+  it.each(files.filter(file => /\.100\.[01]$/.test(file)))(
+    'are decoded with a late encoder stream: %s',
+    file => {
+      const [, qifName, table, blocked] = /\/([\w-]+)\.out\.(\d+)\.(\d+)\.[01]$/.exec(file)!
+      const records = recordsOf(`encoded/${file}`)
+      const reader = new Reader(Number(table), Number(blocked))
+      // What an encoder was told to have arrived must not be late: with acknowledgments only what came just
+      // before may be.
+      const lag = file.endsWith('.1') ? 1 : 20
+      const late: VectorRecord[] = []
+      for (const record of records) {
+        if (record.streamId === 0) late.push(record)
+        else {
+          reader.receive(record)
+          if (late.length >= lag) for (const instruction of late.splice(0)) reader.receive(instruction)
+        }
       }
-    }
-    for (const instruction of late) reader.receive(instruction)
-    expect(reader.result()).toEqual(qif(qifName!))
-    expect(reader.mostBlocked).toBeGreaterThan(0)
-  })
+      for (const instruction of late) reader.receive(instruction)
+      expect(reader.result()).toEqual(qif(qifName!))
+      expect(reader.mostBlocked).toBeGreaterThan(0)
+    },
+  )
 
-  it('draft-examples', () => {
+  it('are decoded: the examples of the drafts', () => {
     const reader = new Reader(220, 1)
     for (const record of recordsOf('encoded/draft-examples.out')) reader.receive(record)
     expect(reader.result()).toEqual(qif('draft-examples'))
   })
 })
 
-describe('the input that must be refused', () => {
+describe('the test vectors of errors', () => {
   it.each([
     ['err1', 'decompression: a field block ends within a field'],
     ['err2', 'decompression: a field block ends within a field'],
@@ -151,7 +154,7 @@ describe('the input that must be refused', () => {
     ['err8', 'decompression: a field block ends within a field'],
     ['err11', 'encoder-stream: an instruction refers to entry 1, which is not in the table'],
     ['err12', 'encoder-stream: an insertion refers to the static entry 68719476671'],
-  ])('%s', (file, fault) => {
+  ])('are refused: %s', (file, fault) => {
     const [record, ...others] = recordsOf(`errors/${file}`)
     expect(others).toEqual([])
     const { decoder } = new Reader(4096, 100)
@@ -171,7 +174,7 @@ describe('the input that must be refused', () => {
   it.each([
     ['err9', [':authority', '']],
     ['err10', ['x-xss-protection', '1; mode=block']],
-  ])('but for %s, which has become legal', (file, fields) => {
+  ])('are refused except %s, which has become legal', (file, fields) => {
     const [{ bytes, streamId }] = recordsOf(`errors/${file}`) as [VectorRecord]
     const { decoder } = new Reader(4096, 100)
     expect(decoder.decode(streamId, bytes, 0, bytes.length)).toMatchObject({ fields })

@@ -35,7 +35,7 @@ function filled(options: Parameters<typeof newDecoder>[0] = {}) {
 }
 
 describe('the QPACK decoder', () => {
-  it('reads only what it was given', () => {
+  it('reads only the bytes that it was given', () => {
     const bytes = Buffer.concat([hex('ff'), plain(staticLine(17), staticLine(23)), hex('ff')])
     const decoder = newDecoder()
     expect(decoder.decode(0, bytes, 1, 5)).toMatchObject({ fields: [':method', 'GET', ':scheme', 'https'] })
@@ -107,11 +107,11 @@ describe('the QPACK decoder', () => {
     )
   })
 
-  it('takes a Base that is as large as may be, when nobody refers to it', () => {
+  it('accepts a Base as large as possible, when nobody refers to it', () => {
     expect(decode(newDecoder(), hex('00 7f ffffffffffffffff3e c1'))).toEqual([':path', '/'])
   })
 
-  it('refuses references to what was evicted, and takes those to what was not', () => {
+  it('refuses references to evicted entries, and accepts those to others', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(70), insert('a', '1'), insert('b', '2'), insert('c', '3'))
     expect(faultOf(() => decode(decoder, section(3, 3, line(2))))).toMatch(
@@ -130,7 +130,7 @@ describe('the QPACK decoder', () => {
     expect(decode(decoder, plain(staticLine(1)))).toEqual([':path', '/'])
   })
 
-  it('understands the Required Insert Count over many turns (4.5.1.1)', () => {
+  it('decodes the Required Insert Count over many turns (4.5.1.1)', () => {
     const decoder = newDecoder({ maxTableBytes: 4096 })
     feed(decoder, capacity(4096))
     for (let i = 1; i <= 1000; i++) {
@@ -141,7 +141,7 @@ describe('the QPACK decoder', () => {
   })
 })
 
-describe('the encoder stream', () => {
+describe('the encoder stream that the QPACK decoder reads', () => {
   it.each([
     ['a capacity above the limit (4.3.1)', [capacity(4097)], 'a capacity of 4097 is above the 4096'],
     ['an insertion while there is no capacity', [insert('a', '1')], 'larger than the table'],
@@ -201,7 +201,7 @@ describe('the encoder stream', () => {
       Buffer.concat([integer(0x40, 5, 2100), Buffer.alloc(2100, 'a'), integer(0, 7, 2100)]),
     ],
     ['a value of 2^62 bytes', hex('c0 7f ffffffffffffffff3f')],
-  ])('is refused at the length of what cannot fit: %s', (_, beginning) => {
+  ])('is refused at the length that cannot fit: %s', (_, beginning) => {
     const decoder = newDecoder()
     feed(decoder, capacity(4096))
     expect(faultOf(() => feed(decoder, beginning))).toMatch(
@@ -209,7 +209,7 @@ describe('the encoder stream', () => {
     )
   })
 
-  it('takes what fits to the byte, coded as long as can be', () => {
+  it('may contain what fits to the byte, coded as long as possible', () => {
     const decoder = newDecoder()
     const value = '\u0000'.repeat(4096 - 32 - 10) // 13 bits each
     feed(decoder, capacity(4096), insertStatic(0, value, false))
@@ -222,7 +222,7 @@ describe('the encoder stream', () => {
     expect(tableOf(newlines)).toEqual([':authority', '\n\n\n\n'])
   })
 
-  it('keeps no more of an instruction than has come, and gives it back', () => {
+  it('is kept no further than an instruction has come, and that is freed again', () => {
     const decoder = newDecoder({ maxTableBytes: 1_000_000 })
     const value = 'v'.repeat(900_000)
     const bytes = Buffer.concat([capacity(1_000_000), insertStatic(0, value, false), insert('a', '1')])
@@ -232,7 +232,7 @@ describe('the encoder stream', () => {
     expect(tableOf(decoder)).toEqual(['a', '1', ':authority', value])
   })
 
-  it('is read in linear time, also byte by byte', () => {
+  it('is read in linear time, even byte by byte', () => {
     const decoder = newDecoder({ maxTableBytes: 65_536 })
     feed(decoder, capacity(65_536), insertStatic(0, 'x'.repeat(30_000), false))
     const flood = Buffer.alloc(100_000, duplicate(0))
@@ -242,7 +242,7 @@ describe('the encoder stream', () => {
     expect(decoder.takeDecoderStream()).toHaveLength(4) // one increment by 120,001
   })
 
-  it('may make the table smaller and larger, and an entry may take its name from one that it evicts (3.2.2)', () => {
+  it('may make the table smaller and larger, and take the name of an entry that it evicts (3.2.2)', () => {
     const decoder = filled()
     feed(decoder, capacity(70))
     expect(tableOf(decoder)).toEqual(['c', '3', 'b', '2'])
@@ -253,8 +253,8 @@ describe('the encoder stream', () => {
   })
 })
 
-describe('blocked streams', () => {
-  it('are named when their insertions are there, in the order in which they came', () => {
+describe('blocked streams of the QPACK decoder', () => {
+  it('are reported when their insertions are there, in the order in which they came', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(4096))
     const sections = [
@@ -292,7 +292,7 @@ describe('blocked streams', () => {
     )
   })
 
-  it('that were cancelled are not named', () => {
+  it('that were cancelled are not reported', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(4096))
     const bytes = section(1, 1, line(0))
@@ -303,7 +303,7 @@ describe('blocked streams', () => {
   })
 })
 
-describe('the decoder stream', () => {
+describe('the decoder stream of the QPACK decoder', () => {
   const answer = (decoder: ReturnType<typeof newDecoder>): string =>
     decoder.takeDecoderStream()?.toString('hex') ?? ''
 
@@ -352,7 +352,7 @@ describe('the decoder stream', () => {
   })
 })
 
-describe('the limits of a list', () => {
+describe('the limits of a decoded list of QPACK', () => {
   it('count name, value and 32 bytes for each field', () => {
     const decoder = newDecoder({ maxListBytes: 42 + 43, maxFields: 2 })
     expect(decode(decoder, plain(staticLine(17), staticLine(22)))).toHaveLength(4) // 42 and 43 bytes
@@ -376,7 +376,7 @@ describe('the limits of a list', () => {
     expect(faultOf(() => decode(filled(), broken))).toMatch('entry -1')
   })
 
-  it('hold a bomb: 60,000 references to an entry of 4 KB', () => {
+  it('stop a bomb of 60,000 references to an entry of 4 KB', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(4096), insert('a', 'x'.repeat(4000), false))
     const bomb = section(1, 1, Buffer.alloc(60_000, line(0)))
@@ -394,7 +394,7 @@ describe('the cache of decoded sections', () => {
   it.each([
     ['without references', plain(staticLine(25), literal('x-a', '1'))],
     ['with references', section(3, 3, line(0), literalNamed(1, 'x'))],
-  ])('gives the same block for the same bytes from the third time on: %s', (_, bytes) => {
+  ])('returns the same block for the same bytes from the third time on: %s', (_, bytes) => {
     const decoder = filled()
     decoder.takeDecoderStream()
     const blocks = [1, 2, 3, 4].map(() => blockOf(decoder, bytes))
@@ -408,7 +408,7 @@ describe('the cache of decoded sections', () => {
     expect(decoder.takeDecoderStream()?.length).toBe(bytes[0] === 0 ? 1 : 6)
   })
 
-  it('tells sections apart whose Required Insert Count is the same but for a turn', () => {
+  it('distinguishes sections whose Required Insert Count differs by a turn only', () => {
     const decoder = newDecoder({ maxTableBytes: 100 }) // three entries: six counts
     feed(decoder, capacity(100))
     const bytes = hex('0200 80') // 1, 7, 13, … insertions
@@ -425,7 +425,7 @@ describe('the cache of decoded sections', () => {
     expect(seen.size).toBeGreaterThanOrEqual(10)
   })
 
-  it('forgets what was evicted, also secrets that the peer put into the table', () => {
+  it('forgets evicted entries, including secrets that the peer put into the table', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(100), insert('cookie', 'Zq7-secret'), insert('b', '2'))
     const secret = section(1, 1, line(0))
@@ -452,7 +452,7 @@ describe('the cache of decoded sections', () => {
     expect(new Set([1, 2, 3, 4].map(() => blockOf(decoder, bytes))).size).toBe(4)
   })
 
-  it('is direct-mapped: many sections do not make it grow', () => {
+  it('is direct-mapped, so that many sections do not make it grow', () => {
     const decoder = newDecoder()
     for (let i = 0; i < 2000; i++) {
       const bytes = plain(literal('x-request', `value ${i}`))
@@ -462,10 +462,10 @@ describe('the cache of decoded sections', () => {
   })
 })
 
-describe('secrets', () => {
+describe('secrets that the QPACK decoder reads', () => {
   const SECRET = 'Qp9-secret-of-somebody'
 
-  it.each(['authorization', 'cookie', 'x-vendor-api-key', 'x-plain'])('are kept by no cache: %s', name => {
+  it.each(['authorization', 'cookie', 'x-vendor-api-key', 'x-plain'])('are kept in no cache: %s', name => {
     const decoder = newDecoder()
     const isNever = name === 'x-plain'
     for (const bytes of [

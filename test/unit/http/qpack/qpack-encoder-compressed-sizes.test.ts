@@ -102,14 +102,11 @@ describe('the size of long sets of fields', () => {
   it.for([
     ['fb-req', 45_618, 1.03],
     ['netbsd', 802, 1.15],
-  ] as const)(
-    'by HPACK is close to what nghttp2 makes of it: %s',
-    async ([name, reference, bound], { annotate }) => {
-      const bytes = hpackBytes(listsOf(name, SECRET))
-      await annotate(ratioOf(bytes, reference, 'nghttp2'))
-      expect(bytes / reference).toBeLessThan(bound)
-    },
-  )
+  ] as const)('by HPACK is close to that of nghttp2: %s', async ([name, reference, bound], { annotate }) => {
+    const bytes = hpackBytes(listsOf(name, SECRET))
+    await annotate(ratioOf(bytes, reference, 'nghttp2'))
+    expect(bytes / reference).toBeLessThan(bound)
+  })
 
   it.for([
     ['fb-req', 'ls-qpack', 1.05],
@@ -119,7 +116,7 @@ describe('the size of long sets of fields', () => {
     ['netbsd', 'ls-qpack', 1.15],
     ['netbsd', 'nghttp3', 1.32],
   ] as const)(
-    'by QPACK is close to what others make of it, secrets left out, though no stream may block: %s, %s',
+    'by QPACK is close to that of other encoders, secrets left out, though no stream may block: %s, %s',
     async ([name, encoder, bound], { annotate }) => {
       const bytes = qpackBytes(listsOf(name, SECRET))
       let reference = 0
@@ -131,7 +128,7 @@ describe('the size of long sets of fields', () => {
     },
   )
 
-  it('names of fields whose values never come again are written once', () => {
+  it('includes the names of fields whose values never repeat only once', () => {
     const lists = edgeRequests(1000)
     const nameless = lists.map(fields =>
       fields.map(([name, value]) => [name.startsWith(':') ? name : 'x', value] as const),

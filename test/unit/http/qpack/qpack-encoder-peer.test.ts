@@ -6,7 +6,7 @@ import { decode, encode, faultOf, feed, newDecoder } from '../field-compression/
 const hexOf = (bytes: Buffer): string => bytes.toString('hex')
 
 describe('an entry that will soon be evicted (2.1.1.1)', () => {
-  it('is duplicated when others want its room, so that it stays', () => {
+  it('is duplicated when others need its room, so that it stays', () => {
     const { decoder, send, table } = pair({ ours: 400, peers: 400 })
     const popular = ['server', 'popular']
     send(popular)
@@ -19,7 +19,7 @@ describe('an entry that will soon be evicted (2.1.1.1)', () => {
     expect(decoder.tableEntries).toBeGreaterThan(5)
   })
 
-  it('is not while nothing wants its room: a full table of popular entries rests', () => {
+  it('is not duplicated while nothing needs its room, so that a full table of popular entries rests', () => {
     const { encoder, send, put } = pair({ ours: 400, peers: 400 })
     const lists = Array.from({ length: 8 }, (_, i) => ['server', `popular-${i}`])
     for (const list of lists) send(list) // 47 bytes each: 376
@@ -31,7 +31,7 @@ describe('an entry that will soon be evicted (2.1.1.1)', () => {
     expect(encoder.keptStrings().slice(0, 16)).toEqual(before)
   })
 
-  it('does not keep the table from changing, though sections that want it are under way all the time', () => {
+  it('does not keep the table from changing, though sections that use it are under way all the time', () => {
     const { encoder, decoder, put, insertions, acknowledgments } = pair({ ours: 400, peers: 400 })
     const underWay: [number, Buffer, readonly string[]][] = []
     let arrived = 0
@@ -56,7 +56,7 @@ describe('an entry that will soon be evicted (2.1.1.1)', () => {
 })
 
 describe('streams that may be blocked', () => {
-  it('are none unless we want it: nothing unconfirmed is referred to', () => {
+  it('are none unless we want it, and then nothing unconfirmed is referred to', () => {
     const { put, encoder } = pair({ mayBlock: 0 })
     for (let i = 0; i < 5; i++) expect(put(['server', 'a'])[0]).toBe(0)
     expect(encoder.blockingStreams).toBe(0)
@@ -92,7 +92,7 @@ describe('streams that may be blocked', () => {
     expect(encoder.blockingStreams).toBe(1)
   })
 
-  it('end to count when they are cancelled, or their section is not sent', () => {
+  it('do not count any more when they are cancelled, or their section is not sent', () => {
     const { put, encoder } = pair({ mayBlock: 1 })
     put(['server', 'a'], 4)
     expect(encoder.blockingStreams).toBe(1)
@@ -106,7 +106,7 @@ describe('streams that may be blocked', () => {
   })
 })
 
-describe('the decoder stream', () => {
+describe('the decoder stream of a peer', () => {
   it.each([
     ['an acknowledgment for a stream without sections (4.4.1)', '88'],
     ['one for a stream in the same slot', 'ff8501'],
@@ -131,7 +131,7 @@ describe('the decoder stream', () => {
     }
   })
 
-  it('cannot confirm what has not been taken', () => {
+  it('cannot confirm insertions that have not been sent', () => {
     const { encoder } = pair()
     encode(encoder, 0, ['server', 'a'])
     const increment = Buffer.from('01', 'hex')
@@ -142,7 +142,7 @@ describe('the decoder stream', () => {
     encoder.receiveDecoderStream(increment, 0, 1)
   })
 
-  it('may cancel streams that have nothing to be cancelled', () => {
+  it('may cancel streams that have no section under way', () => {
     const { encoder } = pair()
     const bytes = Buffer.from('44487fffffffffffffffff3f', 'hex')
     encoder.receiveDecoderStream(bytes, 0, bytes.length)
@@ -157,7 +157,7 @@ describe('the decoder stream', () => {
     expect(faultOf(() => encoder.receiveDecoderStream(bytes, 0, 3))).toMatch('stream 1000')
   })
 
-  it('that never says anything costs compression only', () => {
+  it('that never sends anything costs compression only', () => {
     const { encoder, send, put } = pair()
     send(['server', 'a'])
     let references = 0
@@ -178,7 +178,7 @@ describe('the decoder stream', () => {
     expect(encoder.tableEntries).toBeLessThanOrEqual(4096 / 32)
   })
 
-  it('may be silent for one stream, without harm for others but in its slot', () => {
+  it('may skip one stream, which harms only streams in the same slot', () => {
     const { encoder, send, put } = pair()
     send(['server', 'a'])
     put(['server', 'a'], 0)
@@ -201,8 +201,8 @@ function acknowledgmentOf(streamId: number): [Buffer, number, number] {
   return [bytes, 0, bytes.length]
 }
 
-describe('the limits of the peer', () => {
-  it('may be remembered ones first: the capacity must stay then (3.2.3)', () => {
+describe('the limits that the peer sets to our encoder', () => {
+  it('may be remembered ones first, and the capacity must not change then (3.2.3)', () => {
     const encoder = new QpackEncoder({ maxTableBytes: 4096 })
     encoder.setPeerLimits(0, 0)
     encoder.setPeerLimits(1000, 0)

@@ -20,8 +20,8 @@ const B4_DUPLICATE = hex('02')
 const B4_SECTION = hex('0500 80 c1 81')
 const B5_INSERT = hex('810d 6375 7374 6f6d 2d76 616c 7565 32')
 
-describe('RFC 9204 Appendix B, read', () => {
-  it('B.1 to B.5', () => {
+describe('the examples of RFC 9204 Appendix B', () => {
+  it('are decoded from B.1 to B.5', () => {
     const decoder = newDecoder({ maxTableBytes: 220, maxBlockedStreams: 1 })
     const answer = (): string => decoder.takeDecoderStream()?.toString('hex') ?? ''
 
@@ -71,11 +71,11 @@ describe('RFC 9204 Appendix B, read', () => {
   })
 })
 
-describe('RFC 9204 Appendix B, written', () => {
+describe('the examples of RFC 9204 Appendix B', () => {
   /** The examples code nothing: bits as if Huffman coding won nothing. */
   const bits = (text: string): number => 8 * text.length
 
-  it('the encoder stream', () => {
+  it('have an encoder stream that ours writes as well', () => {
     const stream = new EncoderStreamWriter()
     stream.setCapacity(220)
     expect(stream.take()).toEqual(B2_CAPACITY)
@@ -91,7 +91,7 @@ describe('RFC 9204 Appendix B, written', () => {
     expect(stream.take()).toBeUndefined()
   })
 
-  it('the sections', () => {
+  it('have sections that ours writes as well', () => {
     const writer = new SectionWriter()
     const end = (required: number): Buffer => {
       const length = writer.end(required, encodeRequiredCount(required, 6))
@@ -111,7 +111,7 @@ describe('RFC 9204 Appendix B, written', () => {
     expect(end(4)).toEqual(B4_SECTION)
   })
 
-  it('and what the decoder answers, understood', () => {
+  it('have a decoder stream that our encoder understands', () => {
     const sections = new OutstandingSections()
     const reader = new DecoderStreamReader(sections)
     const receive = (text: string): void => reader.receive(hex(text), 0, text.length / 2)

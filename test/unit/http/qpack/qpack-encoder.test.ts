@@ -7,7 +7,7 @@ import { decode, encode, literal, newDecoder, plain, thrownBy } from '../field-c
 const hexOf = (bytes: Buffer): string => bytes.toString('hex')
 
 describe('what the QPACK encoder inserts', () => {
-  it('is at once what has few values; it is referred to when the peer has confirmed it', () => {
+  it('is at once a field that has few values, which is referred to when the peer has confirmed it', () => {
     const { send, put, table } = pair()
     const list = [':status', '200', 'content-encoding', 'zstd', 'server', 'nginx']
     expect(send(list)[0]).toBe(0)
@@ -15,7 +15,7 @@ describe('what the QPACK encoder inserts', () => {
     expect(hexOf(put(list))).toBe('0300d98180')
   })
 
-  it('is reported with the capacity, once, and not before it is needed', () => {
+  it('is sent with the capacity, once, and not before it is needed', () => {
     const { encoder } = pair({ ours: 1000 })
     expect(encoder.takeEncoderStream()).toBeUndefined()
     encode(encoder, 0, ['server', 'a'])
@@ -24,7 +24,7 @@ describe('what the QPACK encoder inserts', () => {
     expect(hexOf(encoder.takeEncoderStream()!)).toBe('ff1d0162')
   })
 
-  it('is a value of any other field when it comes again soon', () => {
+  it('is any other field when it comes again soon', () => {
     const { send, table } = pair()
     send(['x-color', 'blue'])
     expect(table()).toEqual([])
@@ -45,7 +45,7 @@ describe('what the QPACK encoder inserts', () => {
     expect(table()).toEqual(['x-request-id', ''])
   })
 
-  it('is no name of a secret', () => {
+  it('is not the name of a secret', () => {
     const { send, table } = pair()
     for (const value of ['a', 'b', 'c']) send(['x-api-key', value])
     expect(table()).toEqual([])
@@ -60,7 +60,7 @@ describe('what the QPACK encoder inserts', () => {
     },
   )
 
-  it('is not what would take more than half of the table', () => {
+  it('is not an entry that would take more than half of the table', () => {
     const { send, table } = pair()
     send(['server', 'x'.repeat(2048 - 32 - 6)])
     expect(table()).toHaveLength(2)
@@ -68,7 +68,7 @@ describe('what the QPACK encoder inserts', () => {
     expect(table()).toHaveLength(2)
   })
 
-  it('is nothing before the peer has spoken, or when it has no table, or we want none', () => {
+  it('is nothing before the peer has announced a table, or when it has none, or we want none', () => {
     const silent = new QpackEncoder({ maxTableBytes: 4096 })
     for (const encoder of [
       silent,
@@ -164,7 +164,7 @@ describe('what the QPACK encoder inserts', () => {
   })
 })
 
-describe('secrets', () => {
+describe('secrets that the QPACK encoder writes', () => {
   const SECRET = 'Zq7secret'
 
   it.each(['authorization', 'cookie', 'set-cookie', 'x-api-key', 'x-session-id', 'dpop'])(
@@ -195,7 +195,7 @@ describe('secrets', () => {
   })
 })
 
-describe('what the QPACK encoder refuses', () => {
+describe('a field that the QPACK encoder refuses', () => {
   it.each([
     ['an empty name', '', 'a'],
     ['upper case', 'X-a', 'a'],
@@ -208,7 +208,7 @@ describe('what the QPACK encoder refuses', () => {
     ['a bad value of a secret', 'cookie', 'a\nb'],
     ['a bad value of a field that varies', 'etag', 'a\nb'],
     ['a field of the connection', 'connection', 'close'],
-  ])('%s', (_, name, value) => {
+  ])('is one with %s', (_, name, value) => {
     const { encoder, send } = pair()
     for (let i = 0; i < 3; i++) {
       encoder.begin(4)
@@ -221,7 +221,7 @@ describe('what the QPACK encoder refuses', () => {
     expect(send(['server', 'nginx'])).toHaveLength(3)
   })
 
-  it('what is no pseudo-field', () => {
+  it('is one that only looks like a pseudo-field', () => {
     const { encoder } = pair()
     encoder.begin(0)
     for (const name of [':', ':Path', '::path']) {
@@ -230,11 +230,11 @@ describe('what the QPACK encoder refuses', () => {
   })
 })
 
-describe('a list that comes again', () => {
+describe('a field list that repeats in QPACK', () => {
   const list = ['server', 'nginx', 'vary', 'x', 'etag', '"abc"']
   const other = [...list]
 
-  it('is the same bytes, as long as table and confirmations are the same', () => {
+  it('is encoded to the same bytes, as long as table and confirmations are the same', () => {
     const { send } = pair()
     for (let i = 0; i < 3; i++) send(list)
     const expected = send(other)
@@ -245,7 +245,7 @@ describe('a list that comes again', () => {
     for (let i = 0; i < 5; i++) expect(send(list)).toEqual(moved)
   })
 
-  it('is right behind an insertion of the same section, and the one after it', () => {
+  it('is encoded correctly behind an insertion of the same section, and so is the one after it', () => {
     const { send } = pair()
     for (let i = 0; i < 5; i++) send(list)
     const head = (i: number) => [':authority', `host-${i}.example`, ...list]
@@ -273,7 +273,7 @@ describe('a list that comes again', () => {
     expect(put(list)[0]).not.toBe(0)
   })
 
-  it('is right when it comes twice in a section that inserts', () => {
+  it('is encoded correctly when it comes twice in a section that inserts', () => {
     const { encoder, decoder, send, put, insertions, acknowledgments } = pair()
     for (let i = 0; i < 5; i++) send(list)
     encoder.begin(1000)
@@ -287,7 +287,7 @@ describe('a list that comes again', () => {
     acknowledgments()
   })
 
-  it('is not referred to by streams that may not wait, because one that may did so', () => {
+  it('is not referred to by streams that may not wait, because one that may wait did so', () => {
     const { put, encoder } = pair({ mayBlock: 1 })
     for (let i = 0; i < 5; i++) expect(put(list, 4)[0]).not.toBe(0)
     for (let i = 0; i < 5; i++) expect(put(list, 8)[0]).toBe(0)
@@ -301,7 +301,7 @@ describe('a list that comes again', () => {
     expect(encoder.keptStrings()).toContain('nginx')
   })
 
-  it('holds what it refers to', () => {
+  it('keeps the entries that it refers to from eviction', () => {
     const { encoder, send, put, decoder, insertions } = pair({ ours: 130, peers: 130 })
     const short = ['server', 'nginx', 'vary', 'x'] // 43 and 37 bytes
     for (let i = 0; i < 5; i++) send(short)
@@ -319,8 +319,8 @@ describe('a list that comes again', () => {
   })
 })
 
-describe('the bytes of a section', () => {
-  it('have room for anything, and a huge section does not stay', () => {
+describe('the output buffer of the QPACK encoder', () => {
+  it('grows for any section, and does not keep the size of a huge one', () => {
     const { encoder, send } = pair()
     send(['x-a', 'ÿ'.repeat(100_000), 'x-b', 'a'.repeat(100_000), 'x'.repeat(50_000), '1'])
     expect(encoder.bytes.length).toBeGreaterThan(250_000)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
 import { answerOk, FakeClient, GET, OK, own, tick } from '../fake-client.ts'
 
-describe('Http1Exchange: framing of the response', () => {
+describe('the framing of a response over HTTP/1.1', () => {
   it('keeps content-length, and sends head and body in one write', () => {
     const client = new FakeClient()
     client.send(GET)
@@ -23,7 +23,7 @@ describe('Http1Exchange: framing of the response', () => {
     ])
   })
 
-  it('is written anew whenever anything of the head differs from the one before', () => {
+  it('writes the head anew whenever anything of it differs from the one before', () => {
     const headers = ['x', 'y']
     const heads: [number, string[], string | undefined, string][] = [
       [200, headers, undefined, 'HTTP/1.1 200 OK\r\nx: y\r\n'],
@@ -85,7 +85,7 @@ describe('Http1Exchange: framing of the response', () => {
     expect(await answer('GET / HTTP/1.0\r\n\r\n')).not.toContain('upgrade: ')
   })
 
-  it('is taken back while nothing of it was written', async () => {
+  it('lets a response be taken back while nothing of it was written', async () => {
     const client = new FakeClient()
     client.send(GET)
     const { exchange } = client
@@ -107,7 +107,7 @@ describe('Http1Exchange: framing of the response', () => {
     expect(client.exchange.retract(), 'it was written').toBe(false)
   })
 
-  it('is taken back without the answer before it, which waits to be written with it', () => {
+  it('takes a response back without the answer before it, which waits to be written with it', () => {
     const client = new FakeClient({}, exchange => {
       exchange.respondStart(200, ['content-length', '5'])
       exchange.respondData(Buffer.from('first'), own)
@@ -124,7 +124,7 @@ describe('Http1Exchange: framing of the response', () => {
     )
   })
 
-  it('ends with the connection towards HTTP/1.0, and with a reset when it breaks off', () => {
+  it('ends with the connection for HTTP/1.0, and with a reset when the response breaks off', () => {
     const client = new FakeClient()
     client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
     client.exchange.respondStart(200, [])
@@ -176,7 +176,7 @@ describe('Http1Exchange: framing of the response', () => {
     expect(client.output).toBe(OK)
   })
 
-  it('sends small pieces that come in one run together, and at its end at the latest', async () => {
+  it('sends small pieces that come in one run together, and at the end at the latest', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.exchange.respondStart(200, ['content-length', '4'])
@@ -203,7 +203,7 @@ describe('Http1Exchange: framing of the response', () => {
     ])
   })
 
-  it('answers 500 instead of a head that could be read as something else', () => {
+  it('answers 500 instead of a head that could be read differently', () => {
     const client = new FakeClient()
     client.send(GET)
     client.exchange.respondStart(200, ['x', 'a\r\nset-cookie: b'])
@@ -238,7 +238,7 @@ describe('Http1Exchange: framing of the response', () => {
   })
 })
 
-describe('Http1Exchange: back-pressure and memory', () => {
+describe('the back-pressure of a response over HTTP/1.1', () => {
   it('asks the handler to wait while the client is behind, and notifies it when it caught up', async () => {
     const client = new FakeClient()
     client.send(GET)
@@ -256,7 +256,7 @@ describe('Http1Exchange: back-pressure and memory', () => {
     expect(client.drains).toBe(1)
   })
 
-  it('says nothing of a drain that nobody waits for', async () => {
+  it('reports no drain that nobody waits for', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.exchange.respondStart(200, [])
@@ -304,7 +304,7 @@ describe('Http1Exchange: back-pressure and memory', () => {
     },
   )
 
-  it('keeps only what a socket that is behind cannot take', () => {
+  it('keeps only bytes that a socket that is behind cannot take', () => {
     const client = new FakeClient()
     client.send(GET)
     let kept = 0
@@ -321,8 +321,8 @@ describe('Http1Exchange: back-pressure and memory', () => {
   })
 })
 
-describe('Http1Exchange: 1xx and upgrades', () => {
-  it('relays informational responses, but not to HTTP/1.0', () => {
+describe('an informational response or upgrade over HTTP/1.1', () => {
+  it('is relayed, but not to HTTP/1.0', () => {
     const client = new FakeClient()
     client.send(GET)
     client.exchange.respondInformational(103, ['link', '</a>'])
@@ -335,7 +335,7 @@ describe('Http1Exchange: 1xx and upgrades', () => {
     expect(old.output).not.toContain('103')
   })
 
-  it('sends an informational response without waiting for the final one', async () => {
+  it('is sent without waiting for the final response', async () => {
     const client = new FakeClient()
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n')
     client.exchange.respondInformational(100, [])
@@ -343,7 +343,7 @@ describe('Http1Exchange: 1xx and upgrades', () => {
     expect(client.output).toBe('HTTP/1.1 100 Continue\r\n\r\n')
   })
 
-  it('hands the connection over with what the client sent ahead', async () => {
+  it('gets the connection with the bytes that the client sent ahead', async () => {
     const client = new FakeClient()
     client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nearly')
     expect(client.exchange.upgrade).toBe('websocket')
@@ -364,7 +364,7 @@ describe('Http1Exchange: 1xx and upgrades', () => {
     expect(client.socket.destroyed).toBe(false)
   })
 
-  it('hands a CONNECT over, and closes after a refused one', () => {
+  it('gets the connection after a CONNECT, which closes after a refused one', () => {
     const connect = 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'
     const client = new FakeClient()
     client.send(connect)

@@ -14,7 +14,7 @@ const breakCounting = (stats: { requests: number }): void =>
   void Object.defineProperty(stats, 'requests', { set: fail })
 
 describe('a defect in an event of a client', () => {
-  it('over HTTP/1.1 ends that connection, and others go on', async () => {
+  it('over HTTP/1.1 ends that connection, and other connections go on', async () => {
     const heard = collectFaults()
     const client = new FakeClient()
     const other = new FakeClient({}, exchange => answerOk(exchange))

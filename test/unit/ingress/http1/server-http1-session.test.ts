@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { answerOk, FakeClient, GET, OK, own, tick } from '../fake-client.ts'
 
-describe('Http1Session: requests', () => {
-  it('hands a request over with what the connection tells', () => {
+describe('an HTTP/1.1 session of the ingress that receives requests', () => {
+  it('passes a request on with the facts of its connection', () => {
     const client = new FakeClient()
     client.send('POST /x?y HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\nTE: trailers\r\nX-A: 1\r\n\r\nabc')
     const { method, path, authority, headers, scheme, httpVersion, body, acceptsTrailers } = client.exchange
@@ -47,7 +47,7 @@ describe('Http1Session: requests', () => {
     expect(client.socket.isPaused()).toBe(false)
   })
 
-  it('begins no pipelined request while the client does not take the answers', async () => {
+  it('begins no pipelined request while the client does not read the answers', async () => {
     const client = new FakeClient({}, exchange => answerOk(exchange, 'x'.repeat(70_000)))
     client.socket.isStalled = true
     client.send(GET.repeat(10))
@@ -59,13 +59,13 @@ describe('Http1Session: requests', () => {
     expect(client.exchanges.length).toBe(10)
   })
 
-  it('can be answered without end in one run without growing the stack', () => {
+  it('can answer without end in one run without a growing stack', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     client.send(GET.repeat(2000))
     expect(client.exchanges.length).toBe(2000)
   })
 
-  it('answers 500 when the handler throws, and goes no further', () => {
+  it('answers 500 when the handler throws, and starts no further request', () => {
     const client = new FakeClient({}, () => {
       throw new Error('oops')
     })
@@ -75,8 +75,8 @@ describe('Http1Session: requests', () => {
   })
 })
 
-describe('Http1Session: the life of a connection', () => {
-  it('stays idle when a client ends a request with an empty line, in one piece or two', async () => {
+describe('the life of an HTTP/1.1 session of the ingress', () => {
+  it('goes on idle when a client ends a request with an empty line, in one piece or two', async () => {
     const limits = { headerTimeoutMs: 100, keepAliveTimeoutMs: 1000 }
     const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi'
     for (const pieces of [[`${POST}\r\n`], [`${POST}\r`, '\n'], [POST, '\r', '\n']]) {
@@ -93,7 +93,7 @@ describe('Http1Session: the life of a connection', () => {
     }
   })
 
-  it('ends quietly behind an empty line: the client closes, or the listener drains', () => {
+  it('ends quietly behind an empty line when the client closes, or the listener drains', () => {
     for (const end of ['receiveEnd', 'drain'] as const) {
       const client = new FakeClient({}, exchange => answerOk(exchange))
       client.send(`${GET}\r\n`)
@@ -102,7 +102,7 @@ describe('Http1Session: the life of a connection', () => {
     }
   })
 
-  it('answers 408 when a head begins behind an empty line and does not go on', () => {
+  it('ends with 408 when a head begins behind an empty line and does not go on', () => {
     const client = new FakeClient({ headerTimeoutMs: 100 })
     client.send('\r\n')
     client.clock.advance(1000)
@@ -113,7 +113,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.output).toMatch(/^HTTP\/1\.1 408 /)
   })
 
-  it('refuses a second empty line', () => {
+  it('ends with a second empty line', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     client.send(`${GET}\r\n`)
     client.send('\r\n')
@@ -125,7 +125,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(watched).toEqual([[socket, socket]])
   })
 
-  it('stays open between requests, and closes when it was idle too long', async () => {
+  it('goes on between requests, and ends when it was idle too long', async () => {
     const client = new FakeClient({ keepAliveTimeoutMs: 1000 }, exchange => answerOk(exchange))
     client.clock.advance(900)
     client.send(GET)
@@ -138,7 +138,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.output).toBe(OK + OK)
   })
 
-  it('sets no timer for a request', () => {
+  it('needs no timer for a request', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     let timers = 0
     const setTimer = client.clock.setTimer.bind(client.clock)
@@ -155,7 +155,7 @@ describe('Http1Session: the life of a connection', () => {
     ['the client says close', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', {}],
     ['the client speaks HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', {}],
     ['it was the last request of the connection', GET, { maxRequestsPerConnection: 1 }],
-  ])('closes after the answer when %s', async (_why, request, limits) => {
+  ])('ends after the answer when %s', async (_why, request, limits) => {
     const client = new FakeClient(limits, exchange => answerOk(exchange))
     client.send(request + GET)
     expect(client.output).toBe('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok')
@@ -168,7 +168,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('keeps an HTTP/1.0 connection open when the client asks for it, and says so', () => {
+  it('goes on with HTTP/1.0 when the client asks for it, and the answer says so', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
     expect(client.output).toContain('connection: keep-alive\r\n')
@@ -176,14 +176,14 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.exchanges.length).toBe(2)
   })
 
-  it('ends an idle connection at once when it drains', () => {
+  it('ends at once when it drains while it is idle', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     client.send(GET)
     client.session.drain()
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('waits for a request on an idle connection for drainIdleTimeoutMs, and answers that as the last one', () => {
+  it('waits while it drains idle for a request within drainIdleTimeoutMs, and answers that as the last one', () => {
     const client = new FakeClient({ drainIdleTimeoutMs: 1_000 }, exchange => answerOk(exchange))
     client.send(GET)
     client.session.drain()
@@ -209,7 +209,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('notifies the handler when the client goes, once', async () => {
+  it('notifies the handler once when the client goes', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.session.receiveEnd()
@@ -232,7 +232,7 @@ describe('Http1Session: the life of a connection', () => {
     ])
   })
 
-  it('closes quietly when the client closes between requests', () => {
+  it('ends quietly when the client closes between requests', () => {
     const client = new FakeClient({}, exchange => answerOk(exchange))
     client.send(GET)
     client.session.receiveEnd()
@@ -240,7 +240,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.aborted).toEqual([])
   })
 
-  it('throws away what comes while it closes, up to a bound', async () => {
+  it('discards what comes while it closes, up to a bound', async () => {
     const client = new FakeClient({ maxRequestsPerConnection: 1, maxDiscardBytes: 100 }, exchange =>
       answerOk(exchange),
     )
@@ -253,7 +253,7 @@ describe('Http1Session: the life of a connection', () => {
   })
 })
 
-describe('Http1Session: refusals', () => {
+describe('an HTTP/1.1 session of the ingress that refuses a request', () => {
   it.each([
     ['a bad request line', 'GET\r\n\r\n', 400, 'MM_BAD_REQUEST'],
     [
@@ -290,14 +290,14 @@ describe('Http1Session: refusals', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('says nothing that is not ASCII, whatever the client sent', () => {
+  it('answers nothing but ASCII, whatever the client sent', () => {
     const client = new FakeClient()
     client.send('G\xc3\xa9T / HTTP/1.1\r\n\r\n')
     expect(/^[\r\n\x20-\x7e]+$/.test(client.output)).toBe(true)
     expect(client.output).toContain('400')
   })
 
-  it('answers the good requests before a bad one first', () => {
+  it('answers the valid requests before a bad one first', () => {
     const client = new FakeClient()
     client.send(`${GET}BAD\r\n\r\n`)
     expect(client.output).toBe('')
@@ -306,7 +306,7 @@ describe('Http1Session: refusals', () => {
     expect(client.output.slice(OK.length)).toMatch(/^HTTP\/1\.1 400 /)
   })
 
-  it('answers 408 when a head does not come to its end, however busy the client is', () => {
+  it('answers 408 when a head is not complete in time, however busy the client is', () => {
     const client = new FakeClient({ headerTimeoutMs: 1000 })
     client.send('GET / HTTP/1.1\r\n')
     for (let i = 0; i < 9; i++) {
@@ -337,7 +337,7 @@ describe('Http1Session: refusals', () => {
     expect(client.output).toMatch(/ok.*HTTP\/1\.1 408 /s)
   })
 
-  it('ends a connection whose client takes nothing of its answer', () => {
+  it('ends a connection whose client reads nothing of its answer', () => {
     const client = new FakeClient({ writeTimeoutMs: 1000 })
     client.send(GET)
     client.socket.isStalled = true
@@ -352,7 +352,7 @@ describe('Http1Session: refusals', () => {
     ])
   })
 
-  it('bears with a client that takes its answer slowly', () => {
+  it('tolerates a client that reads its answer slowly', () => {
     const client = new FakeClient({ writeTimeoutMs: 1000 })
     client.send(GET)
     client.socket.isStalled = true

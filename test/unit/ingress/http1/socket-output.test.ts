@@ -35,8 +35,8 @@ function make(isDeferred = false) {
   return { socket, output: new SocketOutput(socket, isDeferred, () => {}) }
 }
 
-describe('what waits for a client that stalls', () => {
-  it('is its own memory, and not a block that others share', () => {
+describe('output that waits for a client that stalls', () => {
+  it('has its own memory, and not a block that others share', () => {
     const { socket, output } = make()
     output.addText('head')
     output.flush()
@@ -54,18 +54,21 @@ describe('what waits for a client that stalls', () => {
     expect(Buffer.concat(rest).toString('latin1')).toBe(`${expected}tail`)
   })
 
-  it.each([false, true])('and is known to be slow is so from its first byte on (TLS: %s)', isDeferred => {
-    const { socket, output } = make(isDeferred)
-    output.isSlow = true
-    output.addText('head')
-    output.addChunk(Buffer.alloc(100, 1), keep)
-    socket.takeAll()
-    expect(Buffer.concat(socket.written).toString('latin1')).toBe(`head${'\u0001'.repeat(100)}`)
-    for (const chunk of socket.written) expect(chunk.buffer.byteLength).toBeLessThanOrEqual(16_384)
-  })
+  it.each([false, true])(
+    'has its own memory from the first byte on when the client is known to be slow (TLS: %s)',
+    isDeferred => {
+      const { socket, output } = make(isDeferred)
+      output.isSlow = true
+      output.addText('head')
+      output.addChunk(Buffer.alloc(100, 1), keep)
+      socket.takeAll()
+      expect(Buffer.concat(socket.written).toString('latin1')).toBe(`head${'\u0001'.repeat(100)}`)
+      for (const chunk of socket.written) expect(chunk.buffer.byteLength).toBeLessThanOrEqual(16_384)
+    },
+  )
 })
 
-it('a client that takes what comes gets pieces that were gathered in one write', () => {
+it('a client that reads at once gets pieces that were gathered in one write', () => {
   const { socket, output } = make()
   output.addText('head')
   output.addChunk(Buffer.from('body'), keep)

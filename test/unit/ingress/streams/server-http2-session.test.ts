@@ -4,8 +4,8 @@ import { data, FLAG, goaway, ping, resetStream, SETTING, windowUpdate } from '..
 import { answerOk, own, tick } from '../fake-client.ts'
 import { FakeHttp2Client } from '../fake-http2-client.ts'
 
-describe('Http2Session: requests', () => {
-  it('hands a request over with what the connection tells', () => {
+describe('an HTTP/2 session of the ingress that receives requests', () => {
+  it('passes a request on with the facts of its connection', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { path: '/x?y', fields: [['x-a', '1']] }))
     const { method, path, authority, headers, scheme, httpVersion, body, upgrade, acceptsTrailers } =
@@ -49,7 +49,7 @@ describe('Http2Session: requests', () => {
     expect(order).toEqual([3, 3, 1, 1])
   })
 
-  it('never notifies the handler of a request that was taken back within its read', () => {
+  it('never notifies the handler of a request that was reset within its read', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { ends: false }), resetStream(1, 'CANCEL'), client.ask(3))
     expect(client.exchanges.length).toBe(1)
@@ -71,7 +71,7 @@ describe('Http2Session: requests', () => {
     [0, 0],
     [5_000, 1],
   ])(
-    'sets no timer and keeps nothing for a plain request, with liveness.intervalMs %i but for the first',
+    'sets no timer and keeps no memory for a plain request, with liveness.intervalMs %i but for the first',
     async (intervalMs, expected) => {
       const client = new FakeHttp2Client({ liveness: { intervalMs } }, exchange => answerOk(exchange))
       await tick()
@@ -91,7 +91,7 @@ describe('Http2Session: requests', () => {
   )
 })
 
-describe('Http2Session: writing', () => {
+describe('an HTTP/2 session of the ingress that writes', () => {
   it('has one write under way, and gathers the rest behind it', async () => {
     const client = new FakeHttp2Client({}, exchange => answerOk(exchange))
     await tick()
@@ -108,7 +108,7 @@ describe('Http2Session: writing', () => {
     expect(await client.of(9)).toEqual(['HEADERS 200', 'DATA ok END'])
   })
 
-  it('ends a connection whose client takes nothing of its answer', async () => {
+  it('ends a connection whose client reads nothing of its answer', async () => {
     const client = new FakeHttp2Client({ writeTimeoutMs: 1000 }, undefined, {
       [SETTING.INITIAL_WINDOW_SIZE]: 1_000_000,
     })
@@ -125,7 +125,7 @@ describe('Http2Session: writing', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('bears with a client that takes its answer slowly', async () => {
+  it('tolerates a client that reads its answer slowly', async () => {
     const client = new FakeHttp2Client({ writeTimeoutMs: 1000 }, undefined, {
       [SETTING.INITIAL_WINDOW_SIZE]: 10_000_000,
     })
@@ -142,8 +142,8 @@ describe('Http2Session: writing', () => {
   })
 })
 
-describe('Http2Session: the life of a connection', () => {
-  it('says GOAWAY when it was idle too long, waits for what is on its way, and closes', async () => {
+describe('the life of an HTTP/2 session of the ingress', () => {
+  it('ends with GOAWAY when it was idle too long, after what is on its way', async () => {
     const client = new FakeHttp2Client({ keepAliveTimeoutMs: 1000 }, exchange => answerOk(exchange))
     client.clock.advance(900)
     client.send(client.ask(1))
@@ -164,7 +164,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('is not kept open by PINGs', async () => {
+  it('is not prolonged by PINGs', async () => {
     const client = new FakeHttp2Client({ keepAliveTimeoutMs: 1000 })
     for (let i = 0; i < 9; i++) {
       client.clock.advance(110)
@@ -174,7 +174,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(await client.control()).toContain('GOAWAY 2147483647 NO_ERROR')
   })
 
-  it('stays while a request is under way, however long that takes', async () => {
+  it('goes on while a request is under way, however long that takes', async () => {
     const client = new FakeHttp2Client({ keepAliveTimeoutMs: 1000, liveness: { intervalMs: 0 } })
     client.send(client.ask(1))
     client.clock.advance(100_000)
@@ -196,7 +196,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(await client.of(1)).toEqual(['HEADERS 200', 'DATA ok END'])
   })
 
-  it('says GOAWAY after its last request', async () => {
+  it('ends with GOAWAY after its last request', async () => {
     const client = new FakeHttp2Client({ maxRequestsPerConnection: 2 }, exchange => answerOk(exchange))
     client.send(client.ask(1))
     expect(await client.control()).toEqual([])
@@ -205,7 +205,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(await client.of(3)).toEqual(['HEADERS 200', 'DATA ok END'])
   })
 
-  it('notifies the handlers when the client goes, once', async () => {
+  it('notifies the handlers once when the client goes', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1), client.ask(3))
     client.session.receiveEnd()
@@ -219,7 +219,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('gives them the reason when the connection breaks, and when the listener closes', async () => {
+  it('ends with the reason for the handlers when the connection breaks, and when the listener closes', async () => {
     const broken = new FakeHttp2Client()
     broken.send(broken.ask(1))
     broken.socket.destroy(new Error('ECONNRESET'))
@@ -231,7 +231,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(closed.aborted).toEqual(['MM_TRANSPORT_CLOSED the listener was closed'])
   })
 
-  it('closes quietly when the client closes between requests, with or without a GOAWAY', async () => {
+  it('ends quietly when the client closes between requests, with or without a GOAWAY', async () => {
     for (const goodbye of [[], [goaway(0)]]) {
       const client = new FakeHttp2Client({}, exchange => answerOk(exchange))
       client.send(client.ask(1), ...goodbye)
@@ -243,7 +243,7 @@ describe('Http2Session: the life of a connection', () => {
     }
   })
 
-  it('throws away what comes while it closes, up to a bound', async () => {
+  it('discards what comes while it closes, up to a bound', async () => {
     const client = new FakeHttp2Client({ maxDiscardBytes: 100 })
     client.send(Buffer.from('nonsense that is no frame'))
     await tick()
@@ -255,7 +255,7 @@ describe('Http2Session: the life of a connection', () => {
   })
 })
 
-describe('Http2Session: refusals', () => {
+describe('an HTTP/2 session of the ingress that refuses', () => {
   it('ends the connection of a client that breaks the protocol, and counts it', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1), data(0, 'x'))
@@ -267,7 +267,7 @@ describe('Http2Session: refusals', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('ends a flood, and counts which', async () => {
+  it('ends a flood, and counts its kind', async () => {
     const client = new FakeHttp2Client({ http2: { maxPingsPerSecond: 1 } })
     client.send(...Array.from({ length: 50 }, () => ping()))
     expect((await client.control()).at(-1)).toBe('GOAWAY 0 ENHANCE_YOUR_CALM')
@@ -277,7 +277,7 @@ describe('Http2Session: refusals', () => {
 
   const pings = (): Buffer[] => Array.from({ length: 50 }, () => ping())
 
-  it('keeps its side open to a flooder until the lingering ends, reads little more, and says why', async () => {
+  it('keeps its side open to a flooder until the lingering ends, reads little more, and sends the reason', async () => {
     const client = new FakeHttp2Client({
       http2: { maxPingsPerSecond: 1 },
       lingerTimeoutMs: 500,
@@ -294,7 +294,7 @@ describe('Http2Session: refusals', () => {
     expect(client.socket.destroyed).toBe(true)
   })
 
-  it('closes at once when the client does that was taken for a flooder', async () => {
+  it('closes at once when the client closes that was taken for a flooder', async () => {
     const client = new FakeHttp2Client({ http2: { maxPingsPerSecond: 1 } })
     client.send(...pings())
     await client.control()
@@ -303,7 +303,7 @@ describe('Http2Session: refusals', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('lets a flooder go at once where nobody lingers', async () => {
+  it('closes a flooder at once where lingering is off', async () => {
     const client = new FakeHttp2Client({ http2: { maxPingsPerSecond: 1 }, lingerTimeoutMs: 0 })
     client.send(...pings())
     await client.control()
@@ -322,7 +322,7 @@ describe('Http2Session: refusals', () => {
     expect(client.stats.defences).toEqual({ fieldBlockTimeoutMs: 1 })
   })
 
-  it('refuses more requests at once than it said', async () => {
+  it('refuses more requests at once than it announced', async () => {
     const client = new FakeHttp2Client({ http2: { maxConcurrentStreams: 2 } })
     client.send(client.ask(1), client.ask(3), client.ask(5))
     expect(await client.of(5)).toEqual(['RST_STREAM 5 REFUSED_STREAM'])

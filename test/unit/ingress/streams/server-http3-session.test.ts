@@ -6,8 +6,8 @@ import { type Asked, FakeHttp3Client } from '../fake-http3-client.ts'
 const answer = (exchange: IngressExchange): void => answerOk(exchange)
 const isOver = (asked: Asked) => (): boolean => asked.isOver
 
-describe('Http3Session: requests', () => {
-  it('hands a request over with what the connection tells', async () => {
+describe('an HTTP/3 session of the ingress that receives requests', () => {
+  it('passes a request on with the facts of its connection', async () => {
     const client = FakeHttp3Client.established({ handler: answer })
     const asked = client.ask({ path: '/x?y', headers: ['x-a', '1'] })
     await client.until(isOver(asked))
@@ -33,7 +33,7 @@ describe('Http3Session: requests', () => {
     expect([client.stats.requests, client.handshakes]).toEqual([1, 1])
   })
 
-  it('has a small body that came with its head in memory', async () => {
+  it('passes on a small body that came with its head in memory', async () => {
     const client = FakeHttp3Client.established({ handler: answer })
     const asked = client.ask({ method: 'POST', ends: false })
     asked.stream.write(Buffer.from('abcd'), own)
@@ -42,7 +42,7 @@ describe('Http3Session: requests', () => {
     expect(Buffer.from(client.exchange.body as Uint8Array).toString()).toBe('abcd')
   })
 
-  it('never notifies the handler of a request that was taken back before it came', async () => {
+  it('never notifies the handler of a request that was reset before it came', async () => {
     const client = FakeHttp3Client.established({ handler: answer })
     client.ask({ method: 'POST', ends: false }).stream.reset('CANCEL')
     const asked = client.ask()
@@ -74,14 +74,14 @@ describe('Http3Session: requests', () => {
   })
 })
 
-describe('Http3Session: early data', () => {
+describe('an HTTP/3 session of the ingress with early data', () => {
   const ticketFrom = async (): Promise<{ ticket: Buffer; engine: FakeHttp3Client['pair']['engine'] }> => {
     const first = FakeHttp3Client.established({ handler: answer })
     await first.until(() => first.tickets.length > 0)
     return { ticket: first.tickets[0]!, engine: first.pair.engine }
   }
 
-  it('marks what came before the handshake was complete, once, and nothing else', async () => {
+  it('marks requests before the handshake was complete, once, and nothing else', async () => {
     const { ticket, engine } = await ticketFrom()
     const client = new FakeHttp3Client({
       engine,
@@ -102,7 +102,7 @@ describe('Http3Session: early data', () => {
     expect([client.stats.protocols.h3.connections, client.handshakes]).toEqual([1, 1])
   })
 
-  it('keeps what is not safe, or has a body, until the handshake proves that it is no replay', async () => {
+  it('keeps a request that is not safe, or has a body, until the handshake proves that it is no replay', async () => {
     const { ticket, engine } = await ticketFrom()
     const client = new FakeHttp3Client({
       engine,
@@ -153,8 +153,8 @@ describe('Http3Session: early data', () => {
   })
 })
 
-describe('Http3Session: the life of a connection', () => {
-  it('takes no more when it drains, answers what is under way, and is gone', async () => {
+describe('the life of an HTTP/3 session of the ingress', () => {
+  it('ends a drain after it has answered what is under way, and accepts nothing meanwhile', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -170,7 +170,7 @@ describe('Http3Session: the life of a connection', () => {
     expect([client.stats.badRequests, client.events]).toEqual([{}, []])
   })
 
-  it('is drained when it has taken too much that nobody read, and answers what is under way', async () => {
+  it('is drained when it has received too much that nobody read, and answers what is under way', async () => {
     const client = FakeHttp3Client.established({})
     const asked = client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -181,7 +181,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(String(asked)).toBe('200 "ok"')
   })
 
-  it('is drained when it was asked for nothing for too long, though the client sends proofs of liveness', async () => {
+  it('is drained when it was idle for too long, though the client sends proofs of liveness', async () => {
     const client = FakeHttp3Client.established({ limits: { keepAliveTimeoutMs: 1000 }, handler: answer })
     await client.pass(700)
     const asked = client.ask()
@@ -197,7 +197,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(client.end?.isError).toBe(false)
   })
 
-  it('stays while a request is under way, however long that takes', async () => {
+  it('goes on while a request is under way, however long that takes', async () => {
     const client = FakeHttp3Client.established({ limits: { keepAliveTimeoutMs: 1000 } })
     const asked = client.ask()
     await client.pass(20_000)
@@ -206,7 +206,7 @@ describe('Http3Session: the life of a connection', () => {
     await client.until(isOver(asked))
   })
 
-  it('says GOAWAY after its last request: that of the listener, or that of QUIC', async () => {
+  it('ends with GOAWAY after its last request: that of the listener, or that of QUIC', async () => {
     for (const limits of [
       { maxRequestsPerConnection: 2 },
       { quic: { maxRequestsPerConnection: 2 } },
@@ -224,7 +224,7 @@ describe('Http3Session: the life of a connection', () => {
     }
   })
 
-  it("gives the handlers the reason when the listener closes, and the client that it is nobody's fault", async () => {
+  it('ends with the reason for the handlers when the listener closes, and without error for the client', async () => {
     const client = FakeHttp3Client.established()
     client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -253,7 +253,7 @@ describe('Http3Session: the life of a connection', () => {
     expect([client.stats.badRequests, client.events]).toEqual([{}, []])
   })
 
-  it('gives up a client that is gone', async () => {
+  it('ends when the client is gone', async () => {
     const client = FakeHttp3Client.established()
     client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -263,7 +263,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(client.pair.now).toBeLessThan(40_000)
   })
 
-  it('ends the connection of a client that breaks the protocol, and counts it', async () => {
+  it('ends when a client breaks the protocol, and counts it', async () => {
     const client = FakeHttp3Client.established()
     client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -278,7 +278,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(client.aborted).toEqual([expect.stringMatching(/^MM_CLIENT_GONE /)])
   })
 
-  it('ends a flood of resets, and counts which', async () => {
+  it('ends with a flood of resets, and counts its kind', async () => {
     const client = FakeHttp3Client.established({ limits: { http3: { maxResetsPerSecond: 1 } } })
     for (let i = 0; i < 40 && client.end === undefined; i++) {
       const asked = client.ask()
@@ -301,7 +301,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(client.pair.clock.pendingTimers()).toBe(0)
   })
 
-  it('sets no timer of its own for a plain request', async () => {
+  it('needs no timer of its own for a plain request', async () => {
     const client = FakeHttp3Client.established({ handler: answer })
     const first = client.ask()
     await client.until(isOver(first))

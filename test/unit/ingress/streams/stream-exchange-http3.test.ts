@@ -38,8 +38,8 @@ const sourceOf = (exchange: IngressExchange): BodySource => {
 const numbered = (bytes: number, from = 0): Buffer =>
   Buffer.from(Array.from({ length: bytes }, (_, i) => (from + i) % 251))
 
-describe('StreamExchange over HTTP/3: request bodies', () => {
-  it('are what was sent, in memory that stays as it is', async () => {
+describe('the request bodies of an exchange over HTTP/3', () => {
+  it('are delivered as they were sent, in memory that stays unchanged', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask({ method: 'POST', ends: false })
     const body = numbered(200_000)
@@ -62,7 +62,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect(sink.end_).toEqual(['x-sum', '1'])
   })
 
-  it('stand still while nobody reads them, hold what their window is, and leave other requests alone', async () => {
+  it('stop while nobody reads them, hold up to their window, and leave other requests alone', async () => {
     const client = FakeHttp3Client.established({
       handler: exchange => {
         if (exchange.method === 'GET') answerOk(exchange)
@@ -90,7 +90,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect(sink.bytes.equals(body)).toBe(true)
   })
 
-  it('that stand still are answered with 408, and the rest is not wanted', async () => {
+  it('that stop are answered with 408, and their rest is refused', async () => {
     const client = FakeHttp3Client.established({ limits: { requestTimeoutMs: 1000 } })
     const asked = client.ask({ method: 'POST', ends: false })
     asked.stream.write(Buffer.from('a'), own)
@@ -103,7 +103,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect(client.stats.badRequests).toEqual({ MM_CLIENT_TIMEOUT: 1 })
   })
 
-  it('are not blamed for what stalled readers of the same connection keep from coming', async () => {
+  it('are not blamed for bytes that stalled readers of the same connection hold back', async () => {
     const client = FakeHttp3Client.established({
       limits: {
         requestTimeoutMs: 1000,
@@ -119,7 +119,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect([asleep.isOver, stuck.isOver, client.stats.badRequests]).toEqual([false, false, {}])
   })
 
-  it('that are too large are refused, at once when they say so', async () => {
+  it('that are too large are refused, at once when their length says so', async () => {
     const client = FakeHttp3Client.established({ limits: { maxBodyBytes: 4 } })
     const said = client.ask({ method: 'POST', headers: ['content-length', '5'], ends: false })
     const found = client.ask({ method: 'POST', ends: false })
@@ -129,7 +129,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect(client.exchanges).toEqual([])
   })
 
-  it('that are shorter than they said break their request', async () => {
+  it('that are shorter than announced break their request', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask({ method: 'POST', headers: ['content-length', '4'], ends: false })
     await client.until(() => client.exchanges.length === 1)
@@ -142,7 +142,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
   })
 })
 
-describe('StreamExchange over HTTP/3: responses', () => {
+describe('the responses of an exchange over HTTP/3', () => {
   it('may begin with 1xx and end with trailers, without a body too', async () => {
     const client = FakeHttp3Client.established({
       handler: exchange => {
@@ -160,7 +160,7 @@ describe('StreamExchange over HTTP/3: responses', () => {
     expect([String(bare), bare.trailers]).toEqual(['103 200 ""', ['x-sum', '1']])
   })
 
-  it('go at the end of the turn when nothing comes behind their head', async () => {
+  it('leave at the end of the turn when nothing follows their head', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -173,7 +173,7 @@ describe('StreamExchange over HTTP/3: responses', () => {
   })
 
   it.each(['HEAD', 'GET'])(
-    'to %s with 204 or content-length and no body are over with their head',
+    'to %s with 204 or content-length and no body end with their head',
     async method => {
       const client = FakeHttp3Client.established({
         handler: exchange => {
@@ -247,7 +247,7 @@ describe('StreamExchange over HTTP/3: responses', () => {
   it.each([
     ['longer', '2'],
     ['shorter', '9'],
-  ])('that are %s than they said are broken off', async (what, length) => {
+  ])('that are %s than announced are broken off', async (what, length) => {
     const client = FakeHttp3Client.established({
       handler: exchange => {
         exchange.respondStart(200, ['content-length', length])
@@ -276,7 +276,7 @@ describe('StreamExchange over HTTP/3: responses', () => {
     expect([broken.reset?.code, String(well)]).toEqual(['H3_INTERNAL_ERROR', '200 "ok"'])
   })
 
-  it('that the client does not want any more are told to the handler', async () => {
+  it('that the client refuses to receive further are reported to the handler', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -288,8 +288,8 @@ describe('StreamExchange over HTTP/3: responses', () => {
   })
 })
 
-describe('StreamExchange over HTTP/3: tunnels', () => {
-  it('an extended CONNECT is a GET with an upgrade that carries bytes both ways', async () => {
+describe('a tunnel of an exchange over HTTP/3', () => {
+  it('is a GET with an upgrade, from an extended CONNECT, that carries bytes in both directions', async () => {
     const client = FakeHttp3Client.established()
     const asked = client.ask({ method: 'CONNECT', protocol: 'websocket', path: '/chat', ends: false })
     await client.until(() => client.exchanges.length === 1)

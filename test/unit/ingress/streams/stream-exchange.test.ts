@@ -35,7 +35,7 @@ const sourceOf = (exchange: IngressExchange): BodySource => {
 const text = (exchange: IngressExchange): string | null =>
   exchange.body === null ? null : Buffer.from(exchange.body as Uint8Array).toString() // asserted to be bytes
 
-describe('StreamExchange: request bodies', () => {
+describe('the request bodies of an exchange over HTTP/2', () => {
   it('are in memory when they are small and came whole with their head', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, post), data(1, 'ab'), data(1, 'cd', FLAG.END_STREAM))
@@ -68,7 +68,7 @@ describe('StreamExchange: request bodies', () => {
     expect([sink.text, sink.end_]).toEqual(['ab', ['x-sum', '1']])
   })
 
-  it('stand still while the sink has enough, and lose nothing', () => {
+  it('stop while the sink has enough, and lose nothing', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, post))
     const sink = new Sink()
@@ -95,7 +95,7 @@ describe('StreamExchange: request bodies', () => {
     expect(sink.error).toBe('MM_CLIENT_GONE')
   })
 
-  it('fail when they are not as long as they said, and it is counted', async () => {
+  it('fail when they are not as long as announced, and that is counted', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { ...post, fields: [['content-length', '4']] }))
     const sink = new Sink()
@@ -105,7 +105,7 @@ describe('StreamExchange: request bodies', () => {
     expect([sink.error, client.stats.badRequests]).toEqual(['MM_BAD_REQUEST', { MM_BAD_REQUEST: 1 }])
   })
 
-  it('that stand still are answered with 408, and the stream ends', async () => {
+  it('that stop are answered with 408, and the stream ends', async () => {
     const client = new FakeHttp2Client({ requestTimeoutMs: 1000 })
     client.send(client.ask(1, post))
     const sink = new Sink()
@@ -124,7 +124,7 @@ describe('StreamExchange: request bodies', () => {
     expect(client.aborted).toEqual([expect.stringMatching(/^MM_CLIENT_TIMEOUT/)])
   })
 
-  it('that stand still while the answer is under way end their stream, whatever the handler does then', async () => {
+  it('that stop while the answer is under way end their stream, whatever the handler does then', async () => {
     const client = new FakeHttp2Client({ requestTimeoutMs: 1000 })
     client.send(client.ask(1, post))
     const { exchange } = client
@@ -137,7 +137,7 @@ describe('StreamExchange: request bodies', () => {
     expect(await client.of(1)).toEqual(['HEADERS 200', 'DATA begun', 'RST_STREAM 1 CANCEL'])
   })
 
-  it('owe nothing while we keep them from coming', async () => {
+  it('do not time out while we hold them back', async () => {
     const client = new FakeHttp2Client({ requestTimeoutMs: 1000 })
     client.send(client.ask(1, post), data(1, 'a'))
     client.clock.advance(5000)
@@ -147,7 +147,7 @@ describe('StreamExchange: request bodies', () => {
     expect((await client.of(1))[0]).toBe('HEADERS 408')
   })
 
-  it('that are too large are refused: at once when they say so, else when they are', async () => {
+  it('that are too large are refused, at once when their length says so', async () => {
     const client = new FakeHttp2Client({ maxBodyBytes: 4 })
     client.send(client.ask(1, { ...post, fields: [['content-length', '5']] }))
     expect(client.exchanges).toEqual([])
@@ -172,7 +172,7 @@ describe('StreamExchange: request bodies', () => {
     expect(await client.of(1)).toEqual(['HEADERS 200', 'DATA ok END', 'RST_STREAM 1 NO_ERROR'])
   })
 
-  it('that nobody wants are read and thrown away while the answer comes, up to a bound', async () => {
+  it('that have no reader are read and discarded while the answer comes, up to a bound', async () => {
     const client = new FakeHttp2Client({ maxDiscardBytes: 40_000, http2: { streamWindowBytes: 65_536 } })
     client.send(client.ask(1, post))
     sourceOf(client.exchange).cancel()
@@ -188,7 +188,7 @@ describe('StreamExchange: request bodies', () => {
     expect((await client.of(1)).at(-1)).toBe('RST_STREAM 1 NO_ERROR')
   })
 
-  it('that somebody reads go on behind the answer', async () => {
+  it('that have a reader go on behind the answer', async () => {
     const client = new FakeHttp2Client({ requestTimeoutMs: 1000 })
     client.send(client.ask(1, post))
     const sink = new Sink()
@@ -208,14 +208,14 @@ describe('StreamExchange: request bodies', () => {
   })
 })
 
-describe('StreamExchange: responses', () => {
+describe('the responses of an exchange over HTTP/2', () => {
   const start = async (method = 'GET') => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { method }))
     return { client, exchange: client.exchange }
   }
 
-  it('end on their head when they have no body', async () => {
+  it('end with their head when they have no body', async () => {
     const { client, exchange } = await start()
     exchange.respondStart(200, ['grpc-status', '5'])
     exchange.respondEnd([])
@@ -226,7 +226,7 @@ describe('StreamExchange: responses', () => {
     ['HEAD', 200],
     ['GET', 204],
     ['GET', 304],
-  ])('%s %i has none, whatever is said of it', async (method, status) => {
+  ])('to %s with %i have no body, whatever is set', async (method, status) => {
     const { client, exchange } = await start(method)
     exchange.respondStart(status, ['content-length', '5'])
     expect(exchange.respondData(Buffer.from('hello'), own)).toBe(true)
@@ -235,7 +235,7 @@ describe('StreamExchange: responses', () => {
     expect(client.aborted).toEqual([])
   })
 
-  it('go with their first bytes, or at the end of the turn without', async () => {
+  it('leave with their first bytes, or at the end of the turn without', async () => {
     const { client, exchange } = await start()
     exchange.respondStart(200, [])
     expect(await client.of(1)).toEqual(['HEADERS 200'])
@@ -268,7 +268,7 @@ describe('StreamExchange: responses', () => {
     expect((await client.of(1)).slice(2)).toEqual(['DATA xxxxx', 'DATA yyyyy END'])
   })
 
-  it('whose client never opens its window are given up, each by itself', async () => {
+  it('whose client never opens its window are aborted, each by itself', async () => {
     const client = new FakeHttp2Client({ writeTimeoutMs: 1000 }, undefined, {
       [SETTING.INITIAL_WINDOW_SIZE]: 1,
     })
@@ -298,7 +298,7 @@ describe('StreamExchange: responses', () => {
   it.each([
     ['longer', '2'],
     ['shorter', '9'],
-  ])('that are %s than they said are broken off', async (what, length) => {
+  ])('that are %s than announced are broken off', async (what, length) => {
     const { client, exchange } = await start()
     exchange.respondStart(200, ['content-length', length])
     exchange.respondData(Buffer.from('abc'), own)
@@ -332,15 +332,15 @@ describe('StreamExchange: responses', () => {
     expect(client.aborted).toEqual([expect.stringMatching(/^MM_INVALID_ARGUMENT/)])
   })
 
-  it('come once', async () => {
+  it('are sent once', async () => {
     const { exchange } = await start()
     exchange.respondStart(200, [])
     expect(() => exchange.respondStart(200, [])).toThrow('a second final response')
   })
 })
 
-describe('StreamExchange: tunnels', () => {
-  it('an extended CONNECT is a GET with an upgrade, and gets a key if it asks for a WebSocket', () => {
+describe('a tunnel of an exchange over HTTP/2', () => {
+  it('is a GET with an upgrade, from an extended CONNECT, and gets a key if it asks for a WebSocket', () => {
     const client = new FakeHttp2Client()
     client.send(client.connect(1, 'websocket', [['sec-websocket-version', '13']]), client.connect(3, 'other'))
     const [webSocket, other] = client.exchanges as [IngressExchange, IngressExchange]
@@ -359,7 +359,7 @@ describe('StreamExchange: tunnels', () => {
     expect([other.upgrade, other.headers]).toEqual(['other', []])
   })
 
-  it('carries bytes both ways once it is accepted, and not before', async () => {
+  it('carries bytes in both directions once it is accepted, and not before', async () => {
     const client = new FakeHttp2Client()
     client.send(client.connect(1, 'websocket'), data(1, 'early'))
     const tunnel = client.exchange.acceptUpgrade(101, ['sec-websocket-accept', 'x', 'x-a', '1'])
@@ -407,7 +407,7 @@ describe('StreamExchange: tunnels', () => {
     expect((await failed).message).toContain('CANCEL')
   })
 
-  it('is not taken for accepted when the origin answers with 2xx and does not switch', async () => {
+  it('is not accepted when the origin answers with 2xx and does not switch', async () => {
     const client = new FakeHttp2Client()
     client.send(client.connect(1, 'websocket'))
     client.exchange.respondStart(200, ['content-length', '5'])
@@ -416,7 +416,7 @@ describe('StreamExchange: tunnels', () => {
     expect(client.aborted).toEqual([expect.stringMatching(/^MM_UPGRADE_UNAVAILABLE the origin answered 200/)])
   })
 
-  it('may be refused like any request, and a CONNECT as well', async () => {
+  it('may be refused like any request, and so may a CONNECT', async () => {
     const client = new FakeHttp2Client()
     const connect = literals([':method', 'CONNECT'], [':authority', 'a:443'])
     client.send(client.connect(1, 'websocket'), headers(3, connect))

@@ -10,7 +10,7 @@ describe('Breaker', () => {
     expect(breaker.take()).toBe(true)
   })
 
-  it('finds out who gives back more than it took', () => {
+  it('detects who gives back more than it took', () => {
     expect(() => new Breaker(1).give()).toThrow(/more/)
   })
 })

@@ -31,7 +31,7 @@ describe('GradientLimiter', () => {
     expect(limiter.figures()).toMatchObject({ limit: 3, inFlight: 3, refused: 1 })
   })
 
-  it('grows while answers take what they took', () => {
+  it('grows while answers take as long as before', () => {
     const limiter = new GradientLimiter(DEFAULT_CONCURRENCY_OPTIONS, 0)
     run(limiter, { windows: 100, offered: 500, latencyMs: () => 10 })
     expect(limiter.limit).toBeGreaterThan(150)
@@ -43,7 +43,7 @@ describe('GradientLimiter', () => {
     expect(limiter.limit).toBe(20)
   })
 
-  it('settles near what an origin of 40 places bears', () => {
+  it('settles near the concurrency that an origin of 40 places can serve', () => {
     const limiter = new GradientLimiter(DEFAULT_CONCURRENCY_OPTIONS, 0)
     run(limiter, { windows: 300, offered: 1_000, latencyMs: inFlight => 10 * Math.max(1, inFlight / 40) })
     expect(limiter.limit).toBeGreaterThan(36)
@@ -60,7 +60,7 @@ describe('GradientLimiter', () => {
     expect(limiter.limit).toBeGreaterThan(before * 0.8)
   })
 
-  it('falls with refusals, but not below the least', () => {
+  it('falls with refusals, but not below the minimum', () => {
     const limiter = new GradientLimiter({ ...DEFAULT_CONCURRENCY_OPTIONS, minSamples: 1 }, 0)
     for (let window = 1; window <= 100; window++) {
       expect(limiter.take()).toBe(true)
@@ -69,13 +69,13 @@ describe('GradientLimiter', () => {
     expect(limiter.limit).toBe(3)
   })
 
-  it('begins between its least and its most', () => {
+  it('begins between its minimum and its maximum', () => {
     const limiter = (initial: number) =>
       new GradientLimiter({ ...DEFAULT_CONCURRENCY_OPTIONS, initial, min: 5, max: 50 }, 0).limit
     expect([1, 20, 100].map(limiter)).toEqual([5, 20, 50])
   })
 
-  it('finds out who gives back more than it took', () => {
+  it('detects who gives back more than it took', () => {
     expect(() => new GradientLimiter(DEFAULT_CONCURRENCY_OPTIONS, 0).give(1, false, 0)).toThrow(/more/)
   })
 })

@@ -35,8 +35,8 @@ const judge = (seeker: Partial<CoalescingSeeker> = {}, offer: Partial<OfferedCon
   return verdict.kind === 'refused' ? verdict.reason : verdict.kind
 }
 
-describe('whether a connection may carry another origin', () => {
-  it('is yes where its address is among those of the origin and its certificate covers the name', () => {
+describe('the permission of a connection to carry another origin', () => {
+  it('is given where its address is among those of the origin and its certificate covers the name', () => {
     expect(judgeCoalescing(SEEKER, OFFER)).toEqual({
       kind: 'allowed',
       because:
@@ -45,14 +45,14 @@ describe('whether a connection may carry another origin', () => {
     })
   })
 
-  it('is no question where nothing connects them', () => {
+  it('is not asked for where nothing connects the two origins', () => {
     expect(judge({ origin: OFFER.owner })).toBe('unrelated')
     expect(judge({ protocol: 'h3' })).toBe('unrelated')
     expect(judge({ endpoints: [] }, { certificateNames: ['a.example'] })).toBe('unrelated')
     expect(judge({ endpoints: undefined })).toBe('unrelated')
   })
 
-  it('is never yes in cleartext', () => {
+  it('is never given in cleartext', () => {
     expect(judge({ origin: parseOrigin('http://b.example') })).toBe('unrelated')
     expect(judge({}, { owner: parseOrigin('http://a.example') })).toBe('unrelated')
   })
@@ -61,16 +61,16 @@ describe('whether a connection may carry another origin', () => {
     [{ ...AT, address: '192.0.2.2' }],
     [{ ...AT, port: 8443 }],
     [{ ...AT, transport: 'udp' as const }],
-  ])('is no at another address, port or transport, whatever the certificate covers: %j', endpoint => {
+  ])('is refused at another address, port or transport, whatever the certificate covers: %j', endpoint => {
     expect(judge({}, { endpoint })).toBe('address')
   })
 
-  it('is no where one of both says never', () => {
+  it('is refused where one of both origins forbids it', () => {
     expect(judge({ mayCoalesce: false })).toBe('never')
     expect(judge({}, { mayCoalesce: false })).toBe('never')
   })
 
-  it('is no for a while after a 421', () => {
+  it('is refused for a while after a 421', () => {
     expect(judge({ isAvoided: true })).toBe('avoided')
   })
 
@@ -79,33 +79,33 @@ describe('whether a connection may carry another origin', () => {
     ['the name in SNI', { serverName: 'c.example' }],
     ['verification', { isVerified: false }],
     ['other settings of connections', { settings: '{"socket":1}' }],
-  ])('is no where %s differ', (_what, change) => {
+  ])('is refused where %s differ', (_what, change) => {
     expect(judge({ policy: { ...POLICY, ...change } })).toBe('trust')
     expect(judge({}, { policy: { ...POLICY, ...change } })).toBe('trust')
   })
 
-  it('is no where neither verifies anybody', () => {
+  it('is refused where neither origin verifies certificates', () => {
     const policy = { ...POLICY, isVerified: false }
     expect(judge({ policy }, { policy })).toBe('trust')
   })
 
-  it('is yes where both have chosen the same name for SNI, which the certificate covers', () => {
+  it('is given where both have chosen the same name for SNI, which the certificate covers', () => {
     const policy = { ...POLICY, serverName: 'a.example' }
     expect(judge({ policy }, { certificateNames: ['a.example'] })).toBe('allowed')
     expect(judge({ policy }, { policy, certificateNames: ['a.example'] })).toBe('allowed')
   })
 
-  it('is no where the certificate does not cover the name, or none was verified', () => {
+  it('is refused where the certificate does not cover the name, or none was verified', () => {
     expect(judge({}, { certificateNames: ['a.example'] })).toBe('certificate')
     expect(judge({}, { certificateNames: undefined })).toBe('certificate')
     expect(judge({}, { certificateNames: undefined, vouchedNames: ['b.example'] })).toBe('certificate')
   })
 
-  it('is yes where the operator vouches for the name', () => {
+  it('is given where the operator vouches for the name', () => {
     expect(judge({}, { certificateNames: ['a.example'], vouchedNames: ['b.example'] })).toBe('allowed')
   })
 
-  it('is yes by an ORIGIN frame at another address, if the certificate covers the name', () => {
+  it('is given by an ORIGIN frame at another address, if the certificate covers the name', () => {
     const elsewhere = { endpoint: { ...AT, address: '192.0.2.7' }, originSet: ['https://b.example'] }
     expect(judge({}, elsewhere)).toBe('allowed')
     expect(judge({ endpoints: undefined }, elsewhere)).toBe('allowed')
@@ -113,19 +113,19 @@ describe('whether a connection may carry another origin', () => {
     expect(judgeCoalescing(SEEKER, { ...OFFER, ...elsewhere })).toMatchObject({ isByOriginSet: true })
   })
 
-  it('is no where an ORIGIN frame names others, at the same address as well', () => {
+  it('is refused where an ORIGIN frame names others, at the same address as well', () => {
     expect(judge({}, { originSet: ['https://c.example'] })).toBe('origin-set')
     expect(judge({}, { originSet: [] })).toBe('origin-set')
     expect(judge({}, { originSet: ['https://b.example:8443'] })).toBe('origin-set')
   })
 
-  it('is reported for the connection that came nearest', () => {
+  it('is explained by the connection that came nearest', () => {
     expect(isNearer('certificate', 'address')).toBe(true)
     expect(isNearer('never', 'busy')).toBe(false)
   })
 })
 
-describe('what two origins must have in common', () => {
+describe('the settings that two origins must have in common', () => {
   const settingsOf = (options: OriginOptions): string => {
     const origin = parseOrigin('https://a.test')
     return connectionPolicy(new SettingsBook({ defaults: options }).settingsFor(origin), 'roots').settings
@@ -140,7 +140,7 @@ describe('what two origins must have in common', () => {
     { concurrency: { limit: 'gradient' } },
     { preconnectHints: 'never' },
     { retry: { maxRetries: 1 } },
-  ])('is not what concerns requests and pools: %j', options => {
+  ])('do not include those of requests and pools: %j', options => {
     expect(settingsOf(options)).toBe(settingsOf({}))
   })
 
@@ -149,7 +149,7 @@ describe('what two origins must have in common', () => {
     { limits: { maxHeaderBytes: 1234 } },
     { http2: { maxFrameBytes: 20_000 } },
     { trusted: true },
-  ])('is what concerns connections: %j', options => {
+  ])('include those of connections: %j', options => {
     expect(settingsOf(options)).not.toBe(settingsOf({}))
   })
 })

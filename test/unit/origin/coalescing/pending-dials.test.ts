@@ -42,7 +42,7 @@ describe('a dial of another origin', () => {
     expect(isOver).toBe(true)
   })
 
-  it('is none to wait for by an origin that could not share what it makes', () => {
+  it('is not waited for by an origin that could not share the connection', () => {
     const dials = new PendingDials()
     dials.begin(DIAL)
     expect(dials.find(SEEKER), 'nobody has seen a certificate there').toBeUndefined()
@@ -65,7 +65,7 @@ describe('a dial of another origin', () => {
     expect(dials.find(SEEKER)).toBeDefined()
   })
 
-  it('is known by 1024 addresses at the most: the one that was seen first makes room', () => {
+  it('is remembered for 1024 addresses at the most, and the one that was seen first makes room', () => {
     const dials = new PendingDials()
     const at = (port: number) => ({ protocol: 'h2' as const, endpoint: { ...AT, port } })
     for (let port = 1; port <= 1025; port += 1) dials.onSeen(at(port), BOTH)
@@ -75,7 +75,7 @@ describe('a dial of another origin', () => {
   })
 })
 
-describe('the wait for it', () => {
+describe('the wait for a dial of another origin', () => {
   it('ends after two seconds, with the signal, or when it is over', async () => {
     const clock = new FakeClock()
     const never = new Promise<void>(() => {})

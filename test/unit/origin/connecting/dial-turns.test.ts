@@ -31,7 +31,7 @@ describe('dials in turns', () => {
     expect(begun).toEqual(['a1', 'a2', 'b1', 'a3'])
   })
 
-  it('lets none wait for the time in which the process was put aside', async () => {
+  it('makes no dial wait because of time in which the process was suspended', async () => {
     const { turns, dial } = setUp(0.5, 0.01)
     await Promise.all(['a1', 'a2', 'a3', 'b1'].map(name => dial(name)))
     expect(turns.deferred).toBe(0)
@@ -45,7 +45,7 @@ describe('dials in turns', () => {
     await dialed
   })
 
-  it('lets those that wait go at once when a new configuration has no share', async () => {
+  it('lets waiting dials begin at once when a new configuration sets no share', async () => {
     const { turns, begun, dial } = setUp(0.5)
     const dialed = Promise.all(['a1', 'a2', 'a3'].map(name => dial(name)))
     turns.share = 0
@@ -67,7 +67,7 @@ describe('dials in turns', () => {
     expect(begun).toEqual(['a1', 'a3'])
   })
 
-  it('hands on the failure of a dial, and goes on', async () => {
+  it('passes on the failure of a dial, and goes on', async () => {
     const { turns, dial } = setUp(0.5)
     await dial('a1')
     const failed = turns.run('a', never, () => Promise.reject(new Error('refused')))
@@ -96,7 +96,7 @@ function spent(share = 0.5): DialScheduler<string> {
   return scheduler
 }
 
-describe('when a dial begins', () => {
+describe('the schedule of dials', () => {
   it('lets some begin at once, as far as they cost little, and then none', () => {
     const scheduler = new DialScheduler<string>(0.5, 0)
     const begun: boolean[] = []
@@ -122,7 +122,7 @@ describe('when a dial begins', () => {
     expect(unused.mayStart('shop', 0), 'nobody has asked for anything').toBe(true)
   })
 
-  it('gives dials their share of the time, whatever else is to be done', () => {
+  it('gives dials their share of the time, whatever else there is to do', () => {
     const scheduler = spent(0.5)
     for (let i = 0; i < 1_000; i++) scheduler.add('shop', `#${i}`, 0)
     let begun = 0
@@ -137,7 +137,7 @@ describe('when a dial begins', () => {
     expect(begun).toBeLessThan(205)
   })
 
-  it('lets one begin in a turn of the loop that had nothing else to do, though the share is used up', () => {
+  it('lets one begin in a turn of the loop that had nothing else to do, even with the share used up', () => {
     const scheduler = spent()
     scheduler.add('shop', 'first', 0)
     scheduler.add('shop', 'second', 0)
@@ -149,7 +149,7 @@ describe('when a dial begins', () => {
     expect(scheduler.onTurn(6.2)).toBe(false)
   })
 
-  it('forgives what was started in an idle loop, beyond 20 ms', () => {
+  it('forgives costs beyond 20 ms of dials that began in an idle loop', () => {
     const scheduler = spent(0.5)
     for (let i = 0; i < 100; i++) scheduler.onStarted('shop', 5)
     scheduler.add('shop', 'one', 0)
@@ -159,7 +159,7 @@ describe('when a dial begins', () => {
     expect(scheduler.next(BUSY)).toBe('one')
   })
 
-  it('takes a handshake for what the least of them has cost, and a start for 20 ms at the most', () => {
+  it('counts a handshake as the cheapest one of its origin, and a start as 20 ms at the most', () => {
     const scheduler = spent(1)
     scheduler.onHandshake('shop', 'full', 9)
     scheduler.onHandshake('shop', 'full', 3)
@@ -174,7 +174,7 @@ describe('when a dial begins', () => {
     expect(mayStart(scheduler, 215.1)).toBe(true)
   })
 
-  it('measures anew when handshakes become of another kind', () => {
+  it('measures anew when the handshakes change their kind', () => {
     const scheduler = spent(1)
     scheduler.onHandshake('shop', 'full', 1)
     scheduler.onHandshake('shop', 'resumed', 4)
@@ -184,7 +184,7 @@ describe('when a dial begins', () => {
     expect(mayStart(scheduler, 105.1)).toBe(true)
   })
 
-  it('knows the handshakes of 1,024 origins at the most', () => {
+  it('remembers the handshakes of 1,024 origins at the most', () => {
     const scheduler = spent(1)
     scheduler.onHandshake('first', 'full', 9)
     for (let i = 0; i < 1_024; i++) scheduler.onHandshake(`origin ${i}`, 'full', 9)
@@ -203,14 +203,14 @@ describe('the order of dials that wait', () => {
     return begun
   }
 
-  it('gives origins turns, and each its own dials in order', () => {
+  it('lets origins alternate, each with its own dials in order', () => {
     const scheduler = spent()
     for (const dial of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']) scheduler.add(dial.charAt(0), dial, 0)
     expect(order(scheduler)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4'])
     expect(scheduler.hasWaiting).toBe(false)
   })
 
-  it('leaves out those that were given up', () => {
+  it('leaves out dials that were given up', () => {
     const scheduler = spent()
     for (const dial of ['a1', 'a2', 'b1']) scheduler.add(dial.charAt(0), dial, 0)
     scheduler.remove('a', 'a1')
@@ -220,7 +220,7 @@ describe('the order of dials that wait', () => {
     expect(order(scheduler)).toEqual(['a2'])
   })
 
-  it('lets nobody pass those that wait, though the credit would do', () => {
+  it('lets no new dial pass waiting ones, even if the credit were enough', () => {
     const scheduler = spent()
     scheduler.add('a', 'a1', 0)
     expect(mayStart(scheduler, 1_000)).toBe(false)

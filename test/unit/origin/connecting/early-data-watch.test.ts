@@ -23,7 +23,7 @@ describe('EarlyDataWatch', () => {
     watch.watch(connection, 5_000, clock)
   })
 
-  it('passes on what the connection says', () => {
+  it('passes on the events of the connection', () => {
     watch.onCapacityChanged(connection)
     watch.onStreamClosed(connection, true)
     watch.onDraining(connection, 'peer-closed')
@@ -31,14 +31,14 @@ describe('EarlyDataWatch', () => {
     expect(log).toEqual(['capacity', 'stream true', 'draining peer-closed', 'closed idle-timeout'])
   })
 
-  it('ends a connection whose handshake does not come to its end', () => {
+  it('ends a connection whose handshake does not end in time', () => {
     clock.advance(4_999)
     expect(log).toEqual([])
     clock.advance(1)
     expect(log).toEqual(['close timeout'])
   })
 
-  it('leaves alone one whose handshake did, or that is gone', () => {
+  it('leaves a connection alone whose handshake ended, or that is gone', () => {
     watch.onHandshake()
     clock.advance(60_000)
     expect(log).toEqual([])
@@ -52,27 +52,27 @@ describe('EarlyDataWatch', () => {
     expect(log).toEqual([])
   })
 
-  it('reports harm once, and before the exchanges are notified that their connection broke', () => {
+  it('reports harm by early data once, and before the exchanges are notified that their connection broke', () => {
     watch.onDraining(connection, 'protocol-error')
     watch.onStreamClosed(connection, true)
     watch.onClosed(connection, 'protocol-error', broken)
     expect(log).toEqual(['harm', 'draining protocol-error', 'stream true', 'closed protocol-error'])
   })
 
-  it('reports harm too when nothing was under way, and when the handshake was complete already', () => {
+  it('reports harm also when nothing was under way, and when the handshake was complete already', () => {
     watch.onHandshake()
     watch.onClosed(connection, 'network-error', broken)
     expect(log).toEqual(['harm', 'closed network-error'])
   })
 
-  it('blames the ticket for nothing once the connection has served', () => {
+  it('does not blame the ticket once the connection has served', () => {
     watch.onHandshake()
     watch.onStreamClosed(connection, false)
     watch.onClosed(connection, 'network-error', broken)
     expect(log).toEqual(['stream false', 'closed network-error'])
   })
 
-  it('blames it for no end that somebody meant', () => {
+  it('does not blame the ticket for an intended end', () => {
     watch.onClosed(connection, 'idle-timeout')
     expect(log).toEqual(['closed idle-timeout'])
   })

@@ -153,7 +153,7 @@ describe('Http3Dialer', () => {
     expect([offeredTicket, rememberedSettings]).toEqual([false, undefined])
   })
 
-  it('offers what it kept, with the settings that came with it, early when somebody waits for that', async () => {
+  it('offers the ticket that it kept, with its settings, and early data when an exchange waits for that', async () => {
     await world.learn('a')
     const early = await world.dial()
     expect(world.dials).toEqual([{ ticket: 'a', earlyData: true }])
@@ -196,10 +196,10 @@ describe('Http3Dialer', () => {
     expect(await world.offered({}, { at, url: 'https://other.test' }), 'another origin there').toBeUndefined()
   })
 
-  describe('never offers a ticket', () => {
+  describe('does not offer a ticket', () => {
     beforeEach(() => world.learn('a', { tls: { ca: 'CA 1' } }))
 
-    it('but where it came from', async () => {
+    it('anywhere but where it came from', async () => {
       expect(await world.offered({ tls: { ca: 'CA 1' } })).toBe('a')
     })
 
@@ -219,7 +219,7 @@ describe('Http3Dialer', () => {
       expect(await world.offered(options, more)).toBeUndefined()
     })
 
-    it('of another engine', async () => {
+    it('to another engine', async () => {
       world.engine = 'quiche 0.19'
       expect(await world.offered({ tls: { ca: 'CA 1' } })).toBeUndefined()
     })
@@ -231,7 +231,7 @@ describe('Http3Dialer', () => {
     expect(await world.offered({ tls: { rejectUnauthorized: false } })).toBe('unverified')
   })
 
-  it('trusts no longer than the certificate, over however many resumptions', async () => {
+  it('trusts a ticket no longer than the certificate, over however many resumptions', async () => {
     const store = world.tickets
     const trusted: (number | undefined)[] = []
     const put = store.put.bind(store)
@@ -262,7 +262,7 @@ describe('Http3Dialer', () => {
     expect(await world.offered()).toBe('b')
   })
 
-  describe('when the dial fails that offered a ticket', () => {
+  describe('when a dial that offered a ticket fails', () => {
     beforeEach(() => world.learn('a'))
     const failing = async (code: ConstructorParameters<typeof TransportError>[0]): Promise<void> => {
       world.outcomes.push(new TransportError(code, 'no'))
@@ -270,26 +270,26 @@ describe('Http3Dialer', () => {
     }
 
     it.each(['MM_TLS_FAILED', 'MM_CONNECT_TIMEOUT', 'MM_ALPN_MISMATCH'] as const)(
-      'purges the peer: %s',
+      'purges the tickets of the peer: %s',
       async code => {
         await failing(code)
         expect(await world.offered()).toBeUndefined()
       },
     )
 
-    it('uses it up when nobody was there, or the dial was given up', async () => {
+    it('uses the ticket up when nobody answered, or the dial was given up', async () => {
       await failing('MM_CONNECT_REFUSED')
       await world.dial()
       expect(world.dials.at(-1)).toEqual({ ticket: 'a', earlyData: false })
     })
 
-    it('takes it back when nothing was sent', async () => {
+    it('takes the ticket back when nothing was sent', async () => {
       await failing('MM_INVALID_ARGUMENT')
       await world.dial()
       expect(world.dials.at(-1)).toEqual({ ticket: 'a', earlyData: true })
     })
 
-    it('looks at the certificate once more with a full handshake, when that of the ticket does not do', async () => {
+    it('checks the certificate once more with a full handshake, when that of the ticket has expired', async () => {
       world.outcomes.push(new TransportError('MM_TLS_CERTIFICATE', 'has expired'))
       expect((await world.dial()).handshake.kind).toBe('full')
       expect(world.dials).toEqual([
@@ -299,7 +299,7 @@ describe('Http3Dialer', () => {
     })
   })
 
-  it('touches no ticket when it was given up before it began', async () => {
+  it('touches no ticket when the dial was given up before it began', async () => {
     await world.learn('a')
     world.outcomes.push(new TransportError('MM_ABORTED', 'given up'))
     await expect(world.dial({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({

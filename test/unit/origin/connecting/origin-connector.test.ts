@@ -151,7 +151,7 @@ describe('OriginConnector', () => {
     ['http/1.1', ['h3', 'h2', 'http/1.1'], 'http/1.1'],
     ['upgrades', ['h3', 'h2', 'http/1.1'], 'http/1.1'],
   ])(
-    'offers over TCP what the lane is for, without a thought of QUIC: %s of %j',
+    'offers over TCP the protocols of the lane, and loads no engine of QUIC: %s of %j',
     async (purpose, protocols, offered) => {
       const { connector, connect, dialed, loads, told } = setUp({ purpose, protocols })
       expect(connector.offered.join()).toBe(offered)
@@ -160,7 +160,7 @@ describe('OriginConnector', () => {
     },
   )
 
-  it('loads no engine to say what it would try', () => {
+  it('loads no engine to explain what it would try', () => {
     for (const purpose of ['tcp', 'h3'] as const) {
       const { connector, loads } = setUp({ purpose })
       expect(connector.plan(ADDRESSES)).toHaveLength(1)
@@ -168,7 +168,7 @@ describe('OriginConnector', () => {
     }
   })
 
-  it('keeps the order of addresses that the operator wrote down, and alternates between families else', () => {
+  it('keeps the order of addresses that the operator configured, and alternates between families otherwise', () => {
     const addresses = [
       { address: '192.0.2.1', family: 4 },
       { address: '192.0.2.2', family: 4 },
@@ -182,7 +182,7 @@ describe('OriginConnector', () => {
     expect(order('system')).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.2'])
   })
 
-  it('reports a connect that failed to the record, but not one beside the lanes', async () => {
+  it('reports a failed connect to the record, but not one beside the lanes', async () => {
     for (const purpose of ['tcp', 'upgrades'] as const) {
       const { connect, record } = setUp({ purpose })
       await expect(connect()).rejects.toThrow('nobody is there')
@@ -202,7 +202,7 @@ describe('OriginConnector', () => {
       expect(dialed).toEqual([])
     })
 
-    it('goes to the alternative, for the name of the origin', async () => {
+    it('connects to the alternative, in the name of the origin', async () => {
       const { connect, dialed, record, connector } = setUp(http3)
       record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
       expect(connector.alternative(0)).toMatchObject({ host: 'alt.test', port: 8443 })
@@ -211,7 +211,7 @@ describe('OriginConnector', () => {
       expect(record.addresses, 'those of another host').toBeUndefined()
     })
 
-    it('goes to the origin itself where that is the alternative', async () => {
+    it('connects to the origin itself where that is the alternative', async () => {
       const { connect, dialed, record } = setUp({ ...http3, protocols: ['h3'] })
       record.onHttp3Configured(0)
       await expect(connect()).rejects.toThrow('nobody is there')
@@ -249,7 +249,7 @@ describe('OriginConnector', () => {
       expect([stopped.record.http3(0).status, stopped.told.includes('evidence')]).toEqual(['pending', false])
     })
 
-    it('tries one that failed once at a time, and lets the next one try when a trial is given up', async () => {
+    it('tries one connect at a time after a failure, and lets the next one try when a trial is given up', async () => {
       const { clock, connect, record, hang } = setUp(http3)
       record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
       await expect(connect()).rejects.toThrow('nobody is there')
@@ -266,7 +266,7 @@ describe('OriginConnector', () => {
       expect(status.mayTry(1_000)).toBe(true)
     })
 
-    describe('early data', () => {
+    describe('with early data', () => {
       const FAULT_OF_OURS = new TransportError('MM_INVALID_ARGUMENT', 'not what this is about')
       const setUpEarly = (wantsEarlyData: boolean) => {
         const { clock, connect, record, failWith, mayBeEarly } = setUp({ ...http3, wantsEarlyData })
@@ -287,14 +287,14 @@ describe('OriginConnector', () => {
         return { clock, status, mayNext, fail }
       }
 
-      it('leaves where HTTP/3 has answered, and not where nothing has come over it yet', async () => {
+      it('sends it early where HTTP/3 has answered, and not where nothing has come over it yet', async () => {
         const { status, mayNext, clock } = setUpEarly(true)
         expect(await mayNext()).toBe(false)
         status.onHttp3Worked(clock.now())
         expect(await mayNext()).toBe(true)
       })
 
-      it('does not leave where HTTP/3 has failed since, until there is an answer again', async () => {
+      it('does not send it early where HTTP/3 has failed since, until there is an answer again', async () => {
         const { status, mayNext, fail, clock } = setUpEarly(true)
         status.onHttp3Worked(clock.now())
         await fail()
@@ -305,14 +305,14 @@ describe('OriginConnector', () => {
         expect(await mayNext()).toBe(true)
       })
 
-      it('does not leave when no request wants it to', async () => {
+      it('does not send it early when no request wants that', async () => {
         const { status, mayNext, clock } = setUpEarly(false)
         status.onHttp3Worked(clock.now())
         expect(await mayNext()).toBe(false)
       })
     })
 
-    it('fails with the words of the engine where there is none', async () => {
+    it('fails with the reason of the engine where there is none', async () => {
       const { connect, dialed, record } = setUp({ ...http3, hasEngine: false, protocols: ['h3'] })
       record.onHttp3Configured(0)
       await expect(connect()).rejects.toMatchObject({
@@ -331,15 +331,15 @@ describe('OriginConnector', () => {
     })
   })
 
-  describe('tells what a lane tried', () => {
-    it('of the last dial that has ended, when it failed', async () => {
+  describe('reports the attempts of a lane', () => {
+    it('from the last dial that has ended, when it failed', async () => {
       const { connect, connector } = setUp({})
       expect([connector.attemptsOf('failed'), connector.attemptsOf('overtaken')]).toEqual([[], []])
       await expect(connect()).rejects.toThrow('nobody is there')
       expect(connector.attemptsOf('failed')).toEqual([ATTEMPT])
     })
 
-    it('of the one under way, when another lane was faster', async () => {
+    it('from the dial under way, when another lane was faster', async () => {
       const { connect, connector, hang } = setUp({})
       hang()
       void connect()
@@ -349,7 +349,7 @@ describe('OriginConnector', () => {
       ])
     })
 
-    it('of the oldest that is under way, whichever of several ends before', async () => {
+    it('from the oldest dial that is under way, whichever of several ends before', async () => {
       const { connect, connector, hang } = setUp({})
       hang()
       const stops = [new AbortController(), new AbortController(), new AbortController()]
@@ -370,7 +370,7 @@ describe('OriginConnector', () => {
       expect(connector.attemptsOf('overtaken'), 'what the last one tried').toEqual([ATTEMPT])
     })
 
-    it('nothing of one that came to no attempt, though another did before', async () => {
+    it('but none of a dial that made no attempt, though another did before', async () => {
       const { connect, connector, resolveTo } = setUp({})
       await expect(connect()).rejects.toThrow('nobody is there')
       resolveTo(new TransportError('MM_DNS_FAILED', 'no such name'))

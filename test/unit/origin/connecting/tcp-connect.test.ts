@@ -77,14 +77,14 @@ describe.each(['http/1.1', 'h2'] as const)('a connection over TCP by %s', protoc
   }
   let connection: Connection
 
-  it('teaches the record at once where nothing is to come', () => {
+  it('updates the record at once where no handshake follows', () => {
     connection = connect(false)
     expect(record.protocol?.value).toBe(protocol)
     expect(early.asked).toBe(0)
     expect(log).toEqual([])
   })
 
-  it('teaches the record when its handshake is complete, and reports early data before what was held back leaves', async () => {
+  it('updates the record when its handshake is complete, and reports early data before held requests leave', async () => {
     connection = connect()
     expect(record.protocol).toBeUndefined()
     connection.open(requestOf({ method: 'POST' }), new RecordingHandler(log))
@@ -103,7 +103,7 @@ describe.each(['http/1.1', 'h2'] as const)('a connection over TCP by %s', protoc
     expect(log.filter(line => line.startsWith('purge'))).toEqual([])
   })
 
-  it('ends at the limit of the handshake, and its tickets with it, before anybody is sent again', async () => {
+  it('ends at the limit of the handshake, and its tickets with it, before any request is sent again', async () => {
     connection = connect()
     const handler = new RecordingHandler(log)
     connection.open(requestOf({ mayBeEarly: true }), handler)

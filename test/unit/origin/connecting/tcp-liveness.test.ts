@@ -32,7 +32,7 @@ describe('tcpTimes', () => {
     expect(silenceBoundMs(liveness, found), 'what keepalive takes in all').toBe(boundMs)
   })
 
-  it('follow what keepalive is set to', () => {
+  it('follow the options of keepalive', () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 15_000 }
     const classic = { keepAliveDelayMs: 300_000, keepAliveIntervalMs: 75_000, keepAliveProbes: 9 }
     const patient = tcpTimes(liveness, classic)
@@ -57,13 +57,13 @@ describe('tcpTimes', () => {
     expect(silenceBoundMs(liveness, found)).toBe((delaySeconds + 2 * intervalSeconds) * 1_000)
   })
 
-  it("are the system's, and nobody watches, without keepalive and liveness", () => {
+  it('are those of the system without keepalive and liveness, and nobody watches then', () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 0 }
     const found = tcpTimes(liveness, { keepAliveDelayMs: 0 })
     expect([found.retransmitMaxMs, silenceBoundMs(liveness, found)]).toEqual([0, 0])
   })
 
-  it('leave the watch to the kernel where a user timeout is given', () => {
+  it('leave the watch to the kernel where a user timeout is set', () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 15_000 }
     const found = tcpTimes(liveness, { userTimeoutMs: 300_000 })
     expect(found).toEqual({ ...times(10, 5, 2, 5_000), userTimeoutMs: 300_000 })
@@ -82,7 +82,7 @@ describe('an origin', () => {
       parseOrigin('http://a.test'),
     )
 
-  it('has them from its own liveness, and what it says of sockets comes first', () => {
+  it('has them from its own liveness, and its own socket options come first', () => {
     const { socket, liveness } = settingsOf(
       { liveness: { timeoutMs: 3_000 } },
       { liveness: { intervalMs: 1_000 }, socket: { keepAliveProbes: 3 } },
@@ -95,7 +95,7 @@ describe('an origin', () => {
   })
 
   it.each([0.5, 1_000.5, 32_767_001, Number.NaN, '1000', null])(
-    'reports what cannot be, which is not rounded: %s',
+    'reports times that are impossible, without rounding: %s',
     keepAliveDelayMs => {
       expect(() => settingsOf({}, { socket: { keepAliveDelayMs } })).toThrow(
         `socket.keepAliveDelayMs must be a whole number from 0 to 32767000, not ${keepAliveDelayMs}`,

@@ -24,8 +24,8 @@ const savings = (stats: Partial<PoolStats>, options = {}) =>
     ({ saving, because }) => `${saving}: ${because}`,
   )
 
-describe('savings that are not taken', () => {
-  it('are none where all is well, and where nobody has come', () => {
+describe('the list of missed savings', () => {
+  it('is empty where all is well, and where there were no requests', () => {
     expect(savings({})).toEqual([])
     const none = economyFigures(NO_COUNTERS, 0)
     expect(
@@ -97,7 +97,7 @@ describe('savings that are not taken', () => {
       {},
       /^11 handshakes could have been resumed/,
     ],
-  ] as [string, Partial<PoolStats>, object, string | RegExp][])('name %s', (_what, stats, options, line) => {
+  ] as [string, Partial<PoolStats>, object, string | RegExp][])('names %s', (_what, stats, options, line) => {
     const found = savings(stats, options)
     expect(found).toHaveLength(1)
     if (typeof line === 'string') expect(found[0]).toBe(line)
@@ -105,7 +105,7 @@ describe('savings that are not taken', () => {
   })
 })
 
-describe('a connection of another origin that was not to be had', () => {
+describe('a connection of another origin that could not be shared', () => {
   const missed = (reason: CoalescingRefusal) =>
     missedSavings(settings(), STATS, {
       kind: 'refused',
@@ -114,7 +114,7 @@ describe('a connection of another origin that was not to be had', () => {
       because: 'its certificate does not cover shop.test',
     }).map(({ saving, because }) => `${saving}: ${because}`)
 
-  it('is a saving where the operator can change that, with what would', () => {
+  it('is a missed saving where the operator can change that, with the option for it', () => {
     expect(missed('certificate')).toEqual([
       'requests could go over a connection of https://other.test: its certificate does not cover shop.test; ' +
         'a certificate for both names, or certificateNames, lets it be shared',
@@ -123,13 +123,13 @@ describe('a connection of another origin that was not to be had', () => {
     expect(remedies).toHaveLength(5)
   })
 
-  it('is none where it passes by itself, or goes elsewhere', () => {
+  it('is none where that passes by itself, or the request goes elsewhere', () => {
     expect([...missed('busy'), ...missed('address')]).toEqual([])
   })
 })
 
-describe('the size of a pool by what was measured', () => {
-  it('shows its arithmetic, and what 200 edges cost the origin', () => {
+describe('the size of a pool by measurement', () => {
+  it('comes with its arithmetic, and what 200 edges cost the origin', () => {
     const sizing = poolSizing(
       busy,
       { headroom: 1.5, maxConnections: 64 },
@@ -152,7 +152,7 @@ describe('the size of a pool by what was measured', () => {
     expect(shared.arithmetic).toMatch(/x 1\.5 \/ 100 a connection \+ 1 spare = 2 connections$/)
   })
 
-  it('is not known before the first request, nor before a connection has told what it carries', () => {
+  it('is not known before the first request, nor before a connection has announced its capacity', () => {
     const limits = { headroom: 1.5, maxConnections: 64 }
     expect(poolSizing(busy, limits, { level: 0, streamsPerConnection: undefined }).needed).toBeUndefined()
     const none = economyFigures(NO_COUNTERS, 0)

@@ -12,7 +12,7 @@ describe('the objective of an origin', () => {
     expect(judge({ opened: 81 })).toMatchObject({ state: 'missed', reuseRate: 0.919 })
   })
 
-  it('says nothing of few requests, before its window is over, and where there is none', () => {
+  it('is not judged by few requests, before its window is over, or where there is none', () => {
     expect(judge({ requests: 99, opened: 99 })).toEqual({ state: 'unknown', reuse: 0.92 })
     expect(judgeObjective(DEFAULT_OBJECTIVE_OPTIONS, undefined, false).state).toBe('unknown')
     const none = { reuse: 0, windowMs: 60_000 }
@@ -29,13 +29,13 @@ describe('the objective of an origin', () => {
     ['age', { 'max-age': 300 }, /pool\.maxAgeMs/],
     ['abandoned', { 'exchange-aborted': 300 }, /h2/],
     ['demand-grew', { 'network-error': 100 }, /pool\.headroom/],
-  ] as const)('names %s, and the option that would change it', (cause, closed, advice) => {
+  ] as const)('names %s as a cause, and the option that would change it', (cause, closed, advice) => {
     const status = judge({ opened: 400, closed })
     expect(status).toMatchObject({ state: 'missed', cause })
     expect(status.state === 'missed' && status.advice).toMatch(advice)
   })
 
-  it('names the certificate, and proxies that change, where a connection counts for more than one cause', () => {
+  it('names the certificate, and proxies that change, as causes where a connection has more than one', () => {
     const closed = { 'idle-timeout': 300 }
     expect(judge({ opened: 300, uncovered: 300 })).toMatchObject({ cause: 'certificate', share: 1 })
     const status = judge({ opened: 300, closed, uncovered: 300 })
@@ -47,7 +47,7 @@ describe('the objective of an origin', () => {
     expect(proxied.state === 'missed' && proxied.advice).toMatch(/egress\.NAME\.stickyMs/)
   })
 
-  it('takes connections that the origin ended while they were idle for its keep-alive', () => {
+  it('takes connections that the origin ended while they were idle as a sign of its keep-alive', () => {
     const closed = { 'peer-closed': 300 }
     expect(judge({ opened: 300, closed, idleEnds: 200 })).toMatchObject({
       cause: 'origin-keep-alive',
@@ -62,7 +62,7 @@ describe('the objective of an origin', () => {
     expect(judge({ opened: 1000, closed })).toMatchObject({ cause: 'origin-max-requests' })
   })
 
-  it('blames nobody for connections that were drained', () => {
+  it('names no cause for connections that were drained', () => {
     expect(judge({ opened: 200, closed: { drained: 200 } })).toMatchObject({ cause: 'demand-grew', share: 0 })
   })
 })

@@ -79,7 +79,7 @@ describe('the economy of an origin', () => {
     expect(sinceStart.endsPerSecond['idle-timeout']).toBeCloseTo(3600 / 3660)
   })
 
-  it('is that of less than a minute at first, and of nothing before the first request', () => {
+  it('covers less than a minute at first, and is empty before the first request', () => {
     const { clock, economy, pass } = setUp()
     expect(economy.figures(clock.now()).lastMinute).toMatchObject({ seconds: 0, reuseRate: undefined })
     pass(20, 10, 1)
@@ -96,7 +96,7 @@ describe('the economy of an origin', () => {
     expect(sumEconomy([]).lastMinute).toMatchObject({ seconds: 0, requests: 0, reuseRate: undefined })
   })
 
-  it('says once that the objective is missed, and once that it is met again', () => {
+  it('reports once that the objective is missed, and once that it is met again', () => {
     const { pass, states, economy } = setUp()
     pass(55, 100, 50)
     expect(states()).toEqual([])
@@ -108,7 +108,7 @@ describe('the economy of an origin', () => {
     expect(states()[1]).toMatchObject({ state: 'met' })
   })
 
-  it('lets it stand while nobody comes', () => {
+  it('keeps its verdict while no request comes', () => {
     const { pass, states, economy } = setUp()
     pass(70, 100, 50)
     pass(300, 0, 0)
@@ -124,7 +124,7 @@ describe('the economy of an origin', () => {
     expect(states()).toHaveLength(1)
   })
 
-  it('looks no more when nothing came for so long that all windows are empty', () => {
+  it('stops reading when all windows are empty', () => {
     const { clock, pass, looksWithin } = setUp()
     pass(60, 10, 1)
     expect(looksWithin(60_000)).toBe(12)

@@ -15,12 +15,12 @@ function refusalOf(make: () => unknown): string {
   throw new Error('nothing was refused')
 }
 
-describe('ways out', () => {
-  it('stay with a proxy for two minutes where nothing else is said', () => {
+describe('the settings of an egress', () => {
+  it('stay with a proxy for two minutes by default', () => {
     expect(egressSettings({ out: ONE }).get('out')).toMatchObject({ name: 'out', stickyMs: 120_000 })
   })
 
-  it('name the place of what makes no sense, and never a secret', () => {
+  it('name the place of an invalid value, and never a secret', () => {
     const refusals = [
       refusalOf(() => egressSettings({ out: { proxies: [] } })),
       refusalOf(() => egressSettings({ out: { proxies: ['http://p.test', 'ftp://me:secret@p.test'] } })),
@@ -40,7 +40,7 @@ describe('ways out', () => {
     expect(refusals.join()).not.toContain('secret')
   })
 
-  it('are trusted by one object each, which secure contexts are kept by', () => {
+  it('have one trust object each, by which secure contexts are kept', () => {
     const out = egressSettings({ out: { ...ONE, ca: 'PEM' } }).get('out')
     expect(out && trustIn(out)).toEqual({ ca: 'PEM' })
     expect(out && trustIn(out)).toBe(out && trustIn(out))
@@ -78,7 +78,7 @@ describe('an origin with an egress', () => {
     )
   })
 
-  it('shares no connection with those that leave another way', () => {
+  it('shares no connection with origins that leave by another egress', () => {
     const policies = [undefined, 'one', 'two'].map(
       egress => connectionPolicy(settingsOf(egress), 'trust').settings,
     )

@@ -50,12 +50,12 @@ async function places(route: ProxiedRoute): Promise<string[]> {
 }
 
 describe('the route of an origin through proxies', () => {
-  it('leads to three proxies at the most, and two addresses of each, in the order of their turn', async () => {
+  it('leads to three proxies at the most, and two addresses of each, in order of rotation', async () => {
     const route = routeThrough(['http://a.test:1', 'http://b.test:2', 'http://c.test:3', 'http://d.test:4'])
     expect(await places(route)).toEqual(['192.0.2.1:1', '192.0.2.2:1', '192.0.2.9:2', '192.0.2.17:3'])
   })
 
-  it('passes over a proxy without an address, and fails by name where none has any', async () => {
+  it('skips a proxy without an address, and fails by name where none has any', async () => {
     expect(await places(routeThrough(['http://x.test:1', 'http://b.test:2']))).toEqual(['192.0.2.9:2'])
     await expect(places(routeThrough(['http://x.test', 'http://y.test']))).rejects.toMatchObject({
       code: 'MM_DNS_FAILED',
@@ -63,14 +63,14 @@ describe('the route of an origin through proxies', () => {
     })
   })
 
-  it('takes the first of several with other credentials at one address', async () => {
+  it('uses the first of several proxies with other credentials at one address', async () => {
     const route = routeThrough(['http://u:1@b.test:2', 'socks5h://u:2@b.test:2'])
     expect(await places(route)).toEqual(['192.0.2.9:2'])
     const name = route.nameOf({ address: '192.0.2.9', family: 4, port: 2, transport: 'tcp' })
     expect(name).toBe('the proxy http://b.test:2 of egress out')
   })
 
-  it('says which proxy carries, and for how long', async () => {
+  it('reports which proxy carries, and for how long', async () => {
     const route = routeThrough(['http://b.test:2'])
     expect(route.facts(0)).toEqual([
       { fact: 'connections leave through egress out', evidence: '1 proxies, none chosen yet' },

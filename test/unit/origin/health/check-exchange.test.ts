@@ -41,7 +41,7 @@ async function check(options: Partial<HealthOptions>, answer: Answer | undefined
 }
 
 describe('a check by HTTP', () => {
-  it('asks what it is configured to', async () => {
+  it('sends the request that is configured', async () => {
     const options = { method: 'HEAD', path: '/up?deep', host: 'check.example', timeoutMs: 300 } as const
     const { asked } = await check(options, { status: 200 })
     expect(asked).toMatchObject({
@@ -55,7 +55,7 @@ describe('a check by HTTP', () => {
     expect((await check({}, { status: 200 })).asked?.authority).toBe('origin.example')
   })
 
-  it('is good with a listed status alone', async () => {
+  it('succeeds with a listed status alone', async () => {
     expect((await check({ statuses: [204] }, { status: 204 })).result).toEqual({
       isGood: true,
       because: 'status 204',
@@ -66,13 +66,13 @@ describe('a check by HTTP', () => {
     })
   })
 
-  it('reads no more of a long answer than it may', async () => {
+  it('reads no more of a long answer than its limit', async () => {
     const { result, controller } = await check({}, { status: 200, body: Buffer.alloc(100_000) })
     expect(result.isGood).toBe(true)
     expect(controller.aborted).toBe(true)
   })
 
-  it('ends when its time is up, with the error that says so', async () => {
+  it('ends when its time is up, with an error that says so', async () => {
     const abort = new AbortController()
     const error = new TransportError('MM_HEADERS_TIMEOUT', 'no answer within 1 ms')
     const checked = check({}, undefined, abort.signal)
@@ -97,7 +97,7 @@ describe('a check by gRPC', () => {
       { status: 200, body: Buffer.from('x'), trailers: ['grpc-status', '0'] },
     ],
     ['HTTP status 502', false, { status: 502 }],
-  ])('takes %s for %s', async (because, isGood, answer) => {
+  ])('treats %s as %s', async (because, isGood, answer) => {
     const { result, asked } = await check({ check: 'grpc', service: 'shop.Cart' }, answer)
     expect(result).toEqual({ isGood, because })
     expect(asked).toMatchObject({

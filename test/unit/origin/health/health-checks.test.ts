@@ -39,7 +39,7 @@ function setUp(count: number) {
 }
 
 describe('the active checks of an origin', () => {
-  it('are made of each endpoint at a time of its own, one at a time, counted from the end of the last', async () => {
+  it('run for each endpoint at a time of its own, one at a time, counted from the end of the last', async () => {
     const { clock, probes, results, settled } = setUp(2)
     clock.advance(5_000)
     expect(probes.map(({ index }) => index)).toEqual([0])
@@ -55,7 +55,7 @@ describe('the active checks of an origin', () => {
     expect(probes.map(({ index }) => index)).toEqual([0, 1, 0])
   })
 
-  it('fail when they take too long, and are given up', async () => {
+  it('fail when they take too long, and are aborted', async () => {
     const { clock, probes, results, settled } = setUp(1)
     clock.advance(5_000 + TIMEOUT_MS)
     await settled()
@@ -65,7 +65,7 @@ describe('the active checks of an origin', () => {
     ])
   })
 
-  it('say nothing of an endpoint where this process fails, and go on', async () => {
+  it('report nothing of an endpoint where this process fails, and go on', async () => {
     const { clock, probes, results, settled } = setUp(1)
     clock.advance(5_000)
     probes[0]?.reject(new TransportError('MM_PROTOCOL_UNAVAILABLE', 'no QUIC here'))
@@ -75,7 +75,7 @@ describe('the active checks of an origin', () => {
     expect(probes).toHaveLength(2)
   })
 
-  it('end with the origin, those under way as well', async () => {
+  it('end with the origin, including those under way', async () => {
     const { clock, probes, results, checks, settled } = setUp(2)
     clock.advance(5_000)
     checks.close()

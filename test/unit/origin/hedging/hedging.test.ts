@@ -18,7 +18,7 @@ describe('hedging', () => {
     expect(Hedging.of(DEFAULT_HEDGE_OPTIONS, new FakeClock())).toBeUndefined()
   })
 
-  it('calls who has waited longer than the quantile, and nobody before it is known', () => {
+  it('starts for a request that has waited longer than the quantile, and for none before that is known', () => {
     const { clock, hedging, answered } = setUp()
     const called: string[] = []
     const wait = (name: string, isAwaited = true): void =>
@@ -36,13 +36,13 @@ describe('hedging', () => {
     expect(called).toEqual(['slow'])
   })
 
-  it('waits for the least delay where answers are faster', () => {
+  it('waits for the minimum delay where answers are faster', () => {
     const { hedging, answered, clock } = setUp({ minDelayMs: 50 })
     answered(100, 1)
     expect(hedging.figures(clock.now()).delayMs).toBe(50)
   })
 
-  it('keeps to its budget, and saves no more of it than a hundred copies', () => {
+  it('stays within its budget, and saves no more of it than a hundred copies', () => {
     const { clock, hedging } = setUp({ budgetRatio: 0.1 })
     expect([hedging.take(0), hedging.take(0)]).toEqual([true, false])
     for (let i = 0; i < 20; i += 1) hedging.onRequest()

@@ -34,7 +34,7 @@ describe('a quantile of recent latencies', () => {
     expect(latencies.ms(10, 60_000)).toBeUndefined()
   })
 
-  it('follows while samples come, though it is not found anew for each', () => {
+  it('follows while samples come, though it is not computed anew for each', () => {
     const latencies = new LatencyQuantile(0.9, 60_000, 0)
     for (let i = 0; i < 100; i += 1) latencies.add(10, 0)
     expect(latencies.ms(10, 0)).toBeLessThan(11)
@@ -42,7 +42,7 @@ describe('a quantile of recent latencies', () => {
     expect(latencies.ms(10, 0)).toBeGreaterThan(400)
   })
 
-  it('counts what takes no time or forever, too', () => {
+  it('counts samples of no time and of infinite time, too', () => {
     const latencies = new LatencyQuantile(0.9, WINDOW_MS, 0)
     for (let i = 0; i < 10; i += 1) latencies.add(0, 0)
     expect(latencies.ms(10, 0)).toBeLessThan(0.2)

@@ -37,7 +37,7 @@ describe('links to preconnect', () => {
     expect(readPreconnects(value)).toEqual([])
   })
 
-  it('are bounded in number and in what is read', () => {
+  it('are bounded in number and in bytes', () => {
     const links = (count: number, rel: string) =>
       Array.from({ length: count }, (_, index) => `<https://${index}>; rel=${rel}`).join(', ')
     expect(readPreconnects(links(20, 'preconnect'))).toHaveLength(MAX_PRECONNECTS)
@@ -47,7 +47,7 @@ describe('links to preconnect', () => {
     expect(readPreconnects(late)).toEqual([])
   })
 
-  it('are read from what was written, whatever stands between them', () => {
+  it('are read as they were written, whatever stands between them', () => {
     const token = fc.stringMatching(/^[a-z0-9-]{1,12}$/)
     const quoted = fc.string({ maxLength: 20 }).map(text => `"${text.replace(/["\\]/g, '\\$&')}"`)
     const parameter = fc
@@ -80,7 +80,7 @@ describe('links to preconnect', () => {
     )
   })
 
-  it('never fail, whatever is written', () => {
+  it('are read without a fault, whatever is written', () => {
     const piece = fc.constantFrom(
       '<',
       '>',

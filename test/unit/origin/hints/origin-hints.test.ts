@@ -68,7 +68,7 @@ function setUp(preconnectHints: 'auto' | 'never' = 'auto') {
 }
 
 describe('a hint that names an origin', () => {
-  it('opens one connection where there is none, reports it, and lets its failure be', async () => {
+  it('opens one connection where there is none, reports it, and ignores its failure', async () => {
     const { hints, pool, events, outcome } = setUp()
     expect(outcome(0)).toBe('opened')
     await Promise.resolve()
@@ -84,7 +84,7 @@ describe('a hint that names an origin', () => {
     ])
   })
 
-  it('opens none where a connection is there, is being made or waited for', () => {
+  it('opens none where a connection is open, being made or waited for', () => {
     for (const change of [
       { live: 1 },
       { load: { starting: 1, waiters: 0 } },
@@ -97,7 +97,7 @@ describe('a hint that names an origin', () => {
     }
   })
 
-  it('opens none beyond a limit, while connects fail, or where the operator wants none', () => {
+  it('opens none beyond a limit, while connects fail, or where the operator forbids it', () => {
     const full = setUp()
     full.world.isFull = true
     expect(full.outcome(0)).toBe('limited')
@@ -109,7 +109,7 @@ describe('a hint that names an origin', () => {
     expect(full.hints.facts(0)).toEqual([])
   })
 
-  it('opens none without leave, and asks for leave only then', () => {
+  it('opens none without permission, and asks for permission only then', () => {
     const { pool, outcome } = setUp()
     expect(outcome(0, () => false)).toBe('paced')
     pool.live = 1
@@ -120,7 +120,7 @@ describe('a hint that names an origin', () => {
     ).toBe('warm')
   })
 
-  it('opens one in 10 s while they are used, and fewer up to one in an hour where they are not', () => {
+  it('opens one in 10 s while they are used, and ever fewer, down to one in an hour, where they are not', () => {
     const { world, outcome } = setUp()
     expect(outcome(0)).toBe('opened')
     expect(outcome(9_999)).toBe('paced')
@@ -140,8 +140,8 @@ describe('a hint that names an origin', () => {
   })
 })
 
-describe('a response of an origin', () => {
-  it('is read where it may mean somebody', () => {
+describe('the response of an origin', () => {
+  it('is read where it may name a configured origin', () => {
     const { hints, world } = setUp()
     expect(hints.isReading).toBe(true)
     world.hasTargets = false
@@ -149,7 +149,7 @@ describe('a response of an origin', () => {
     expect(setUp('never').hints.isReading).toBe(false)
   })
 
-  it('is news with all lines of its Link field, once a second while it says the same', () => {
+  it('is reported with all lines of its Link field, once a second while they stay the same', () => {
     const { hints, world } = setUp()
     const news = 'response: <https://a.test>; rel=preconnect, <https://b.test>; rel=preconnect'
     hints.onHead('response', ['date', 'x'], 0)
@@ -161,7 +161,7 @@ describe('a response of an origin', () => {
     expect(world.read).toEqual([news, news, 'early-hints: <https://a.test>; rel=preconnect'])
   })
 
-  it('goes on whatever goes wrong with its hints', () => {
+  it('goes on whatever fails in its hints', () => {
     const { hints } = setUp()
     const faults = collectFaults()
     hints.onHead('response', ['link', 'fault'], 0)

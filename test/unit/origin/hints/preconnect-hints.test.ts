@@ -24,7 +24,7 @@ function setUp(...names: string[]) {
 }
 
 describe('hints to preconnect', () => {
-  it('mean the configured origins that they name, but for the one whose response it is', () => {
+  it('open connections to the configured origins that they name, except the one whose response it is', () => {
     const { hints, hinted } = setUp('shop', 'a', 'b')
     hints.onLinks(SHOP, 'early-hints', link('shop', 'a', 'elsewhere', 'b'), 0)
     expect(hinted).toEqual([
@@ -42,7 +42,7 @@ describe('hints to preconnect', () => {
     expect(leave).toEqual([...Array(10).fill('open'), 'wait', 'wait', 'wait', 'open', 'wait'])
   })
 
-  it('follow the options that are given later', () => {
+  it('follow options that change later', () => {
     const { hints, hinted } = setUp('shop')
     expect(hints.hasTargets).toBe(false)
     hints.configure(named('shop', 'a'))

@@ -22,7 +22,7 @@ function setUp() {
 }
 
 describe('the watch over answers', () => {
-  it('calls who has waited for too long, and nobody else', () => {
+  it('calls a request that has waited for too long, and no other', () => {
     const { clock, overdue, add, startedAt } = setUp()
     add('a', 100)
     clock.advance(30)
@@ -36,7 +36,7 @@ describe('the watch over answers', () => {
     expect(overdue).toEqual([`a ${startedAt + 100}`, `c ${startedAt + 130}`])
   })
 
-  it('holds nobody who was answered, however many come', () => {
+  it('holds no request that was answered, however many come', () => {
     const { clock, watch, overdue, add } = setUp()
     for (let index = 0; index < 10_000; index += 1) {
       const answer = add(String(index), 250)
@@ -47,7 +47,7 @@ describe('the watch over answers', () => {
     expect(overdue).toEqual([])
   })
 
-  it('wakes up again after it was empty', () => {
+  it('starts again after it was empty', () => {
     const { clock, overdue, add, startedAt } = setUp()
     add('a', 50)
     clock.advance(200)
@@ -56,7 +56,7 @@ describe('the watch over answers', () => {
     expect(overdue).toEqual([`a ${startedAt + 50}`, `b ${startedAt + 250}`])
   })
 
-  it('calls nobody after it was closed', () => {
+  it('calls no request after it was closed', () => {
     const { clock, watch, overdue, add } = setUp()
     add('a', 50)
     watch.close()
@@ -65,7 +65,7 @@ describe('the watch over answers', () => {
   })
 })
 
-it('a second copy that throws keeps nobody behind it waiting', () => {
+it('a second copy that throws makes none behind it wait', () => {
   const heard = collectFaults()
   const { clock, watch, overdue, add } = setUp()
   watch.add({ isAwaited: true, onOverdue: fail }, clock.now() + 100)

@@ -126,7 +126,7 @@ describe('a pool per endpoint', () => {
     expect(pool.load.waiters).toBe(0)
   })
 
-  it('connects to an endpoint that was down beside the requests', async () => {
+  it('connects to an endpoint that was down in parallel with the requests', async () => {
     const { clock, connectors, log, pool, acquire } = setUp(2)
     acquire('a')
     await connectors[0]?.fail()
@@ -231,7 +231,7 @@ describe('a pool per endpoint', () => {
     expect(leased).toEqual([connections[1], connections[1], connections[1]])
   })
 
-  it('divides a number among takers without a rest', () => {
+  it('divides a number among takers without a remainder', () => {
     expect([0, 1, 2].map(position => shareOf(7, 3, position))).toEqual([3, 2, 2])
   })
 })

@@ -31,7 +31,7 @@ describe('CpuMeter', () => {
     }
   }
 
-  it('tells what a request cost, once a second, from the second reading on', () => {
+  it('reports what a request cost, once a second, from the second reading on', () => {
     exchanges(1, 'tcp')
     expect(payer.bills).toEqual([])
     exchanges(100, 'tcp')
@@ -39,7 +39,7 @@ describe('CpuMeter', () => {
     expect(payer.bills).toEqual(['tcp 1', 'h3 2'])
   })
 
-  it('tells nothing of few requests, nor of mixed ones', () => {
+  it('reports nothing for few requests, nor for mixed ones', () => {
     exchanges(1, 'tcp')
     exchanges(19, 'tcp')
     exchanges(100, 'h3', payer, 100, 800)
@@ -47,7 +47,7 @@ describe('CpuMeter', () => {
     expect(payer.bills).toEqual([])
   })
 
-  it('tells nothing where several origins had their share', () => {
+  it('reports nothing where several origins had requests', () => {
     const other = new Payer()
     exchanges(1, 'tcp')
     exchanges(80, 'tcp', payer, 80, 800)
@@ -58,7 +58,7 @@ describe('CpuMeter', () => {
     expect([payer.bills, other.bills]).toEqual([['tcp 1'], []])
   })
 
-  it('does not bill an origin for what the process did while it was idle', () => {
+  it('does not charge an origin for what the process did while it was idle', () => {
     exchanges(1, 'tcp')
     exchanges(90, 'tcp', payer, 90, 900)
     now += 3_600_000

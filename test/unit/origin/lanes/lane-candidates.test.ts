@@ -55,7 +55,7 @@ const failed = (record: OriginRecord) => {
 }
 const worked = (record: OriginRecord) => record.http3Status(KEY).onHttp3Worked(0)
 
-describe('the lanes that may carry', () => {
+describe('the candidates among the lanes', () => {
   it('are all named, in their order, each with a reason', () => {
     const { candidates } = look({})
     expect(candidates.map(({ lane }) => lane)).toEqual(LANE_NAMES)
@@ -82,7 +82,7 @@ describe('the lanes that may carry', () => {
     ['HTTP/3 was broken', { http3: failed, now: 1_000 }, ['h3', 'tcp']],
     ['the advertisement has run out', { http3: worked, now: 3_600_000 }, ['tcp']],
     ['everything is there', { speaks: 'h2', http3: worked }, ['h3', 'tcp', 'h2-spread', 'http/1.1']],
-  ])('when %s', (_what, situation, lanes) => {
+  ])('include those that are allowed when %s', (_what, situation, lanes) => {
     expect(eligible(situation)).toEqual(lanes)
   })
 
@@ -102,11 +102,11 @@ describe('the lanes that may carry', () => {
     ['http/1.1', { speaks: 'http/1.1' }, 'it would be no other than TCP'],
     ['http/1.1', { speaks: 'h2' }, 'a connection for each request'],
     ['http/1.1', { speaks: 'h2', options: { pool: { maxConnections: 1 } } }, 'pool.maxConnections is 1'],
-  ])('say why or why not: %s %j', (lane, situation, words) => {
+  ])('say why a lane may carry or not: %s %j', (lane, situation, words) => {
     expect(because(lane, situation)).toBe(words)
   })
 
-  it('say what TCP speaks, or would', () => {
+  it('say which protocol TCP speaks, or would', () => {
     const spoken = (situation: Situation) => look(situation).candidates[1]?.protocol
     expect(spoken({ speaks: 'http/1.1' })).toBe('http/1.1')
     expect(spoken({ options: { protocols: ['h3', 'http/1.1', 'h2'] } })).toBe('http/1.1')
@@ -141,7 +141,7 @@ describe('the lanes that may carry', () => {
     expect(look(situation).mayVerifyHttp3).toBe(isWorth)
   })
 
-  it('tell what is thought of the alternative, whether it may carry or not', () => {
+  it('report the status of the alternative, whether it may carry or not', () => {
     expect(look({}).http3).toBeUndefined()
     expect(look({ http3: () => {} }).http3).toEqual({ key: KEY, name: 'pending' })
     expect(look({ http3: failed, fault: 'off' }).http3).toEqual({ key: KEY, name: 'broken' })

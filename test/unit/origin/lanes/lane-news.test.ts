@@ -16,19 +16,19 @@ function taken(everyMs: number, isTrial = false): number {
 }
 
 describe('SampleThinning', () => {
-  it('takes all where a millisecond or more lies between two', () => {
+  it('keeps all samples where a millisecond or more lies between two', () => {
     expect(taken(1)).toBe(800)
   })
 
-  it('takes one in eight of those that end at the same time', () => {
+  it('keeps one in eight of those that end at the same time', () => {
     expect(taken(0)).toBe(100)
   })
 
-  it('takes no fewer than one a millisecond', () => {
+  it('keeps no fewer than one a millisecond', () => {
     expect(taken(0.5)).toBe(400)
   })
 
-  it('takes all of a trial', () => {
+  it('keeps all samples of a trial', () => {
     expect(taken(0, true)).toBe(800)
   })
 })
@@ -49,31 +49,31 @@ describe('AltSvcReader', () => {
     expect(setUp().read(['server', 'x'])).toBeUndefined()
   })
 
-  it.each(['soon', '-5', 'Infinity', ''])('takes an Age that is none for 0: %j', age => {
+  it.each(['soon', '-5', 'Infinity', ''])('reads an invalid Age as 0: %j', age => {
     expect(setUp().read(['age', age, 'alt-svc', HERE])).toEqual({ value: HERE, ageSeconds: 0 })
   })
 
-  it('takes several lines for one list (RFC 9110 5.3)', () => {
+  it('reads several lines as one list (RFC 9110 5.3)', () => {
     const { read } = setUp()
     expect(read(['alt-svc', 'h3=":443"', 'x', 'y', 'alt-svc', 'h3=":8443"'])?.value).toBe(
       'h3=":443", h3=":8443"',
     )
   })
 
-  it('reads any status but 421, which speaks for nobody (RFC 7838 section 6)', () => {
+  it('reads any status but 421, whose fields count for nobody (RFC 7838 section 6)', () => {
     const { read } = setUp()
     expect(read(['alt-svc', HERE], 421)).toBeUndefined()
     expect(read(['alt-svc', HERE], 503)).toEqual({ value: HERE, ageSeconds: 0 })
   })
 
-  it('takes what it has seen for news again once it has forgotten it', () => {
+  it('reports what it has seen as new again once it has forgotten it', () => {
     const { reader, read } = setUp()
     read(['alt-svc', HERE])
     reader.forget()
     expect(read(['alt-svc', HERE])).toEqual({ value: HERE, ageSeconds: 0 })
   })
 
-  it('says the same once a minute, and anything else at once', () => {
+  it('reports the same value once a minute, and any other at once', () => {
     const { clock, read } = setUp()
     const isNews = (value: string) => read(['alt-svc', value]) !== undefined
     expect([isNews(HERE), isNews(HERE)]).toEqual([true, false])

@@ -71,7 +71,7 @@ describe('a race of lanes', () => {
     pools[lane].waiters.at(-1)!.onLease(one, reused)
   const fail = (lane: 'h3' | 'tcp', error: TransportError) => pools[lane].waiters.at(-1)!.onLeaseFailed(error)
 
-  it('asks the second lane after its delay, and says so to nobody when the first was faster', () => {
+  it('asks the second lane after its delay, and reports nothing of it when the first was faster', () => {
     start()
     clock.advance(49)
     expect(log).toEqual(['h3: acquire'])
@@ -111,7 +111,7 @@ describe('a race of lanes', () => {
     expect(log.slice(ended)).toEqual(['h3: release'])
   })
 
-  it('is won by nobody when a listener aborts it at its end: the lease goes back', () => {
+  it('has no winner when a listener aborts it at its end, and gives the lease back', () => {
     onEnded = race => race.abort()
     start()
     lease('h3')
@@ -119,12 +119,12 @@ describe('a race of lanes', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('asks again as a replay', () => {
+  it('counts as a replay when it asks again', () => {
     start(true)
     expect(log).toEqual(['h3: acquire again'])
   })
 
-  it('takes a lease that comes within the asking, and asks nobody else', () => {
+  it('takes a lease that comes within the call, and asks no other lane', () => {
     pools.h3.acquire = waiter => waiter.onLease(connection(), true)
     start(false)
     clock.advance(100)
@@ -132,7 +132,7 @@ describe('a race of lanes', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('asks the next lane at once when the first one fails within the asking, and leaves no timer', () => {
+  it('asks the next lane at once when the first one fails within the call, and leaves no timer', () => {
     pools.h3.acquire = waiter => waiter.onLeaseFailed(silent)
     start()
     expect(log).toEqual(['tcp: acquire'])
@@ -154,7 +154,7 @@ describe('a race of lanes', () => {
     expect(log.at(-1)).toBe('lost: refused')
   })
 
-  it('takes everything back when it is given up, and tells the racer nothing', () => {
+  it('takes everything back when it is given up, and notifies the racer of nothing', () => {
     const race = start()
     clock.advance(50)
     const [ofH3] = pools.h3.waiters
@@ -169,13 +169,13 @@ describe('a race of lanes', () => {
     expect([log.at(-1), clock.pendingTimers()]).toEqual(['h3: release', 0])
   })
 
-  it('asks nobody any more when it was given up before the second lane was due', () => {
+  it('asks no lane any more when it was given up before the second one was due', () => {
     start().abort()
     clock.advance(1_000)
     expect(log).toEqual(['h3: acquire', 'h3: cancel', 'ended after 2, undefined'])
   })
 
-  it('tells its events in order, in its own time', () => {
+  it('reports its events in order, with its own times', () => {
     const race = start()
     clock.advance(80)
     fail('h3', silent)
@@ -189,8 +189,8 @@ describe('a race of lanes', () => {
     ])
   })
 
-  describe('tells its attempts', () => {
-    it('over both lanes in one list, in its own time, the first of each with the reason of its lane', () => {
+  describe('reports its attempts', () => {
+    it('over both lanes in one list, with its own times, the first of each with the reason of its lane', () => {
       const race = start()
       clock.advance(50)
       const made = [
@@ -205,7 +205,7 @@ describe('a race of lanes', () => {
       ])
     })
 
-    it('of lanes that were asked only', () => {
+    it('of those lanes only that were asked', () => {
       const race = start()
       lease('h3', connection([attempt({ protocol: 'h3' })]))
       expect(race.attempts()).toEqual([attempt({ protocol: 'h3', because: 'place 1' })])

@@ -25,7 +25,7 @@ function setUp(parts: { live?: () => number; onTrialReady?: (lane: LaneName) => 
 const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('the connections for a trial', () => {
-  it('are there, or the limit leaves none', async () => {
+  it('are open, or the limit leaves no more', async () => {
     const { preparation, told } = setUp()
     preparation.makeForTrial('h3', 1)
     await settled()

@@ -45,8 +45,8 @@ const evidence = (world: FakeLanes, lane: LaneName): string =>
     .candidates.find(candidate => candidate.lane === lane)!
     .evidence.join('; ')
 
-describe('the lanes of an origin read their ways', () => {
-  it('over TCP with every 16th exchange: known, told, and not counted as what QUIC loses', () => {
+describe('the lanes of an origin measure their paths', () => {
+  it('over TCP with every 16th exchange, without counting that as losses of QUIC', () => {
     const world = setUp(STATS)
     world.connect('tcp')
     world.carry('tcp', 15, 50)
@@ -67,7 +67,7 @@ describe('the lanes of an origin read their ways', () => {
     expect(evidence(world, 'tcp')).toContain('round trip 40.0 ms')
   })
 
-  it('over QUIC as well, which the choice goes by', () => {
+  it('over QUIC as well, which the choice uses', () => {
     const world = setUp(STATS)
     world.advertise()
     world.connect('tcp')
@@ -80,7 +80,7 @@ describe('the lanes of an origin read their ways', () => {
     expect(evidence(world, 'h3')).toContain('5.0 % of packets lost')
   })
 
-  it('each by itself', () => {
+  it('for each lane by itself', () => {
     const world = setUp(STATS)
     world.advertise()
     world.connect('tcp')
@@ -94,7 +94,7 @@ describe('the lanes of an origin read their ways', () => {
     expect(world.take('path-sampled').map(({ lane }) => lane)).toEqual(['tcp'])
   })
 
-  it('where there is no choice as soon as somebody listens, and not twice where there is one', () => {
+  it('where there is no choice as soon as an observer listens, and not twice where there is one', () => {
     const plain = setUp(STATS, {}, { url: 'http://shop.test' })
     plain.connect('tcp')
     for (let index = 0; index < 16; index += 1) plain.lanes.onObserved('tcp', index)
@@ -106,7 +106,7 @@ describe('the lanes of an origin read their ways', () => {
     expect(choosing.take('path-sampled')).toEqual([])
   })
 
-  it('and take no round trip that was not measured', () => {
+  it('without a round trip that was not measured', () => {
     const world = setUp({ ...STATS, rttMs: 0, sentPackets: 0, lostPackets: 0 })
     world.connect('tcp')
     world.carry('tcp', 16, 50)

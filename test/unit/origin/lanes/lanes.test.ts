@@ -69,7 +69,7 @@ describe('the lanes of an origin', () => {
       expect([way(world), world.log, world.pools.size]).toEqual(['tcp', [], 1])
     })
 
-    it('over the one that stands open, rather than wait for the one that is chosen', () => {
+    it('over the one that is open, rather than wait for the one that is chosen', () => {
       const world = new FakeLanes()
       world.connect('tcp')
       world.advertise()
@@ -107,7 +107,7 @@ describe('the lanes of an origin', () => {
       expect(way(world)).toBe('h3')
     })
 
-    it('over TCP where CPU counts, and makes no connection over HTTP/3 for it', () => {
+    it('over TCP where CPU counts, without a connection over HTTP/3 for it', () => {
       const world = new FakeLanes({ select: { policy: 'efficiency' } })
       world.connect('tcp')
       world.advertise()
@@ -125,7 +125,7 @@ describe('the lanes of an origin', () => {
       expect(because).toBe('HTTP/3 is off: no build')
     })
 
-    it('over what there is when the pools of the origin are going away', () => {
+    it('over what is open when the pools of the origin are closing', () => {
       const world = new FakeLanes()
       world.isLeaving = true
       world.advertise()
@@ -134,7 +134,7 @@ describe('the lanes of an origin', () => {
   })
 
   describe('in a race', () => {
-    it('tell who won, and what happened, once', () => {
+    it('report once which lane won, and what happened', () => {
       const world = new FakeLanes()
       world.advertise()
       const taken = world.lanes.selectLane(true, world.clock.now())
@@ -191,7 +191,7 @@ describe('the lanes of an origin', () => {
         expect(world.log).toEqual(['h3: preconnect 1'])
       })
 
-      it('when a connection or a response came that no lane was asked for: those of upgrades', () => {
+      it('when upgrades bring a connection or a response without any request to a lane', () => {
         const opened = known()
         opened.connect('tcp')
         expect(opened.log).toEqual(['h3: preconnect 1'])
@@ -200,7 +200,7 @@ describe('the lanes of an origin', () => {
         expect(answered.log).toEqual(['h3: preconnect 1'])
       })
 
-      it('not for who only wants to know, nor for what is learned meanwhile', () => {
+      it('but not for a caller that only asks, nor for what is learned meanwhile', () => {
         const world = known()
         world.lanes.plan(world.clock.now())
         world.lanes.decision(world.clock.now())
@@ -212,7 +212,7 @@ describe('the lanes of an origin', () => {
       })
     })
 
-    it('not from the start where it worked before: the first request asks for it', () => {
+    it('but not from the start where it worked before, only with the first request', () => {
       const world = new FakeLanes(
         {},
         {
@@ -225,7 +225,7 @@ describe('the lanes of an origin', () => {
       expect([world.log, way(world)]).toEqual([[], 'h3 +0, tcp +250'])
     })
 
-    it('again with the first request after it was left alone for its time, and not before', async () => {
+    it('again with the first request after its pause, and not before', async () => {
       const world = new FakeLanes()
       world.connect('tcp')
       world.advertise()
@@ -249,7 +249,7 @@ describe('the lanes of an origin', () => {
     expect(way(world)).toBe('tcp')
   })
 
-  describe('take advertisements', () => {
+  describe('accept advertisements', () => {
     it('from responses, and report each once', () => {
       const world = new FakeLanes()
       world.advertise()
@@ -258,7 +258,7 @@ describe('the lanes of an origin', () => {
       expect(world.changes).toBeGreaterThan(0)
     })
 
-    it('but not from a 421, which speaks for nobody', () => {
+    it('but not from a 421, whose fields count for nobody', () => {
       const world = new FakeLanes()
       world.advertise('h3=":443"', 421)
       expect([world.take('evidence'), way(world), world.log]).toEqual([[], 'tcp', []])
@@ -271,7 +271,7 @@ describe('the lanes of an origin', () => {
     })
   })
 
-  it('tell what is thought of HTTP/3 once per change', async () => {
+  it('report the status of HTTP/3 once per change', async () => {
     const world = new FakeLanes()
     world.connect('tcp')
     world.advertise()
@@ -289,7 +289,7 @@ describe('the lanes of an origin', () => {
     expect(statuses(world)).toEqual([`${KEY} confirmed`])
   })
 
-  it('tell what they decided, and keep the record of it', async () => {
+  it('report their decisions, and keep the record of them', async () => {
     const world = new FakeLanes()
     const before = world.changes
     world.advertise()
@@ -301,7 +301,7 @@ describe('the lanes of an origin', () => {
     expect(decided(world)).toEqual(['tcp only-candidate'])
   })
 
-  it('keep the connections warm of the lane that carries, and of no other', () => {
+  it('keep the connections of the lane that carries warm, and of no other', () => {
     const world = new FakeLanes({ pool: { warm: 2 } })
     expect(world.log).toEqual([])
     world.advertise()
@@ -312,7 +312,7 @@ describe('the lanes of an origin', () => {
   })
 
   describe('measure', () => {
-    it('another lane once the one that carries is known: with connections of its own, and requests that may be sent twice', async () => {
+    it('another lane once the one that carries is known, with connections of its own, and requests that may be sent twice', async () => {
       const world = await withBoth()
       world.pool('tcp').live = 0
       world.log.length = 0
@@ -367,7 +367,7 @@ describe('the lanes of an origin', () => {
       expect(eligible()).toEqual(['tcp', 'h2-spread', 'http/1.1'])
     })
 
-    it('and go on from what was kept of it', async () => {
+    it('from what was kept of it on', async () => {
       const world = await withBoth()
       world.carry('h3', 20, 40)
       const kept = world.lanes.snapshotEstimates(world.clock.now(), 1_000_000)
@@ -375,8 +375,8 @@ describe('the lanes of an origin', () => {
     })
   })
 
-  describe('judge the way of HTTP/3', () => {
-    it('as TCP overtakes it: broken, its connection retired, and TCP carries', async () => {
+  describe('judge the path of HTTP/3', () => {
+    it('as TCP overtakes it, and mark it broken, retire its connection, and let TCP carry', async () => {
       const world = new FakeLanes()
       world.connect('tcp')
       world.advertise()
@@ -391,12 +391,12 @@ describe('the lanes of an origin', () => {
       expect(world.record.http3(world.clock.now()).because).toContain('silent for 250 ms')
     })
 
-    it('and know it only of connections over HTTP/3', () => {
+    it('for connections over HTTP/3 only', () => {
       const world = new FakeLanes()
       expect(world.lanes.pathOf(world.connect('tcp'))).toBeUndefined()
     })
 
-    it('with a patience of twice its round trip, within the bounds of the options', () => {
+    it('with a delay of twice its round trip, within the bounds of the options', () => {
       const world = new FakeLanes({ select: { joinDelayMinMs: 40, joinDelayMaxMs: 200 } })
       expect(world.lanes.patienceMs(), 'nothing is known').toBe(200)
       world.record.onRoundTrip('udp', 60, world.clock.now())
@@ -421,7 +421,7 @@ describe('the lanes of an origin', () => {
       expect(candidates.find(({ lane }) => lane === 'h3')).toMatchObject({ isEligible: true })
     })
 
-    it('tell that what was decided by measurement is not any more', async () => {
+    it('report that a decision by measurement does not hold any more', async () => {
       const world = new FakeLanes()
       world.advertise('h3=":443"; persist=1')
       world.connect('h3')
@@ -435,7 +435,7 @@ describe('the lanes of an origin', () => {
       expect(decided(world)).toEqual(['h3 unmeasured'])
     })
 
-    it('try HTTP/3 again that persists, whatever was thought of it', async () => {
+    it('try HTTP/3 again that persists, whatever its status was', async () => {
       const world = new FakeLanes()
       world.connect('tcp')
       world.advertise('h3=":443"; persist=1')
@@ -448,7 +448,7 @@ describe('the lanes of an origin', () => {
     })
   })
 
-  it('fail as races do when none gives a connection', () => {
+  it('fail like a race when none gives a connection', () => {
     const world = new FakeLanes()
     world.advertise()
     const taken = world.lanes.selectLane(true, world.clock.now())

@@ -41,7 +41,7 @@ const avoided = (over: Partial<HandshakesAvoided>): HandshakesAvoided => ({
 })
 
 describe('HandshakeLedger', () => {
-  it('begins with nothing', () => {
+  it('is empty at first', () => {
     expect(new World().figures).toEqual({
       paid: {
         byKind: { full: 0, resumed: 0, earlyData: 0, cleartext: 0 },
@@ -91,7 +91,7 @@ describe('HandshakeLedger', () => {
     },
   )
 
-  it('counts what was reused before a handshake was measured, and claims nothing for it', () => {
+  it('counts what was reused before a handshake was measured, and claims no savings for it', () => {
     const world = new World()
     expect(world.reuse(2).avoided.reuse).toEqual(avoided({ count: 2 }))
     world.reuse(1)
@@ -111,7 +111,7 @@ describe('HandshakeLedger', () => {
     )
   })
 
-  it('prices what was reused at the price of its time, whenever somebody looks', () => {
+  it('prices what was reused at the price of its time, whenever it is read', () => {
     const world = new World()
     world.open({ tlsMs: 80 })
     world.reuse(3)
@@ -121,14 +121,14 @@ describe('HandshakeLedger', () => {
     expect(world.avoided.reuse, 'looking changes nothing').toEqual(world.avoided.reuse)
   })
 
-  it('prices a fresh connection as it is made here: with Fast Open where that is used', () => {
+  it('prices a fresh connection as it is made here, with Fast Open where that is used', () => {
     const world = new World()
     world.open()
     world.open({ tfo: 'used', tfoSparedRoundTrip: true, connectMs: 0, tlsMs: 24 })
     expect(world.reuse(1).avoided.reuse).toMatchObject({ roundTrips: 1, seconds: close(0.024) })
   })
 
-  it('takes a resumed handshake for the price where tickets outlived the process, but for bytes and CPU', () => {
+  it('prices by a resumed handshake where tickets outlived the process, except for bytes and CPU', () => {
     const world = new World()
     world.open({ kind: 'resumed', bytes: 1000, cpuMs: 1 })
     expect(world.reuse(1).avoided).toMatchObject({
@@ -137,13 +137,13 @@ describe('HandshakeLedger', () => {
     })
   })
 
-  it('takes early data for a whole handshake there: without it, it would have been waited for', () => {
+  it('prices accepted early data as a whole handshake, since requests would have waited for it', () => {
     const world = new World()
     world.open(EARLY)
     expect(world.reuse(1).avoided.reuse).toEqual(avoided({ count: 1, roundTrips: 2, seconds: close(0.05) }))
   })
 
-  it('credits resumption with the bytes and the CPU that it was measured to spare', () => {
+  it('credits resumption with the bytes and the CPU that it was measured to save', () => {
     const world = new World()
     world.open({ bytes: 4000, cpuMs: 3 })
     world.open({ kind: 'resumed', bytes: 1500, cpuMs: 1 })
@@ -154,7 +154,7 @@ describe('HandshakeLedger', () => {
     )
   })
 
-  it('does not credit resumption with less than nothing', () => {
+  it('never credits resumption with less than nothing', () => {
     const world = new World()
     world.open({ bytes: 1000, cpuMs: 1 })
     world.open({ kind: 'resumed', bytes: 1500, cpuMs: 3 })
@@ -179,13 +179,13 @@ describe('HandshakeLedger', () => {
     expect(world.avoided.fastOpen).toEqual(avoided({ count: 1, roundTrips: 1, seconds: close(0.021) }))
   })
 
-  it('knows a round trip without a plain connect, from handshakes that took one each', () => {
+  it('derives a round trip without a plain connect, from handshakes that took one each', () => {
     const world = new World()
     world.open({ tfo: 'used', tfoSparedRoundTrip: true, connectMs: 0, tlsMs: 24 })
     expect(world.avoided.fastOpen).toMatchObject({ roundTrips: 1, seconds: close(0.024) })
   })
 
-  it('credits accepted early data with one round trip over TCP, beside Fast Open', () => {
+  it('credits accepted early data with one round trip over TCP, in addition to Fast Open', () => {
     const world = new World()
     world.open()
     world.open({ ...EARLY, tfo: 'used', tfoSparedRoundTrip: true, connectMs: 0, tlsMs: 23 })
@@ -197,7 +197,7 @@ describe('HandshakeLedger', () => {
     expect(world.figures.paid).toMatchObject({ roundTrips: 2, seconds: close(0.05) })
   })
 
-  it('credits accepted early data over QUIC with a whole handshake, and refused with nothing', () => {
+  it('credits accepted early data over QUIC with a whole handshake, and refused early data with nothing', () => {
     const world = new World()
     world.open({ tlsMs: 60 }, 'h3')
     world.open({ ...EARLY, tlsMs: 70 }, 'h3')
@@ -208,7 +208,7 @@ describe('HandshakeLedger', () => {
     expect(world.avoided.resumption.count).toBe(2)
   })
 
-  it('prices TCP and QUIC apart', () => {
+  it('prices TCP and QUIC separately', () => {
     const world = new World()
     world.open({ bytes: 3000 })
     world.open({ tlsMs: 26, bytes: 6000 }, 'h3')
@@ -222,7 +222,7 @@ describe('HandshakeLedger', () => {
     )
   })
 
-  it('reports of each connection what its handshake cost and avoided', () => {
+  it('reports for each connection what its handshake cost and avoided', () => {
     const world = new World()
     const full = world.open({ bytes: 4000, cpuMs: 3 })
     const early = world.open({
@@ -257,7 +257,7 @@ describe('HandshakeLedger', () => {
     expect(world.ledger.of(ledgerConnection(), 0)).toBeUndefined()
   })
 
-  it('tells what was saved in the last day, and how long it has looked', () => {
+  it('reports what was saved in the last day, and how long it has measured', () => {
     const world = new World()
     world.open({ connectMs: 20, tlsMs: 80 })
     world.now += 6 * HOUR
@@ -273,7 +273,7 @@ describe('HandshakeLedger', () => {
     expect(world.avoided.reuse.seconds, 'the sum stays').toBeCloseTo(2)
   })
 
-  it('takes what was reused to be of the time since somebody looked last', () => {
+  it('assigns what was reused to the time since the last read', () => {
     const world = new World()
     world.open()
     world.now += 30 * HOUR
@@ -289,7 +289,7 @@ describe('HandshakeLedger', () => {
 const START = 5_000_000
 
 describe('SavedWindow', () => {
-  it('gives all that was saved while it is younger than a day, how long that is, and the rate', () => {
+  it('returns all that was saved while it is younger than a day, how long that is, and the rate', () => {
     const window = new SavedWindow(START)
     expect(window.read(START)).toEqual({ savedSeconds: 0, windowSeconds: 0, perDay: 0 })
     window.add(3, START + HOUR, START + HOUR)
@@ -308,7 +308,7 @@ describe('SavedWindow', () => {
     expect(window.read(START + 27 * HOUR).savedSeconds).toBe(0)
   })
 
-  it('uses its buckets again, and clears those that nobody looked at', () => {
+  it('uses its buckets again, and clears those that nobody read', () => {
     const window = new SavedWindow(START)
     for (let hour = 0; hour < 100; hour++) window.add(1, START + hour * HOUR, START + hour * HOUR)
     expect(window.read(START + 99 * HOUR)).toMatchObject({ savedSeconds: 25 })
@@ -318,7 +318,7 @@ describe('SavedWindow', () => {
     expect(window.read(START + 1000 * HOUR).savedSeconds).toBe(2)
   })
 
-  it('spreads what was saved between two looks over the time between them', () => {
+  it('spreads what was saved between two reads over the time between them', () => {
     const window = new SavedWindow(START)
     window.add(48, START, START + 48 * HOUR)
     const { savedSeconds, windowSeconds } = window.read(START + 48 * HOUR)

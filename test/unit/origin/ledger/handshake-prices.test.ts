@@ -29,7 +29,7 @@ describe('handshakeCost', () => {
     expect(handshakeCost(handshake(changes), protocol).roundTrips).toBe(roundTrips)
   })
 
-  it('says what spared which round trip', () => {
+  it('says what saved which round trip', () => {
     const avoided = (...[changes, protocol = 'h2']: [Parameters<typeof handshake>[0], ('h2' | 'h3')?]) =>
       handshakeCost(handshake(changes), protocol).avoided
     expect(avoided({})).toEqual({ resumption: 0, fastOpen: 0, earlyData: 0 })
@@ -55,7 +55,7 @@ describe('handshakeCost', () => {
     expect(handshakeCost(quic, 'h3')).toMatchObject({ seconds: 0, elapsedSeconds: 0.03 })
   })
 
-  it('hands bytes and CPU on, and leaves out what nobody measured', () => {
+  it('passes bytes and CPU on, and leaves out what nobody measured', () => {
     expect(handshakeCost(handshake({ bytes: 4000, cpuMs: 1.5 }), 'h2')).toMatchObject({
       bytes: 4000,
       cpuMs: 1.5,

@@ -123,7 +123,7 @@ function setUp({ refreshMs = EVERY, maxConnections = 0, pools = 1 } = {}) {
 }
 
 describe('AddressDrain', () => {
-  it('drains connections to an address that three answers lacked, one a second, in favor of those that stay', async () => {
+  it('drains connections to an address that was missing in three answers, one a second, in favor of those that stay', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'b', 'a', 'a')
     drain.onConnected()
@@ -142,7 +142,7 @@ describe('AddressDrain', () => {
     expect(pool.open.map(({ endpoint }) => endpoint.address)).toEqual(['b'])
   })
 
-  it('leaves those alone that take no requests any more, such as tunnels', async () => {
+  it('leaves connections alone that carry no further requests, such as tunnels', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'a', 'b')
     pool.open[0] = { ...pool.open[0]!, endedBy: 'upgraded' }
@@ -158,7 +158,7 @@ describe('AddressDrain', () => {
     ])
   })
 
-  it('leaves those of other origins alone whose ORIGIN frame named this one, and no others', async () => {
+  it('leaves connections of other origins alone whose ORIGIN frame named this one, and no others', async () => {
     const { drain, pool, answer, pass } = setUp()
     const guest = (address: string, isByOriginSet: boolean): Connection =>
       ({
@@ -176,7 +176,7 @@ describe('AddressDrain', () => {
     expect(pool.open.map(({ sharedBy }) => sharedBy?.isByOriginSet)).toEqual([undefined, true])
   })
 
-  it('makes a connection to an address of now first, where there is none', async () => {
+  it('makes a connection to a current address first, where there is none', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'a')
     drain.onConnected()
@@ -292,14 +292,14 @@ describe('AddressDrain', () => {
     expect(world.lookups).toHaveLength(2)
   })
 
-  it('is off at 0', () => {
+  it('is off with an interval of 0', () => {
     const { drain, pool, clock } = setUp({ refreshMs: 0 })
     pool.connect('a')
     drain.onConnected()
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('keeps the names apart, and leaves connections alone that belong to none', async () => {
+  it('handles each name separately, and leaves connections alone that belong to none', async () => {
     const { drain, pool, names, answer, pass } = setUp()
     const connections = ['one.test', 'two.test'].map(altUsed => {
       const endpoint = { address: 'a', family: 4, port: 443, transport: 'udp' }
@@ -336,7 +336,7 @@ describe('AddressDrain', () => {
     expect(pool.retired).toHaveLength(1)
   })
 
-  it('explains which connections are on the way out', async () => {
+  it('explains which connections it drains', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'b')
     pool.retire = () => {} // it carries an exchange
@@ -387,7 +387,7 @@ const connection = (altUsed?: string) => ({ altUsed }) as Connection // what is 
 
 describe('drainedNames', () => {
   it.each([undefined, { host: 'shop.test', port: 8443 }])(
-    'has the name of the origin alone where the alternative is %j',
+    'are the name of the origin alone where the alternative is %j',
     async place => {
       const names = namesWith(place)
       expect(names.map(({ name }) => name)).toEqual(['shop.test'])
@@ -399,7 +399,7 @@ describe('drainedNames', () => {
     },
   )
 
-  it('has that of an alternative elsewhere beside it, each with its own connections', async () => {
+  it('include that of an alternative elsewhere, each with its own connections', async () => {
     const names = namesWith({ host: 'alt.test', port: 443 })
     expect(names.map(({ name }) => name)).toEqual(['shop.test', 'alt.test:443'])
     const [own, elsewhere] = names

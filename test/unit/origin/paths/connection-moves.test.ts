@@ -83,7 +83,7 @@ describe('ConnectionMoves', () => {
     expect(log).toEqual(['retire 1 for path-failed', 'close 2 for path-failed'])
   })
 
-  it('moves what can be moved, and says of the rest why it cannot', async () => {
+  it('moves every connection that can be moved, and says of the rest why it cannot', async () => {
     const { moves, moving, connection } = setUp()
     const [good, stuck] = [moving(), moving()]
     stuck.mover.answer = migrationReport({
@@ -116,7 +116,7 @@ describe('ConnectionMoves', () => {
     expect(moves.figures.outcomes.moved).toBe(1)
   })
 
-  it('says whom it does not trust', async () => {
+  it('says that an origin is not marked as trusted', async () => {
     const { moves, connection } = setUp({ isTrusted: false })
     const made = connection()
     moves.onConnected(made, { local: HERE, mover: undefined })
@@ -133,14 +133,14 @@ describe('ConnectionMoves', () => {
     ])
   })
 
-  it('does not blame trust where the engine has no second path', async () => {
+  it('does not name trust as the reason where the engine has no second path', async () => {
     const { moves, connection } = setUp()
     const made = connection()
     moves.onConnected(made, { local: HERE, mover: undefined })
     expect(await moves.migrate([made], {})).toMatchObject([{ because: 'its QUIC engine has no second path' }])
   })
 
-  it('hands the addresses of the machine to who can move, and ends who cannot and has lost its own', () => {
+  it('passes the addresses of the machine to connections that can move, and ends those that cannot and have lost theirs', () => {
     const { moves, moving, connection, log } = setUp()
     const present = new Set(['127.0.0.1', '192.0.2.8'])
     const { connection: able, mover } = moving()
@@ -157,7 +157,7 @@ describe('ConnectionMoves', () => {
     expect(log.slice(1), 'none of it is').toEqual([`close ${all[3]?.id} for path-failed`])
   })
 
-  it('explains who may move, who cannot just now, and the last moves', () => {
+  it('explains which connections may move, which cannot at present, and the last moves', () => {
     const { moves, moving, clock } = setUp()
     const { connection, mover } = moving()
     mover.refusal = 'no connection id is left'

@@ -26,7 +26,7 @@ describe('the path of an HTTP/3 connection', () => {
   })
   const reasons = () => blamed.map(([, because]) => because)
 
-  it('is suspect until a response came over it, however much it says', () => {
+  it('is suspect until a response came over it, however much is received', () => {
     const before = path.receivedBytes
     quic.receivedBytes += 100
     expect([path.isSuspect(before), path.isSilent(before)]).toEqual([true, false])
@@ -34,18 +34,18 @@ describe('the path of an HTTP/3 connection', () => {
     expect(path.isSuspect(before)).toBe(false)
   })
 
-  it('is suspect again when it says nothing at all', () => {
+  it('is suspect again when nothing at all is received', () => {
     path.isProven = true
     expect([path.isSuspect(path.receivedBytes), path.isSilent(path.receivedBytes)]).toEqual([true, true])
   })
 
-  it('is proven by its first response, and says so once', () => {
+  it('is proven by its first response, and reports so once', () => {
     path.onAnswered()
     path.onAnswered()
     expect([path.isProven, proven]).toEqual([true, 1])
   })
 
-  it('tells those who wait for an answer over it that it has become unresponsive, until something comes', () => {
+  it('notifies those who wait for an answer over it that it has become unresponsive, until something comes', () => {
     const told: string[] = []
     const user = (name: string): PathUser => ({ onPathUnresponsive: () => void told.push(name) })
     const [stays, goes] = [user('stays'), user('goes')]
@@ -59,12 +59,12 @@ describe('the path of an HTTP/3 connection', () => {
     expect(path.isUnresponsive).toBe(false)
   })
 
-  it('makes its peer say something; that it does not is looked at later', () => {
+  it('asks its peer with a PING, and is not judged by that yet', () => {
     path.check()
     expect([pings, path.hasFailed]).toEqual([1, false])
   })
 
-  it('waits as long as its host says', () => {
+  it('waits as long as its host sets', () => {
     expect(path.patienceMs).toBe(70)
   })
 
@@ -106,7 +106,7 @@ describe('the path of an HTTP/3 connection', () => {
       expect(reasons()).toEqual(['no answer within 200 ms, while TCP answered in 150 ms'])
     })
 
-    it('is not to blame for one slow answer after others, while it lives', () => {
+    it('is not to blame for one slow answer after others, while it receives', () => {
       path.isProven = true
       const before = path.receivedBytes
       quic.receivedBytes += 1

@@ -52,7 +52,7 @@ function setUp() {
 }
 
 describe('LocalAddressLoss', () => {
-  it('ends idle connections at once, and those with exchanges when the address is still away at the next look', () => {
+  it('ends idle connections at once, and those with exchanges when the address is still gone at the next look', () => {
     const { clock, log, connect, lose } = setUp()
     connect('192.0.2.1', true)
     connect('192.0.2.1')
@@ -66,7 +66,7 @@ describe('LocalAddressLoss', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('lets those with exchanges live when the address is back by then', () => {
+  it('keeps those with exchanges when the address is back by then', () => {
     const { clock, log, connect, lose, gain } = setUp()
     connect('192.0.2.1')
     lose('192.0.2.1')
@@ -108,7 +108,7 @@ describe('LocalAddressLoss', () => {
     expect(log).toEqual(['retire 3 for address-gone'])
   })
 
-  it('looks at the machine only for an address that it does not know yet, and knows link-local ones without their zone', () => {
+  it('reads the addresses of the machine only for one that it does not know yet, and knows link-local ones without their zone', () => {
     const { machine, log, connect, lose, gain } = setUp()
     for (let i = 0; i < 10; i += 1) connect('192.0.2.1')
     expect(machine.looks).toBe(1)

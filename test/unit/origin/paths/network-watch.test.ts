@@ -45,7 +45,7 @@ describe('NetworkWatch', () => {
     expect(changes).toEqual([6_000, 11_000])
   })
 
-  it('hands over the addresses that are there now, link-local ones included, whose coming and going is no change', () => {
+  it('passes on the addresses that are there now, including link-local ones, whose coming and going is no change', () => {
     const { clock, machine, changes, present, watch } = setUp()
     machine.addresses = 'eth0 192.0.2.1\neth0 fe80::1'
     clock.advance(1_000)
@@ -56,14 +56,14 @@ describe('NetworkWatch', () => {
     expect([...watch.present()]).toEqual(['fe80::1', '198.51.100.1'])
   })
 
-  it('takes an address on another interface for another network', () => {
+  it('treats an address on another interface as another network', () => {
     const { clock, machine, changes } = setUp()
     machine.addresses = 'wlan0 192.0.2.1'
     clock.advance(1_000)
     expect(changes).toHaveLength(1)
   })
 
-  it('looks once each interval, and goes on when a listener throws', () => {
+  it('reads once each interval, and goes on when a listener throws', () => {
     const clock = new FakeClock()
     let looks = 0
     const watch = new NetworkWatch(
@@ -80,13 +80,13 @@ describe('NetworkWatch', () => {
     watch.close()
   })
 
-  it('looks never at an interval of 0', () => {
+  it('never reads at an interval of 0', () => {
     const { clock, machine } = setUp(0)
     clock.advance(1_000_000)
     expect([machine.looks, clock.pendingTimers()]).toEqual([0, 0])
   })
 
-  it('keeps what it knew while the addresses cannot be read, reports that, and looks again', () => {
+  it('keeps the last addresses while they cannot be read, reports that, and reads again', () => {
     const { clock, machine, changes, watch } = setUp()
     const faults: unknown[] = []
     const stop = onContainedFault(({ error }) => void faults.push(error))
@@ -140,7 +140,7 @@ describe('NetworkWatch', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('finds the addresses of this machine the same when nothing changes', () => {
+  it('finds the addresses of this machine unchanged when nothing changes', () => {
     const clock = new FakeClock()
     let changes = 0
     const watch = new NetworkWatch(clock, 100, () => void changes++)

@@ -35,7 +35,7 @@ function setUp() {
 }
 
 describe('PathReader', () => {
-  it('looks after every 16th exchange', () => {
+  it('reads after every 16th exchange', () => {
     const { connect, reads, asked } = setUp()
     connect(20, 100, 5)
     expect([reads(15), asked.length, reads(1), reads(15)]).toEqual([
@@ -46,7 +46,7 @@ describe('PathReader', () => {
     ])
   })
 
-  it('looks no oftener than every 50 ms, however many there are', () => {
+  it('reads no more often than every 50 ms, however many there are', () => {
     const { connect, reads } = setUp()
     connect(20, 100, 5)
     expect(reads(16)).toHaveLength(1)
@@ -54,7 +54,7 @@ describe('PathReader', () => {
     expect(reads(11, 0.1)).toHaveLength(1)
   })
 
-  it('tells the loss since it looked last, over all connections', () => {
+  it('reports the loss since the last read, over all connections', () => {
     const { connect, reads } = setUp()
     const { stats } = connect(20, 100, 0)
     reads()
@@ -63,7 +63,7 @@ describe('PathReader', () => {
     expect(reads()).toEqual([{ id: 0, rttMs: 20, lossRatio: 0.1 }])
   })
 
-  it('tells the round trip of the connection that sent most since', () => {
+  it('reports the round trip of the connection that sent most since then', () => {
     const { connect, reads } = setUp()
     const one = connect(20, 1_000, 0)
     const other = connect(40, 10, 0)
@@ -73,7 +73,7 @@ describe('PathReader', () => {
     expect(reads()).toEqual([{ id: 1, rttMs: 40, lossRatio: 0 }])
   })
 
-  it('tells no loss when nothing was sent', () => {
+  it('reports no loss when nothing was sent', () => {
     const { connect, reads } = setUp()
     connect(20, 100, 10)
     reads()
@@ -91,7 +91,7 @@ describe('PathReader', () => {
     expect(reads()).toEqual([{ id: 1, rttMs: 30, lossRatio: 0.02 }])
   })
 
-  it('takes back no losses: what was sent again in vain may be known later', () => {
+  it('never reports negative losses, when packets sent again in vain become known later', () => {
     const { connect, reads } = setUp()
     const { stats } = connect(20, 100, 4)
     reads()
@@ -100,13 +100,13 @@ describe('PathReader', () => {
     expect(reads()).toEqual([{ id: 0, rttMs: 20, lossRatio: 0 }])
   })
 
-  it('never tells more loss than there were packets', () => {
+  it('never reports more loss than there were packets', () => {
     const { connect, reads } = setUp()
     connect(20, 10, 12)
     expect(reads()).toEqual([{ id: 0, rttMs: 20, lossRatio: 1 }])
   })
 
-  it('looks at 16 connections at a time, and at all of them in turns', () => {
+  it('reads 16 connections at a time, and all of them in turn', () => {
     const { connect, reads, asked } = setUp()
     for (let index = 0; index < 40; index += 1) connect(20, 1, 0)
     for (let reading = 0; reading < 5; reading += 1) reads()
@@ -116,7 +116,7 @@ describe('PathReader', () => {
     expect([counts.size, new Set(counts.values())]).toEqual([40, new Set([2])])
   })
 
-  it('sees nothing without a lane, or a connection on it', () => {
+  it('reports nothing without a lane, or a connection on it', () => {
     const { reader, reads } = setUp()
     expect(reads()).toEqual([])
     expect(Array.from({ length: 16 }, (_, at) => reader.onExchange(undefined, at))).toEqual(
@@ -124,7 +124,7 @@ describe('PathReader', () => {
     )
   })
 
-  it('tells what came behind a gap since it looked last, where that is counted', () => {
+  it('reports bytes behind a gap since the last read, where that is counted', () => {
     const connection = { id: 1 } as Connection // its identity is all that counts
     const pool = { connections: () => [connection] } as unknown as Pool // what is asked of one
     let stats = { rttMs: 20, sentPackets: 10, lostPackets: 0, receivedPackets: 100, outOfOrderPackets: 5 }
@@ -166,7 +166,7 @@ const TCP = path('h2', {
   outOfOrderPackets: 100,
 })
 
-it('the figures of several connections are as one', () => {
+it('path health sums the figures of several connections', () => {
   expect(pathHealth([])).toBeUndefined()
   expect(pathHealth([path('h3', {})])).toEqual({
     connections: 1,
@@ -182,7 +182,7 @@ it('the figures of several connections are as one', () => {
   })
 })
 
-it('what came out of order is compared with what came where that is counted', () => {
+it('path health compares bytes out of order with all bytes where both are counted', () => {
   expect(pathHealth([FAST, TCP])).toEqual({
     connections: 2,
     rttMs: 30,
@@ -191,11 +191,11 @@ it('what came out of order is compared with what came where that is counted', ()
   })
 })
 
-it('a SYN that was sent again does not make for more losses than packets', () => {
+it('path health counts no more losses than packets when a SYN was sent again', () => {
   expect(pathHealth([path('http/1.1', { sentPackets: 1, lostPackets: 2 })])?.lossRatio).toBe(1)
 })
 
-it('each protocol has its own', () => {
+it('path health is separate for each protocol', () => {
   expect(pathsByProtocol([])).toEqual({})
   expect(pathsByProtocol([FAST, TCP, SLOW])).toEqual({
     h3: { connections: 2, rttMs: 20, lossRatio: 0.01, outOfOrderRatio: undefined },

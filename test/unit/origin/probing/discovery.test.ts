@@ -108,7 +108,7 @@ describe('discovery', () => {
   })
 
   describe('by the DNS', () => {
-    it('asks with the first request, once, and tells what it found', async () => {
+    it('asks with the first request, once, and reports what it found', async () => {
       const discovery = world.discover()
       expect(world.asked).toEqual([])
       discovery.onRequest()
@@ -120,7 +120,7 @@ describe('discovery', () => {
       expect(world.record.http3(1_000).alternative).toMatchObject({ host: 'alt.test', port: 8443 })
     })
 
-    it('tells nothing where there are none, or where nothing could be found out', async () => {
+    it('reports nothing where there are no records, or where none could be read', async () => {
       for (const answer of [
         { kind: 'none', because: 'no record', ttlSeconds: 60, aliasTo: undefined },
         { kind: 'failed', because: 'SERVFAIL' },
@@ -135,7 +135,7 @@ describe('discovery', () => {
       expect([world.asked.length, world.told]).toEqual([3, []])
     })
 
-    it('does not ask for what has an address already', () => {
+    it('does not ask for an origin with a fixed address', () => {
       const discovery = world.discover({ isResolved: false })
       discovery.onRequest()
       expect([world.asked, discovery.mayAskDns]).toEqual([[], false])
@@ -153,7 +153,7 @@ describe('discovery', () => {
   })
 
   describe('by QUIC', () => {
-    it('looks where TCP worked, and tells that HTTP/3 may be there', async () => {
+    it('probes where TCP worked, and reports that HTTP/3 may be there', async () => {
       world.discover().onTcpConnected(TCP)
       await settled()
       expect(world.asked).toEqual(['QUIC 192.0.2.1:443/udp within 5000'])
@@ -166,7 +166,7 @@ describe('discovery', () => {
       expect(world.budget.running).toBe(0)
     })
 
-    it('looks at an address of the operator, too', () => {
+    it('probes an address of the operator, too', () => {
       world.discover({ isResolved: false }).onTcpConnected(TCP)
       expect(world.asked).toHaveLength(1)
     })
@@ -175,7 +175,7 @@ describe('discovery', () => {
       ['nobody answers', NOTHING],
       ['only unknown versions are spoken', { found: { versions: ['0xff00001d'], ms: 1 } }],
       ['it fails', new TransportError('MM_INTERNAL', 'no socket')],
-    ])('tells nothing when %s', async (_what, finding) => {
+    ])('reports nothing when %s', async (_what, finding) => {
       world.finding = finding
       world.discover().onTcpConnected(TCP)
       await settled()
@@ -183,7 +183,7 @@ describe('discovery', () => {
       expect(world.record.http3(1_000).alternative).toBeUndefined()
     })
 
-    it('looks once at a time, and once per interval, whatever connects', async () => {
+    it('probes once at a time, and once per interval, whatever connects', async () => {
       world.finding = undefined
       const discovery = world.discover()
       discovery.onTcpConnected(TCP)
@@ -208,19 +208,19 @@ describe('discovery', () => {
       expect(world.asked, 'the third one waits for two hours').toHaveLength(3)
     })
 
-    it('does not look where it is known what the port makes of QUIC', () => {
+    it('does not probe where it is known how the port reacts to QUIC', () => {
       world.record.onQuicProbed('192.0.2.1:443', SPEAKS, 1_000)
       world.discover().onTcpConnected(TCP)
       expect(world.asked).toEqual([])
     })
 
-    it('does not look once somebody has said where HTTP/3 is', () => {
+    it('does not probe once it is known where HTTP/3 is', () => {
       world.record.onAltSvc('h3=":8443"', 'alt-svc', 0, 1_000)
       world.discover().onTcpConnected(TCP)
       expect(world.asked).toEqual([])
     })
 
-    it('does not look beyond the budget of all origins', async () => {
+    it('does not probe beyond the budget of all origins', async () => {
       world.finding = undefined
       const origins = [1, 2, 3].map(() => world.discover())
       for (const discovery of origins) discovery.onTcpConnected(TCP)
@@ -230,7 +230,7 @@ describe('discovery', () => {
       expect(world.budget.running).toBe(0)
     })
 
-    it('looks again on another network, also when one was under way meanwhile', async () => {
+    it('probes again on another network, also when one was under way meanwhile', async () => {
       world.finding = undefined
       const discovery = world.discover()
       discovery.onTcpConnected(TCP)
@@ -243,12 +243,12 @@ describe('discovery', () => {
     })
   })
 
-  describe('by Fast Open', () => {
+  describe('for Fast Open', () => {
     /** Nothing else is looked for. */
     const options: OriginOptions = { tfo: 'auto', protocols: ['h2', 'http/1.1'] }
     const OTHER = { ...TCP, address: '192.0.2.2' }
 
-    it('looks where TCP worked, and tells that it works', async () => {
+    it('probes where TCP worked, and reports that it works', async () => {
       world.discover({ options }).onTcpConnected(TCP)
       await settled()
       expect(world.asked).toEqual(['Fast Open 192.0.2.1:443 of https://shop.test, tfo auto'])
@@ -257,7 +257,7 @@ describe('discovery', () => {
       expect(world.budget.running).toBe(0)
     })
 
-    it('is not looked for again while it works, as connects use it', async () => {
+    it('does not probe again while it works, as connects use it', async () => {
       const discovery = world.discover({ options })
       discovery.onTcpConnected(TCP)
       await settled()
@@ -275,7 +275,7 @@ describe('discovery', () => {
       ['this machine cannot', { skipped: 'koffi is not installed' }, undefined],
       ['the handshake failed', { fault: 'no', code: 'MM_TLS_FAILED' }, undefined],
       ['the look itself failed', new TransportError('MM_INTERNAL', 'no'), undefined],
-    ])('tells nothing when %s', async (_what, finding, taken) => {
+    ])('reports nothing when %s', async (_what, finding, taken) => {
       world.fastOpen = finding
       world.discover({ options }).onTcpConnected(TCP)
       await settled()
@@ -284,7 +284,7 @@ describe('discovery', () => {
       expect(world.record.fastOpenTaken(1_000)).toBeUndefined()
     })
 
-    it('looks once at a time, and once per interval, whatever connects', async () => {
+    it('probes once at a time, and once per interval, whatever connects', async () => {
       world.fastOpen = undefined
       const discovery = world.discover({ options })
       for (const endpoint of [TCP, TCP, OTHER]) discovery.onTcpConnected(endpoint)
@@ -303,7 +303,7 @@ describe('discovery', () => {
       expect(world.asked, 'the third one waits for two hours').toHaveLength(2)
     })
 
-    it('looks beside QUIC, whatever comes of that, within the budget of both', async () => {
+    it('probes in parallel with QUIC, whatever comes of that, within the budget of both', async () => {
       world.finding = undefined
       world.fastOpen = undefined
       const discovery = world.discover({ options: { tfo: 'auto' } })
@@ -313,7 +313,7 @@ describe('discovery', () => {
       expect(world.asked).toHaveLength(2)
     })
 
-    it('looks again on another network', async () => {
+    it('probes again on another network', async () => {
       const discovery = world.discover({ options })
       discovery.onTcpConnected(TCP)
       await settled()
@@ -360,7 +360,7 @@ describe('discovery', () => {
   })
 
   describe('after close', () => {
-    it('stops what is under way, and what still comes of it is not heard', async () => {
+    it('stops what is under way, and reports nothing that still comes of it', async () => {
       world.answer = undefined
       world.finding = undefined
       const discovery = world.discover()

@@ -7,11 +7,11 @@ const USED = { outcome: 'used', because: 'the SYN carried 400 bytes', isSpared: 
 const FALLBACK = { outcome: 'fallback', because: 'koffi is not installed', isSpared: false } as const
 
 describe('FastOpenNews', () => {
-  it('knows nothing at first', () => {
+  it('is empty at first', () => {
     expect(new FastOpenNews().facts(0)).toEqual([])
   })
 
-  it('tells the last of each endpoint, the latest at the end', () => {
+  it('reports the last result of each endpoint, the latest at the end', () => {
     const news = new FastOpenNews()
     news.onReport(at(443), FALLBACK, 1_000)
     news.onReport(at(443, '2001:db8::1'), FALLBACK, 2_000)

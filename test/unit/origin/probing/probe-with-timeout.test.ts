@@ -5,8 +5,8 @@ import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.t
 
 const never = new AbortController().signal
 
-describe('a look within a time', () => {
-  it('rejects when its answer for the end of the time cannot be made', async () => {
+describe('a probe with a timeout', () => {
+  it('rejects when its result for the timeout cannot be made', async () => {
     const heard = collectFaults()
     const clock = new FakeClock()
     let cleanUps = 0

@@ -48,7 +48,7 @@ describe('the packet of a version probe', () => {
     expect([packet[5], packet[14]]).toEqual([8, 8])
   })
 
-  it('takes ids, version and padding from what it is handed, and leaves that as it was', () => {
+  it('uses the given ids, version and padding, and leaves them unchanged', () => {
     const before = Buffer.from(random)
     const { packet } = versionProbe(random)
     expect(random).toEqual(before)
@@ -80,7 +80,7 @@ describe('an answer to a version probe', () => {
     expect(versionsOf(answer({ first: 0xff }), probe)).toEqual([1])
   })
 
-  it('gives 64 versions and no more, however many there are', () => {
+  it('returns 64 versions and no more, however many there are', () => {
     const versions = Array.from({ length: 5000 }, (_, i) => i + 1)
     expect(versionsOf(answer({ versions }), probe)).toEqual(versions.slice(0, 64))
   })

@@ -6,8 +6,8 @@ function firstLeases(id: number, count: number): string[] {
   return names(count).map((name, index) => `lease #${id} to ${name}${index > 0 ? ' (reused)' : ''}`)
 }
 
-describe.each([1, 100])('with connections of capacity %i', capacity => {
-  it('dials for the first request and leases what opens', () => {
+describe.each([1, 100])('the assignment with connections of capacity %i', capacity => {
+  it('dials for the first request and leases the connection that opens', () => {
     const pool = new PoolScript()
     expect(pool.acquire('a')).toEqual(['connect #1'])
     expect(pool.connected(1, capacity)).toEqual(['lease #1 to a'])
@@ -24,7 +24,7 @@ describe.each([1, 100])('with connections of capacity %i', capacity => {
     expect(pool.state.counts).toMatchObject({ requests: 2, reused: 1, streams: 1 })
   })
 
-  it('dials ONE connection for a burst to an unknown origin, then as many as needed', () => {
+  it('dials one connection for a burst to an unknown origin, then as many as needed', () => {
     const pool = new PoolScript()
     expect(pool.acquire(...names(150))).toEqual(['connect #1'])
     const actions = pool.connected(1, capacity)
@@ -64,7 +64,7 @@ describe.each([1, 100])('with connections of capacity %i', capacity => {
     expect(pool.acquire('b')).toEqual(['lease #1 to b'])
   })
 
-  it('gives what arrives late to the next in line, never to one that cancelled', () => {
+  it('gives a connection that arrives late to the next in line, never to one that cancelled', () => {
     const pool = new PoolScript()
     pool.acquire('a', 'b')
     pool.cancel('a')
@@ -90,7 +90,7 @@ describe.each([1, 100])('with connections of capacity %i', capacity => {
     expect(pool.acquire('b')).toEqual(['connect #2'])
   })
 
-  it('never has more connections than maxConnections, starting and ending ones included', () => {
+  it('never has more connections than maxConnections, including those that open or close', () => {
     const pool = new PoolScript({ maxConnections: 2, expectedCapacity: capacity })
     pool.acquire(...names(2 * capacity))
     expect(pool.state.counts.connections.connecting).toBe(2)
@@ -108,7 +108,7 @@ describe.each([1, 100])('with connections of capacity %i', capacity => {
     expect(pool.acquire('b')).toEqual(['lease #1 to b']) // still nobody used it
   })
 
-  it('puts those whose lease was lost back at the head, in order', () => {
+  it('puts waiters whose lease was lost back at the head, in order', () => {
     const pool = new PoolScript({ maxConnections: 1, expectedCapacity: capacity })
     pool.acquire(...names(capacity), 'next')
     pool.connected(1, capacity)
@@ -120,8 +120,8 @@ describe.each([1, 100])('with connections of capacity %i', capacity => {
   })
 })
 
-describe('with connections of capacity 1', () => {
-  it('reuses the one that was used last', () => {
+describe('the assignment with connections of capacity 1', () => {
+  it('reuses the connection that was used last', () => {
     const pool = new PoolScript().open(3)
     pool.acquire('a', 'b', 'c')
     for (const id of [2, 3, 1]) pool.streamClosed(id)
@@ -129,8 +129,8 @@ describe('with connections of capacity 1', () => {
   })
 })
 
-describe('with multiplexed connections', () => {
-  it('gives to the least loaded', () => {
+describe('the assignment with multiplexed connections', () => {
+  it('leases the least loaded connection', () => {
     const pool = new PoolScript({ maxStreamsPerConnection: 4 }).open(2, 100)
     expect(pool.acquire(...names(5)).at(-1)).toBe('lease #1 to w5') // #2 was the newest and is full
     pool.streamClosed(2)
@@ -143,7 +143,7 @@ describe('with multiplexed connections', () => {
     ])
   })
 
-  it('leaves an idle one alone while a busy one has room, so that it ages out', () => {
+  it('leaves an idle connection alone while a busy one has room, so that it ages out', () => {
     const pool = new PoolScript({ maxStreamsPerConnection: 2, idleTimeoutMs: 1000 }).open(2, 100)
     pool.acquire('a', 'b', 'c')
     pool.streamClosed(1) // #1 idle, #2 full
@@ -152,7 +152,7 @@ describe('with multiplexed connections', () => {
     expect(pool.advance(1000)).toEqual(['close #1: idle-timeout'])
   })
 
-  it('dials a second one when the first is full', () => {
+  it('dials a second connection when the first is full', () => {
     const pool = new PoolScript().open(1, 2)
     expect(pool.acquire('a', 'b', 'c')).toEqual(['lease #1 to a', 'lease #1 to b (reused)', 'connect #2'])
   })
@@ -162,7 +162,7 @@ describe('with multiplexed connections', () => {
     expect(pool.acquire(...names(3))).toHaveLength(2)
   })
 
-  it('uses what the peer adds, and waits while the peer allows fewer than are in use', () => {
+  it('uses capacity that the peer adds, and waits while the peer allows less than is in use', () => {
     const pool = new PoolScript({ maxConnections: 1 }).open(1, 2)
     pool.acquire(...names(4))
     expect(pool.capacity(1, 3)).toEqual(['lease #1 to w3 (reused)'])
@@ -172,14 +172,14 @@ describe('with multiplexed connections', () => {
     expect(pool.streamClosed(1)).toEqual(['lease #1 to w4 (reused)'])
   })
 
-  it('does not lease an idle one whose peer allows nothing just now', () => {
+  it('does not lease an idle connection whose peer allows nothing at present', () => {
     const pool = new PoolScript({ maxConnections: 1 }).open(1, 100)
     pool.capacity(1, 0)
     expect(pool.acquire('a')).toEqual([])
     expect(pool.capacity(1, 5)).toEqual(['lease #1 to a'])
   })
 
-  it('takes one whose peer allows streams again for the newest', () => {
+  it('treats a connection whose peer allows streams again as the newest', () => {
     const pool = new PoolScript().open(2, 100)
     pool.capacity(1, 0)
     pool.advance(10)
@@ -203,7 +203,7 @@ describe('with multiplexed connections', () => {
   })
 })
 
-describe('a waiter that a reused connection died under', () => {
+describe('a waiter whose reused connection died', () => {
   it('gets a new connection though others are idle', () => {
     const pool = new PoolScript().open(2)
     pool.acquire('a')
@@ -214,14 +214,14 @@ describe('a waiter that a reused connection died under', () => {
     expect(pool.connected(3)).toEqual(['lease #3 to b'])
   })
 
-  it('does not take one that was used already, however young', () => {
+  it('does not get one that was used already, however young', () => {
     const pool = new PoolScript().open(1)
     pool.acquire('a')
     pool.streamClosed(1)
     expect(pool.acquireFresh('b')).toEqual(['connect #2'])
   })
 
-  it('takes one that has just opened and was not used', () => {
+  it('gets one that has just opened and was not used', () => {
     const pool = new PoolScript().open(1)
     expect(pool.acquireFresh('a')).toEqual(['lease #1 to a'])
   })
@@ -243,7 +243,7 @@ describe('a waiter that a reused connection died under', () => {
     expect(pool.acquireFresh('d')).toEqual(['connect #2'])
   })
 
-  it('takes the place of an idle connection when the pool is full', () => {
+  it('gets the place of an idle connection when the pool is full', () => {
     const pool = new PoolScript({ maxConnections: 2 }).open(2)
     pool.acquire('a')
     pool.advance(1000)
@@ -251,7 +251,7 @@ describe('a waiter that a reused connection died under', () => {
     expect(pool.closed(1)).toEqual(['connect #3'])
   })
 
-  it('makes room for itself, but not more than it needs', () => {
+  it('makes room for itself, but no more than it needs', () => {
     const pool = new PoolScript({ maxConnections: 4 }).open(4)
     pool.advance(1000)
     expect(pool.acquireFresh('a')).toEqual(['close #1: evicted'])
@@ -260,14 +260,14 @@ describe('a waiter that a reused connection died under', () => {
     expect(pool.closed(2)).toEqual(['connect #6'])
   })
 
-  it('takes one that was just released when the pool is full of busy ones', () => {
+  it('gets one that was just released when the pool is full of busy ones', () => {
     const pool = new PoolScript({ maxConnections: 1 }).open(1)
     pool.acquire('a', 'b')
     expect(pool.acquireFresh('c')).toEqual([])
     expect(pool.streamClosed(1)).toEqual(['lease #1 to c (reused)'])
   })
 
-  it('takes what is there when dialing fails', () => {
+  it('gets any connection when dialing fails', () => {
     const pool = new PoolScript().open(1)
     pool.acquire('x')
     pool.streamClosed(1)
@@ -287,7 +287,7 @@ describe('a waiter that a reused connection died under', () => {
 })
 
 describe.each([1, 100])('room for one more, with connections of capacity %i', capacity => {
-  it('is on an idle connection, and on a busy one that is not full', () => {
+  it('is found on an idle connection, and on a busy one that is not full', () => {
     const pool = new PoolScript({ maxConnections: 1 })
     expect(pool.hasRoom()).toBe(false)
     pool.acquire('a')
@@ -300,7 +300,7 @@ describe.each([1, 100])('room for one more, with connections of capacity %i', ca
     expect([pool.hasRoom(), pool.state.serving]).toEqual([true, 1])
   })
 
-  it('is not where others wait', () => {
+  it('is not found where others wait', () => {
     const pool = new PoolScript({ maxConnections: 1, maxStreamsPerConnection: 1 }).open(1, capacity)
     pool.acquire('a', 'b')
     expect(pool.hasRoom()).toBe(false)
@@ -310,7 +310,7 @@ describe.each([1, 100])('room for one more, with connections of capacity %i', ca
     expect(pool.hasRoom()).toBe(true)
   })
 
-  it('is not on one that must be verified first, which is live all the same', () => {
+  it('is not found on one that must be verified first, which is live all the same', () => {
     const pool = new PoolScript({ verifyAfterIdleMs: 1000 }).open(1, capacity)
     pool.advance(999)
     expect(pool.hasRoom()).toBe(true)
@@ -323,7 +323,7 @@ describe.each([1, 100])('room for one more, with connections of capacity %i', ca
     expect(pool.hasRoom()).toBe(true)
   })
 
-  it('is not on one that is too old, though the timer is late', () => {
+  it('is not found on one that is too old, though the timer is late', () => {
     const pool = new PoolScript({ maxAgeMs: 1000, verifyAfterIdleMs: 0, maxAgeJitter: 0 }).open(1, capacity)
     pool.now = 1000
     expect(pool.hasRoom()).toBe(false)
@@ -336,7 +336,7 @@ describe.each([1, 100])('room for one more, with connections of capacity %i', ca
     expect(idle.hasRoom()).toBe(false)
   })
 
-  it('is not on one that is on its way out, nor in a pool that is', () => {
+  it('is not found on one that drains or closes, nor in a pool that does', () => {
     const pool = new PoolScript().open(2, capacity)
     pool.draining(2)
     expect([pool.hasRoom(), pool.state.serving]).toEqual([true, 1])
@@ -345,7 +345,7 @@ describe.each([1, 100])('room for one more, with connections of capacity %i', ca
     expect(pool.hasRoom()).toBe(false)
   })
 
-  it('is not where the peer allows no stream, and that is not live either', () => {
+  it('is not found where the peer allows no stream, and that is not live either', () => {
     const pool = new PoolScript().open(1, capacity)
     pool.capacity(1, 0)
     expect([pool.hasRoom(), pool.state.serving]).toEqual([false, 0])

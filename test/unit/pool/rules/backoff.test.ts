@@ -28,7 +28,7 @@ describe('backoff', () => {
     expect(backoff.dueAt).toBe(300)
   })
 
-  it('lets what a request waits for begin after the first step, however many have failed', () => {
+  it('lets a connect that a request waits for begin after the first step, however many have failed', () => {
     const backoff = make()
     expect(backoff.requestDueAt).toBe(-Infinity)
     for (let now = 0; now < 5_000; now += 1_000) backoff.onConnectFailed(backoff.round, ERROR, now)
@@ -37,7 +37,7 @@ describe('backoff', () => {
     expect(backoff.requestDueAt).toBe(-Infinity)
   })
 
-  it('takes failures of one round for one failure', () => {
+  it('counts failures of one round as one failure', () => {
     const backoff = make()
     const { round } = backoff
     for (let i = 0; i < 5; i += 1) backoff.onConnectFailed(round, ERROR, i)
@@ -65,7 +65,7 @@ describe('backoff', () => {
     expect(backoff.dueAt).toBe(400)
   })
 
-  it('takes those that die unused in one moment for one failure, and those of the next dials for another', () => {
+  it('counts those that die unused in one moment as one failure, and those of the next dials as another', () => {
     const backoff = make()
     for (const openedAt of [0, 5, 10]) backoff.onClosedOnOpen(ERROR, openedAt, 50)
     expect(backoff.dueAt).toBe(150)

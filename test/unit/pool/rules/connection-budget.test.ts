@@ -16,7 +16,7 @@ class Client implements BudgetClient {
   }
 }
 
-describe('the budget', () => {
+describe('the budget of connections', () => {
   it('has as many places as its limit', () => {
     const budget = new ConnectionBudget(2)
     expect([budget.tryTake(), budget.tryTake(), budget.tryTake()]).toEqual([true, true, false])
@@ -25,7 +25,7 @@ describe('the budget', () => {
     expect(budget.inUse).toBe(2)
   })
 
-  it('has no more places than its ceiling, for those that were set aside neither', () => {
+  it('has no more places than its ceiling, even when some were set aside', () => {
     const budget = new ConnectionBudget(0)
     budget.ceiling = 2
     budget.tryTake()
@@ -38,7 +38,7 @@ describe('the budget', () => {
     expect([within.tryTake(), budget.inUse]).toEqual([true, 3])
   })
 
-  it('wants an eviction where there are more than the ceiling allows, until enough are leaving', () => {
+  it('asks for an eviction where there are more than the ceiling allows, until enough are closing', () => {
     const budget = new ConnectionBudget(0)
     budget.tryTake()
     budget.tryTake()
@@ -53,7 +53,7 @@ describe('the budget', () => {
     for (let i = 0; i < 5000; i += 1) expect(budget.tryTake()).toBe(true)
   })
 
-  it('serves those who starve in order, one place each, and before anybody else', () => {
+  it('serves pools that starve in order, one place each, and before any other', () => {
     const budget = new ConnectionBudget(2)
     const [greedy, modest] = [new Client(budget, 2), new Client(budget)]
     budget.tryTake()
@@ -72,7 +72,7 @@ describe('the budget', () => {
     expect(budget.starving).toBe(0)
   })
 
-  it('passes on what a client does not take, and forgets one that asks it to', () => {
+  it('passes on a place that a pool refuses, and forgets one that asks for that', () => {
     const budget = new ConnectionBudget(1)
     const [sated, gone, hungry] = [new Client(budget, 0), new Client(budget), new Client(budget)]
     budget.tryTake()
@@ -83,7 +83,7 @@ describe('the budget', () => {
     expect([sated.taken, gone.taken, hungry.taken]).toEqual([0, 0, 1])
   })
 
-  it('keeps the order though a client asks it to serve', () => {
+  it('keeps the order even when a pool calls it from within', () => {
     const budget = new ConnectionBudget(2)
     const order: string[] = []
     const client = (name: string): BudgetClient => ({
@@ -98,7 +98,7 @@ describe('the budget', () => {
     expect(budget.inUse).toBe(2)
   })
 
-  it('wants as many evictions as starve beyond what is free or closing', () => {
+  it('asks for as many evictions as pools starve beyond what is free or closing', () => {
     const budget = new ConnectionBudget(1)
     budget.tryTake()
     let calls = 0
@@ -119,7 +119,7 @@ describe('the budget', () => {
   })
 })
 
-describe('the budget of an origin within the one of all', () => {
+describe('the budget of an origin within that of all origins', () => {
   const nested = (ofOrigin: number, ofAll: number) => {
     const all = new ConnectionBudget(ofAll, 1)
     return { all, origin: new ConnectionBudget(ofOrigin, 5, all) }
@@ -137,7 +137,7 @@ describe('the budget of an origin within the one of all', () => {
     expect([all.inUse, origin.inUse]).toEqual([3, 1])
   })
 
-  it('lets a pool starve where the place is missing', () => {
+  it('lets a pool starve at the budget that has no place', () => {
     const { all, origin } = nested(1, 2)
     const starving: string[] = []
     all.onStarving = () => starving.push('all')
@@ -161,7 +161,7 @@ describe('the budget of an origin within the one of all', () => {
     ])
   })
 
-  it('serves who starves for the origin, and then who starves for all', () => {
+  it('serves pools that starve for the origin, and then those that starve for all', () => {
     const { all, origin } = nested(1, 2)
     const other = new ConnectionBudget(9, 9, all)
     const [sibling, stranger] = [new Client(origin), new Client(other)]

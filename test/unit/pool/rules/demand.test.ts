@@ -17,7 +17,7 @@ function run(demand: Demand, from: number, ms: number, streams: number, perTick:
 }
 
 describe('the level of connections by demand', () => {
-  it('is what Little’s law says, with headroom, within seconds', () => {
+  it('follows Little’s law, with headroom, within seconds', () => {
     const demand = new Demand({ headroom: 1.5 })
     run(demand, 0, 5000, 10, 50)
     expect(demand.streams).toBeCloseTo(10, 0)
@@ -44,7 +44,7 @@ describe('the level of connections by demand', () => {
     expect(demand.streams).toBeGreaterThan(9)
   })
 
-  it('sinks slowly, and to nothing in the end', () => {
+  it('sinks slowly, and to zero in the end', () => {
     const demand = new Demand({ headroom: 1 })
     let now = run(demand, 0, 10_000, 10, 50)
     now = run(demand, now, 10_000, 0, 0)
@@ -54,7 +54,7 @@ describe('the level of connections by demand', () => {
     expect(demand.tickAt).toBe(Infinity)
   })
 
-  it('follows a late tick as far as those that it stands for', () => {
+  it('treats a late tick as all those that it stands for', () => {
     const [inTime, late] = [new Demand({ headroom: 1 }), new Demand({ headroom: 1 })]
     for (const demand of [inTime, late]) run(demand, 0, 10_000, 10, 50)
     run(inTime, 10_000, 5000, 0, 0)
@@ -62,7 +62,7 @@ describe('the level of connections by demand', () => {
     expect(late.streams).toBeCloseTo(inTime.streams, 5)
   })
 
-  it('is nothing for an origin that is asked less than twice while it keeps a connection', () => {
+  it('is zero for an origin that is asked less than twice while it keeps a connection', () => {
     const demand = new Demand({ headroom: 1.5 })
     for (let now = 0; now < 60_000; now += 4000) {
       demand.onArrival(0, now)
@@ -72,7 +72,7 @@ describe('the level of connections by demand', () => {
     expect(demand.level({ ...TERMS, keptMs: 60_000 })).toBe(2)
   })
 
-  it('is nothing with headroom 0', () => {
+  it('is zero with headroom 0', () => {
     const demand = new Demand({ headroom: 0 })
     demand.onArrival(5, 10)
     expect(demand.tickAt).toBe(Infinity)
@@ -91,7 +91,7 @@ describe('the level of connections by demand', () => {
     expect(demand.level(TERMS)).toBe(0)
   })
 
-  it('stays between nothing and the ceiling whatever comes', () => {
+  it('stays between zero and the ceiling whatever comes', () => {
     const step = fc.record({
       passes: fc.constantFrom(0, 1, 499, 500, 5000, 3_600_000),
       streams: fc.nat(1000),
@@ -143,7 +143,7 @@ describe('a pool that is sized by demand', () => {
     for (let id = 1; id <= count; id += 1) pool.streamClosed(id)
   }
 
-  it('makes the headroom’s connections before a request waits for one', () => {
+  it('opens the headroom before a request waits for it', () => {
     const pool = sized()
     open(pool, 2)
     expect(steady(pool, 5000)).toEqual(['connect #3'])
@@ -155,13 +155,13 @@ describe('a pool that is sized by demand', () => {
     ])
   })
 
-  it('never makes more than maxConnections', () => {
+  it('never opens more than maxConnections', () => {
     const pool = sized({ maxConnections: 2 })
     open(pool, 2)
     expect(steady(pool, 10_000)).toEqual([])
   })
 
-  it('keeps what the demand needs beyond the idle timeout, and lets go of it afterwards', () => {
+  it('keeps what the demand needs beyond the idle timeout, and closes it afterwards', () => {
     const pool = sized({ idleTimeoutMs: 3000, warmCheckMs: 0 })
     open(pool, 2)
     steady(pool, 3000)
@@ -173,7 +173,7 @@ describe('a pool that is sized by demand', () => {
     expect(pool.timerAt).toBe(Infinity)
   })
 
-  it('keeps the level alive with the requests that there are, in place of new connections', () => {
+  it('keeps the level alive with current requests, in place of new connections', () => {
     const pool = sized()
     // The origin keeps idle connections for 8 s.
     for (const id of [1, 2]) {
@@ -193,7 +193,7 @@ describe('a pool that is sized by demand', () => {
     expect(steady(pool, 60_000)).toEqual([])
   })
 
-  it('begins with the level of an earlier process, as far as it knows what a connection carries', () => {
+  it('begins with the level of an earlier process, as far as it knows the capacity of a connection', () => {
     const pool = sized({ expectedCapacity: 1 })
     expect(pool.restoreDemand(4, 100)).toEqual(Array.from({ length: 6 }, (_, at) => `connect #${at + 1}`))
     expect(sized({ expectedCapacity: 1, headroom: 0 }).restoreDemand(4, 100)).toEqual([])

@@ -5,14 +5,14 @@ import { names, PoolScript } from '../../../support/pool-script.ts'
 const BACKOFF = { backoffBaseMs: 100, backoffMaxMs: 5000, random: () => 1 }
 
 describe.each([1, 100])('failed dials, with connections of capacity %i', capacity => {
-  it('refuse all who wait when nothing else is there or on its way', () => {
+  it('refuse all waiters when no connection is open or on its way', () => {
     const pool = new PoolScript(BACKOFF)
     pool.acquire('a', 'b')
     expect(pool.connectFailed(1)).toEqual(['reject a: MM_CONNECT_REFUSED', 'reject b: MM_CONNECT_REFUSED'])
     expect(pool.state.counts.connectFailures).toBe(1)
   })
 
-  it('refuse nobody while another dial is under way, until that fails too', () => {
+  it('refuse no waiter while another dial is under way, until that fails too', () => {
     const pool = new PoolScript({ ...BACKOFF, expectedCapacity: 1 })
     expect(pool.acquire('a', 'b')).toEqual(['connect #1', 'connect #2'])
     expect(pool.connectFailed(1)).toEqual([])
@@ -22,7 +22,7 @@ describe.each([1, 100])('failed dials, with connections of capacity %i', capacit
     ])
   })
 
-  it('refuse nobody while another connection lives', () => {
+  it('refuse no waiter while another connection lives', () => {
     const pool = new PoolScript({ ...BACKOFF, maxStreamsPerConnection: 1 }).open(1, capacity)
     pool.acquire('a', 'b')
     expect(pool.connectFailed(2)).toEqual([])
@@ -45,7 +45,7 @@ describe.each([1, 100])('failed dials, with connections of capacity %i', capacit
     expect(pool.state.isBackingOff(pool.now)).toBe(false)
   })
 
-  it('let a newcomer wait when the next attempt is near, and refuse it at once when not', () => {
+  it('let a newcomer wait when the next attempt is near, and refuse it at once otherwise', () => {
     const pool = new PoolScript({ ...BACKOFF, backoffWaitMs: 50 })
     pool.acquire('a')
     pool.connectFailed(1)
@@ -82,7 +82,7 @@ describe.each([1, 100])('failed dials, with connections of capacity %i', capacit
     expect(dials.length).toBeLessThanOrEqual(11)
   })
 
-  it('let nothing but requests try during the pause', () => {
+  it('let only requests try during the pause', () => {
     const pool = new PoolScript({ ...BACKOFF, warm: 1, warmCheckMs: 0 })
     pool.start()
     pool.connectFailed(1)
@@ -141,7 +141,7 @@ describe('a connection that dies as it opened, unused', () => {
 })
 
 describe('connections that die together as they opened, unused', () => {
-  it('are one failure: who comes then does not wait for longer than behind one', () => {
+  it('are one failure, so that the next request waits no longer than behind one', () => {
     const pool = new PoolScript({ ...BACKOFF, warm: 5, warmCheckMs: 0, expectedCapacity: 1 })
     pool.start()
     for (let id = 1; id <= 5; id += 1) pool.connected(id)
@@ -170,7 +170,7 @@ describe('a connection that dies young, after others were put to use', () => {
   })
 })
 
-describe('a connection that dies young, but was used', () => {
+describe('a connection that dies young after it was used', () => {
   it('is no failed dial', () => {
     const pool = new PoolScript(BACKOFF).open(1)
     pool.acquire('a')
@@ -180,8 +180,8 @@ describe('a connection that dies young, but was used', () => {
   })
 })
 
-describe('preconnect', () => {
-  it('dials what is missing, within the limit', () => {
+describe('preconnect()', () => {
+  it('dials the missing connections, within the limit', () => {
     const pool = new PoolScript({ maxConnections: 3 })
     expect(pool.preconnect(2)).toEqual(['connect #1', 'connect #2'])
     expect(pool.preconnect(9)).toEqual(['connect #3'])
@@ -193,7 +193,7 @@ describe('preconnect', () => {
     expect(pool.preconnect(2)).toEqual(['connect #2'])
   })
 
-  it('stops wanting when a dial fails', () => {
+  it('gives up when a dial fails', () => {
     const pool = new PoolScript(BACKOFF)
     pool.preconnect(2)
     pool.connectFailed(1)
@@ -203,7 +203,7 @@ describe('preconnect', () => {
 })
 
 describe('the budget over all pools', () => {
-  it('bounds dials, and tells when a waiter starves', () => {
+  it('bounds dials, and reports when a waiter starves', () => {
     const budget = new ConnectionBudget(1)
     const pool = new PoolScript({ budget, expectedCapacity: 1 })
     expect(pool.acquire('a', 'b')).toEqual(['connect #1', 'starve'])
@@ -216,7 +216,7 @@ describe('the budget over all pools', () => {
     expect(budget.inUse).toBe(0)
   })
 
-  it('does not starve for the warm level', () => {
+  it('does not let the warm level starve', () => {
     const pool = new PoolScript({ budget: new ConnectionBudget(1), warm: 2 })
     expect(pool.start()).toEqual(['connect #1'])
   })
@@ -234,7 +234,7 @@ describe('the budget over all pools', () => {
 })
 
 describe('a pool that spreads exchanges over 3 connections', () => {
-  it('dials beside the requests, which leave on what is open', () => {
+  it('dials in parallel with the requests, which leave on open connections', () => {
     const pool = new PoolScript({ spreadOver: 3 })
     expect(pool.acquire('a')).toEqual(['connect #1'])
     expect(pool.connected(1, 100)).toEqual(['lease #1 to a'])
@@ -283,7 +283,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('x', 'y')).toEqual(['lease #1 to x (reused)', 'connect #4'])
   })
 
-  it('lets what the concurrency does not need age out, and dials it again when it does', () => {
+  it('lets connections that the concurrency does not need age out, and dials them again when it does', () => {
     const pool = new PoolScript({ spreadOver: 3, idleTimeoutMs: 1000, verifyAfterIdleMs: 0 }).open(3, 100)
     const lines: string[] = []
     for (let turn = 0; turn < 30; turn += 1) {
@@ -296,7 +296,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('c')).toEqual(['lease #2 to c (reused)', 'connect #4'])
   })
 
-  it('never drains what it spreads over as surplus, but what is beyond that', () => {
+  it('drains as surplus only what is beyond the spread', () => {
     const keepBusy = (pool: PoolScript, turns: number): string[] => {
       const lines: string[] = []
       for (let turn = 0; turn < turns; turn += 1) {
@@ -319,7 +319,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(keepBusy(many, 50)).toEqual(['drain #1: surplus'])
   })
 
-  it('replaces one that is retired', () => {
+  it('replaces a connection that is retired', () => {
     const pool = new PoolScript({ spreadOver: 2 }).open(2, 100)
     pool.acquire('a', 'b', 'c', 'd')
     expect(pool.retire(1)).toEqual(['drain #1: network-error', 'connect #3'])
@@ -328,7 +328,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.streamClosed(1)).toEqual(['close #1: network-error'])
   })
 
-  it('replaces one that is lost or on its way out', () => {
+  it('replaces a connection that is lost, draining or closing', () => {
     const pool = new PoolScript({ spreadOver: 2 }).open(2, 100)
     pool.acquire('a', 'b', 'c', 'd')
     expect(pool.closed(1)).toEqual(['connect #3']) // two are left on #2
@@ -339,7 +339,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('f')).toEqual(['lease #3 to f (reused)', 'connect #4'])
   })
 
-  it('keeps to maxConnections', () => {
+  it('stays within maxConnections', () => {
     const pool = new PoolScript({ spreadOver: 3, maxConnections: 2 })
     expect(pool.acquire(...names(5))).toEqual(['connect #1', 'connect #2'])
     pool.connected(1, 100)
@@ -350,7 +350,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.closed(2)).toEqual(['connect #3'])
   })
 
-  it('evicts nobody for the spread: it takes a place that is free', () => {
+  it('evicts nothing for the spread, and takes only a free place', () => {
     const budget = new ConnectionBudget(2)
     const pool = new PoolScript({ spreadOver: 3, budget }).open(1, 100)
     expect(budget.tryTake()).toBe(true) // another pool's
@@ -387,7 +387,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.closed(2)).toEqual(['connect #4'])
   })
 
-  it('backs off as for any dial, and comes back to it by itself', () => {
+  it('backs off as for any dial, and recovers by itself', () => {
     const pool = new PoolScript({ spreadOver: 3, backoffBaseMs: 100, random: () => 1 }).open(1, 100)
     expect(pool.acquire('a', 'b', 'c')).toContain('connect #3')
     expect(pool.connectFailed(2)).toEqual([])
@@ -410,7 +410,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('f')).toEqual(['lease #2 to f'])
   })
 
-  it('sends stale idle ones a liveness probe beside the requests', () => {
+  it('sends stale idle ones a liveness probe in parallel with the requests', () => {
     const pool = new PoolScript({ spreadOver: 3, verifyAfterIdleMs: 1000, idleTimeoutMs: 0 }).open(3, 100)
     pool.advance(1000)
     expect(pool.acquire('a')).toEqual(['ping #3']) // nothing else is there to leave on
@@ -423,7 +423,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.pinged(1, false)).toEqual(['close #1: ping-failed', 'connect #4'])
   })
 
-  it('asks none when fresh idle ones are enough', () => {
+  it('sends no liveness probe when fresh idle ones are enough', () => {
     const pool = new PoolScript({ spreadOver: 2, verifyAfterIdleMs: 1000, idleTimeoutMs: 0 }).open(2, 100)
     pool.advance(500)
     pool.acquire('x')
@@ -435,7 +435,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('c')).toEqual(['lease #1 to c'])
   })
 
-  it('closes what turns out to be too old when it looks for more, and dials instead', () => {
+  it('closes connections that turn out to be too old when it needs more, and dials instead', () => {
     const pool = new PoolScript({ spreadOver: 2, maxAgeMs: 1000, idleTimeoutMs: 0, verifyAfterIdleMs: 0 })
     pool.acquire('a')
     pool.connected(1, 100)
@@ -448,7 +448,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('d')).toEqual(['drain #2: max-age', 'drain #1: max-age', 'connect #3'])
   })
 
-  it('drains like any other: nothing is dialed for the spread any more', () => {
+  it('drains like any other, and dials nothing for the spread any more', () => {
     const pool = new PoolScript({ spreadOver: 3 }).open(1, 100)
     pool.acquire('a')
     pool.drain()
@@ -457,7 +457,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
 })
 
 describe('connections of capacity 1', () => {
-  it.each([1, 3])('are dialed as ever with a spread over %i', spreadOver => {
+  it.each([1, 3])('are dialed as always with a spread over %i', spreadOver => {
     const pool = new PoolScript({ spreadOver, expectedCapacity: 1 })
     expect(pool.acquire('a', 'b', 'c', 'd')).toHaveLength(4)
     for (const id of [1, 2, 3, 4]) pool.connected(id, 1)

@@ -22,30 +22,30 @@ describe('the learned idle horizon', () => {
     expect(after(1000, 1000).usableMs).toBe(500)
   })
 
-  it('grows surer with each end', () => {
+  it('becomes more certain with each end', () => {
     const confidences = [2, 3, 4, 8].map(count => after(...Array<number>(count).fill(5000)).confidence)
     expect(confidences).toEqual([2 / 3, 3 / 4, 4 / 5, 8 / 9])
   })
 
-  it('takes nothing from ends right behind an exchange', () => {
+  it('learns nothing from ends right behind an exchange', () => {
     expect(after(3, 150, 199).closes).toBe(0)
     expect(after(200, 200).keptMs).toBe(200)
   })
 
-  it('takes nothing from a peer that ends connections of all ages at once', () => {
+  it('learns nothing from a peer that ends connections of all ages at once', () => {
     const horizon = new IdleHorizon(1000)
     for (const ms of [300, 4000, 12_000, 12_300]) horizon.onClosed(ms, 50_000)
     expect(horizon.closes).toBe(0)
     expect(horizon.keptMs).toBe(Infinity)
   })
 
-  it('counts many of one age that end at once for one', () => {
+  it('counts many ends of one age at the same time as one', () => {
     const horizon = new IdleHorizon(1000)
     for (let end = 0; end < 20; end += 1) horizon.onClosed(5000 + end, 50_000 + end)
     expect(horizon.closes).toBe(1)
   })
 
-  it('goes by the lowest time that is likely where backends differ', () => {
+  it('follows the lowest time that is likely where backends differ', () => {
     expect(after(75_000, 5000, 75_010, 5001, 75_020, 5002).keptMs).toBe(5000)
     // One backend in five: most connections last.
     expect(after(5000, 75_000, 75_000, 75_000, 5001, 75_000, 75_000, 75_000).keptMs).toBe(75_000)
@@ -65,7 +65,7 @@ describe('the learned idle horizon', () => {
     expect(horizon).toMatchObject({ closes: 0, keptMs: Infinity, confidence: 0 })
   })
 
-  it('lets one in sixteen stand for twice as long, one at a time', () => {
+  it('lets one in sixteen stay idle for twice as long, one at a time', () => {
     const horizon = after(5000, 5000)
     const trials = Array.from({ length: 48 }, (_, index) => horizon.onRetiring(4000, 100_000 + index))
     expect(trials.filter(trial => trial !== undefined)).toEqual([10_000])
@@ -74,7 +74,7 @@ describe('the learned idle horizon', () => {
     expect(later.filter(trial => trial !== undefined)).toEqual([10_000])
   })
 
-  it('is tried again and again once a connection has outlived it, until it is gone', () => {
+  it('is tried again and again once a connection has outlived it, until it is forgotten', () => {
     const horizon = after(5000, 5000, 5000)
     horizon.onLasted(10_000)
     expect(horizon.onRetiring(4000, 0)).toBe(10_000)
@@ -84,7 +84,7 @@ describe('the learned idle horizon', () => {
     expect(horizon.keptMs).toBe(Infinity)
   })
 
-  it('begins with what an earlier process knew, if that was worth something', () => {
+  it('begins with what an earlier process knew, if that was certain enough', () => {
     const horizon = new IdleHorizon(1000)
     horizon.restore(Number.NaN, 1)
     horizon.restore(-1, 1)
@@ -94,7 +94,7 @@ describe('the learned idle horizon', () => {
     expect(horizon).toMatchObject({ keptMs: 5000, confidence: 2 / 3 })
   })
 
-  it('finds the timer of a server, however late its ends are seen', () => {
+  it('finds the timer of a server, however late its ends are noticed', () => {
     const lateness = fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 3, maxLength: 30 })
     fc.assert(
       fc.property(fc.integer({ min: 500, max: 300_000 }), lateness, (timerMs, late) => {
@@ -106,7 +106,7 @@ describe('the learned idle horizon', () => {
     )
   })
 
-  it('holds its bounds whatever happens', () => {
+  it('stays within its bounds whatever happens', () => {
     const step = fc.record({
       does: fc.constantFrom('closed', 'lasted', 'retiring'),
       ms: fc.integer({ min: 0, max: 200_000 }),

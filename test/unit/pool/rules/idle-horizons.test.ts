@@ -19,7 +19,7 @@ const gone = (processed: 'no' | 'unknown' | 'yes') =>
   new TransportError('MM_CONNECTION_CLOSED', 'gone', { processed })
 
 describe('a pool that knows how long its origin keeps idle connections', () => {
-  it('ends its own a margin before', () => {
+  it('closes its own a margin before', () => {
     const pool = taught()
     pool.acquire('a')
     pool.connected(3)
@@ -37,7 +37,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
     })
   })
 
-  it('gives no request to one that is about to end though the timer is late', () => {
+  it('gives no request to a connection that is about to end though the timer is late', () => {
     const pool = taught()
     pool.acquire('a')
     pool.connected(3)
@@ -47,7 +47,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
     expect(pool.state.counts.idleHorizon).toMatchObject({ retired: 1, racesAvoided: 1 })
   })
 
-  it('looks at those that are idle already when it learns', () => {
+  it('checks those that are idle already when it learns', () => {
     const pool = new PoolScript({ verifyAfterIdleMs: 0 })
     pool.acquire('a', 'b')
     pool.connected(1)
@@ -65,7 +65,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
     expect(pool.advance(1000)).toEqual(['close #3: keep-alive-timeout'])
   })
 
-  it('makes the next warm one before', () => {
+  it('opens the next warm one before', () => {
     const pool = taught(2, { warm: 0 })
     pool.setWarm(1)
     pool.connected(3)
@@ -76,7 +76,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
     expect(pool.advance(1000)).toEqual(['close #3: keep-alive-timeout'])
   })
 
-  it('leaves one in sixteen to stand, unused, and learns that the origin keeps them for longer now', () => {
+  it('leaves one in sixteen idle, unused, and learns that the origin keeps them for longer now', () => {
     const pool = taught()
     let id = 2
     const retire = () => {
@@ -102,7 +102,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
     expect(retire()).toEqual([])
   })
 
-  it('tells the time before a first request from that between requests', () => {
+  it('distinguishes the time before a first request from that between requests', () => {
     const pool = taught()
     pool.preconnect(1)
     pool.connected(3)
@@ -111,8 +111,8 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
   })
 })
 
-describe('what teaches the horizon', () => {
-  it('is no end of ours, no failed ping and no lost address', () => {
+describe('evidence for the idle horizon', () => {
+  it('does not include our own closes, a failed ping or a lost address', () => {
     for (const reason of ['idle-timeout', 'ping-failed', 'address-gone', 'shutdown'] as const) {
       const pool = taught(1)
       pool.acquire('a')
@@ -124,7 +124,7 @@ describe('what teaches the horizon', () => {
     }
   })
 
-  it('is no end of a connection that answered a ping of HTTP/2: some origins count anew from there', () => {
+  it('does not include the end of a connection that answered a ping of HTTP/2, since some origins restart their timer there', () => {
     const pool = new PoolScript({ verifyAfterIdleMs: 1000 })
     for (const id of [1, 2]) {
       pool.acquire('x')
@@ -141,7 +141,7 @@ describe('what teaches the horizon', () => {
     expect(pool.state.counts.idleHorizon.closes).toBe(0)
   })
 
-  it('is a request that met the end of its connection, which counts as a race lost', () => {
+  it('includes a request that met the end of its connection, which counts as a lost race', () => {
     const pool = taught(1)
     pool.acquire('a')
     pool.connected(2)
@@ -155,7 +155,7 @@ describe('what teaches the horizon', () => {
     expect(pool.state.counts.idleHorizon).toMatchObject({ racesLost: 1, keptMs: 4999 })
   })
 
-  it('is no end in the middle of an answer, nor long after the request', () => {
+  it('does not include an end in the middle of an answer, nor long after the request', () => {
     for (const [passes, processed] of [
       [2, 'yes'],
       [2000, 'unknown'],

@@ -16,7 +16,7 @@ function connectionThatEnds(pool: PoolScript, id: number, taken = 20): void {
 const leases = (actions: string[], id: number): number =>
   actions.filter(action => action.startsWith(`lease #${id} `)).length
 
-describe('the number of requests that an origin takes on a connection', () => {
+describe('the number of requests that an origin accepts on a connection', () => {
   it('is learned when two in a row end after the same number', () => {
     const pool = new PoolScript()
     connectionThatEnds(pool, 1)
@@ -78,7 +78,7 @@ describe('the number of requests that an origin takes on a connection', () => {
     expect(leases(pool.connected(5, 100), 5)).toBe(50)
   })
 
-  it('sinks when the origin lowers it', () => {
+  it('falls when the origin lowers it', () => {
     const pool = new PoolScript()
     connectionThatEnds(pool, 1)
     connectionThatEnds(pool, 2)
@@ -96,8 +96,8 @@ describe('the number of requests that an origin takes on a connection', () => {
 })
 
 /** HTTP/2 before the peer's SETTINGS: a connection takes a few streams, and nobody knows how many it will. */
-describe('a connection whose peer has not told its capacity', () => {
-  it('is waited for by a cold burst: one dial, whatever the burst', () => {
+describe('a connection whose peer has not announced its capacity', () => {
+  it('is waited for by a cold burst with one dial, whatever the burst', () => {
     const pool = new PoolScript()
     expect(pool.acquire(...names(100))).toEqual(['connect #1'])
     expect(pool.connectedEarly(1, 4)).toEqual([
@@ -110,7 +110,7 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(pool.streamClosed(1)).toEqual(['lease #1 to late (reused)'])
   })
 
-  it('is followed by what the burst really needs once the peer has told', () => {
+  it('is followed by as many as the burst really needs once the peer has announced it', () => {
     const pool = new PoolScript()
     pool.acquire(...names(100))
     pool.connectedEarly(1, 4)
@@ -119,7 +119,7 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(actions.slice(26)).toEqual(['connect #2', 'connect #3', 'connect #4'])
   })
 
-  it('counts for what others of the origin carry', () => {
+  it('is expected to carry as much as others of the origin', () => {
     const pool = new PoolScript().open(1, 50)
     pool.acquire(...names(50))
     expect(pool.acquire(...names(60, 51))).toEqual(['connect #2', 'connect #3'])
@@ -129,7 +129,7 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(pool.acquire('one more')).toEqual(['connect #4'])
   })
 
-  it('takes its promise along when it ends', () => {
+  it('is not counted on any more when it ends', () => {
     const pool = new PoolScript()
     pool.acquire(...names(10))
     pool.connectedEarly(1, 4)
@@ -138,7 +138,7 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(pool.closed(2)).toEqual(['connect #3'])
   })
 
-  it('is not believed to be the whole: the next burst to a known origin dials by what was reported', () => {
+  it('does not settle the number: the next burst to a known origin dials by what was reported', () => {
     const pool = new PoolScript()
     pool.acquire('a')
     pool.connectedEarly(1, 4)
@@ -147,14 +147,14 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(pool.state.expectedCapacity).toBe(20)
   })
 
-  it('takes none before it has told, if it is to take none: they wait for that', () => {
+  it('with no provisional capacity makes its requests wait for the announcement', () => {
     const pool = new PoolScript()
     pool.acquire('a', 'b')
     expect(pool.connectedEarly(1, 0)).toEqual([])
     expect(pool.capacity(1, 8)).toEqual(['lease #1 to a', 'lease #1 to b (reused)'])
   })
 
-  it('speaks another protocol than the one before: what that carried is forgotten', () => {
+  it('replaces the learned capacity of an earlier one with another protocol', () => {
     const pool = new PoolScript({ expectedCapacity: 1 })
     pool.acquire('a', 'b', 'c', 'd', 'e', 'f')
     expect(pool.connectedEarly(1, 4)).toHaveLength(4)
@@ -176,7 +176,7 @@ describe('a cold burst to an origin that turns out to speak HTTP/1.1', () => {
 })
 
 describe('multiplexed connections', () => {
-  it('get a second one only when the first has no room', () => {
+  it('get a second connection only when the first has no room', () => {
     const pool = new PoolScript({ maxStreamsPerConnection: 10 }).open(1, 100)
     expect(pool.acquire(...names(10))).toHaveLength(10)
     expect(pool.acquire('eleventh')).toEqual(['connect #2'])
@@ -188,14 +188,14 @@ describe('multiplexed connections', () => {
     expect(pool.acquire('thirteenth')).toEqual(['lease #2 to thirteenth'])
   })
 
-  it('whose peer allows no stream any more are dialed past', () => {
+  it('whose peer allows no stream any more are bypassed by a dial', () => {
     const pool = new PoolScript().open(1, 10)
     pool.acquire('a')
     pool.capacity(1, 0)
     expect(pool.acquire('b')).toEqual(['connect #2'])
   })
 
-  it('that take no more because of a GOAWAY: all that were refused share one new connection', () => {
+  it('that a GOAWAY ends share one new connection for all refused requests', () => {
     const pool = new PoolScript().open(1, 100)
     pool.acquire(...names(40))
     expect(pool.draining(1)).toEqual([])
@@ -207,7 +207,7 @@ describe('multiplexed connections', () => {
     for (let i = 0; i < 10; i += 1) expect(pool.streamClosed(1)).toEqual([])
   })
 
-  it('a stale one of which died: its requests share a new one though an older one is less loaded', () => {
+  it('of which a stale one died share a new one for its requests, though an older one is less loaded', () => {
     const pool = new PoolScript().open(1, 100)
     pool.acquire('other')
     pool.advance(5_000)
@@ -218,7 +218,7 @@ describe('multiplexed connections', () => {
     ])
   })
 
-  it('let in during a drain whoever was served before, and nobody else', () => {
+  it('accept during a drain requests that were served before, and no others', () => {
     const pool = new PoolScript().open(1, 100)
     pool.acquire('a', 'b')
     pool.drain()
@@ -231,7 +231,7 @@ describe('multiplexed connections', () => {
 })
 
 /** SETTINGS_MAX_CONCURRENT_STREAMS of 0: the peer wants to be left alone for now. */
-describe('a connection that takes nothing at all', () => {
+describe('a connection that accepts no request at all', () => {
   it('is followed by one more, and then waited for', () => {
     const pool = new PoolScript()
     pool.acquire('a', 'b')

@@ -42,7 +42,7 @@ describe('an overload', () => {
     expect(overload.isOverloaded).toBe(false)
   })
 
-  it('is never where the target is 0', () => {
+  it('never begins where the target is 0', () => {
     const overload = new QueueOverload(0, 0)
     overload.onArrival(0, true, 60_000)
     expect(overload.isOverloaded).toBe(false)
@@ -70,7 +70,7 @@ describe.each([1, 100])('an overloaded pool, with connections of capacity %i', c
     expect(pool.streamClosed(1)).toEqual(['lease #1 to n8 (reused)'])
   })
 
-  it('refuses nobody while nobody new comes, and is over when nobody waits', () => {
+  it('refuses no waiter while none arrives, and recovers when none waits', () => {
     const pool = overloaded({}, capacity)
     pool.acquire('n8')
     const served: string[] = []
@@ -81,13 +81,13 @@ describe.each([1, 100])('an overloaded pool, with connections of capacity %i', c
     expect(pool.streamClosed(1)).toEqual(['lease #1 to m1 (reused)'])
   })
 
-  it('still gives up who waits for queueTimeoutMs', () => {
+  it('still refuses a waiter after queueTimeoutMs', () => {
     const pool = overloaded({}, capacity)
     pool.acquire('n8')
     expect(pool.advance(10_000 - 500)).toEqual(['reject n3: MM_QUEUE_TIMEOUT'])
   })
 
-  it('has first room for who comes, and then looks at maxWaiters', () => {
+  it('makes room for a newcomer first, and then applies maxWaiters', () => {
     const pool = new PoolScript({ ...OPTIONS, queueIntervalMs: 0, maxWaiters: 2 }).open(1, capacity)
     pool.acquire(...names(capacity))
     pool.acquire('a', 'b')
@@ -123,7 +123,7 @@ describe('a pool is not overloaded', () => {
     expect(pool.acquire('b', 'c')).toEqual([])
   })
 
-  it('by those that a connection died under', () => {
+  it('by waiters whose connection died', () => {
     const pool = overloaded()
     expect(pool.acquireFresh('f')).toEqual([
       'reject n1: MM_QUEUE_OVERLOADED',

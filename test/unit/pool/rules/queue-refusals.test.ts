@@ -25,7 +25,7 @@ describe.each([1, 100])('the queue, with connections of capacity %i', capacity =
     expect(pool.acquire('z')).toEqual([])
   })
 
-  it('lets nobody wait when maxWaiters is 0, but leases what is there', () => {
+  it('lets no request wait when maxWaiters is 0, but leases an open connection', () => {
     const pool = new PoolScript({ maxWaiters: 0 }).open(1, capacity)
     pool.advance(20_000) // long enough to be verified otherwise
     expect(pool.acquire('a')).toEqual(['lease #1 to a'])
@@ -33,7 +33,7 @@ describe.each([1, 100])('the queue, with connections of capacity %i', capacity =
     expect(empty.acquire('a')).toEqual(['reject a: MM_QUEUE_FULL'])
   })
 
-  it('gives up each waiter at its deadline', () => {
+  it('refuses each waiter at its deadline', () => {
     const pool = new PoolScript({ queueTimeoutMs: 100, maxConnections: 1 }).open(1, capacity)
     pool.acquire(...names(capacity), 'x')
     pool.advance(50)
@@ -44,14 +44,14 @@ describe.each([1, 100])('the queue, with connections of capacity %i', capacity =
     expect(pool.cancel('x')).toEqual([])
   })
 
-  it('waits for ever when queueTimeoutMs is 0', () => {
+  it('lets requests wait without limit when queueTimeoutMs is 0', () => {
     const pool = new PoolScript({ queueTimeoutMs: 0, maxConnections: 1 })
     pool.acquire('a')
     expect(pool.timerAt).toBe(Infinity)
   })
 })
 
-describe('a refusal', () => {
+describe('the refusal of a request', () => {
   it('names the full queue', () => {
     const pool = new PoolScript({ maxWaiters: 1, maxConnections: 1 })
     const message = messageOf(pool, () => pool.acquire('a', 'b'))
@@ -73,7 +73,7 @@ describe('a refusal', () => {
     expect(message).toContain('raise pool.maxConnections')
   })
 
-  it('counts a tunnel as busy: it takes no requests, and keeps its place until it ends', () => {
+  it('counts a tunnel as busy, which takes no requests and keeps its place until it ends', () => {
     const pool = new PoolScript({ queueTimeoutMs: 10, maxConnections: 1 }).open(1)
     const message = messageOf(pool, () => {
       pool.acquire('a')

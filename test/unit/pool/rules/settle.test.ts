@@ -3,7 +3,7 @@ import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.t
 import { PoolScript } from '../../../support/pool-script.ts'
 
 describe('the next wake-up of a pool', () => {
-  it('is not now, again and again, where a dial that is due waits for a place in the budget', () => {
+  it('is not repeated at once where a dial that is due waits for a place in the budget', () => {
     const budget = new ConnectionBudget(1)
     const pool = new PoolScript({ budget, backoffBaseMs: 100, backoffMaxMs: 10_000, random: () => 1 })
     pool.acquire('a')

@@ -22,7 +22,7 @@ describe('sizing by Little’s law', () => {
     expect(sizing.origin).toEqual({ connections: 30, streams: 1200, rps: 10_000 })
   })
 
-  it('needs one connection at the least, beside the spare one, and none more for a rounding error', () => {
+  it('needs one connection at the least, in addition to the spare one, and no more for a rounding error', () => {
     expect(sizePool({ rps: 0.1, latencyMs: 1, protocol: 'h2' }).connections).toBe(2)
     expect(sizePool({ rps: 10, latencyMs: 300, protocol: 'http/1.1', headroom: 1 }).connections).toBe(3)
     expect(

@@ -19,7 +19,7 @@ function stalledPair(options: ConstructorParameters<typeof PoolScript>[0] = {}):
 }
 
 describe('connections whose readers stall', () => {
-  it('give their places to those who wait, one for each', () => {
+  it('give their places to waiters, one for each', () => {
     const pool = stalledPair()
     pool.advance(STALL_MS)
     expect(pool.acquire('a')).toEqual(['connect #3'])
@@ -29,27 +29,27 @@ describe('connections whose readers stall', () => {
     expect([pool.state.size, pool.state.counted, pool.state.aside]).toEqual([4, 2, 2])
   })
 
-  it('keep them while nobody waits', () => {
+  it('keep their places while nobody waits', () => {
     const pool = stalledPair()
     expect(pool.advance(10 * STALL_MS)).toEqual([])
     expect(pool.state.counts.stalled).toBe(0)
   })
 
-  it('keep them where further ones are not allowed', () => {
+  it('keep their places where further ones are not allowed', () => {
     const pool = stalledPair({ maxStalledConnections: 0, queueTimeoutMs: 1_000 })
     pool.advance(STALL_MS)
     expect(pool.acquire('a')).toEqual([])
     expect(pool.advance(1_000)).toEqual(['reject a: MM_QUEUE_TIMEOUT'])
   })
 
-  it('are looked for again while somebody waits', () => {
+  it('are searched again while a request waits', () => {
     const pool = stalledPair()
     expect(pool.acquire('a')).toEqual([])
     expect(pool.advance(STALL_MS - 1)).toEqual([])
     expect(pool.advance(1)).toEqual(['connect #3'])
   })
 
-  it('are not those that go on in time', () => {
+  it('do not include those that resume in time', () => {
     const pool = stalledPair({ queueTimeoutMs: 1_000 })
     pool.acquire('a')
     for (let pauses = 0; pauses < 30; pauses += 1) {
@@ -84,7 +84,7 @@ describe('connections whose readers stall', () => {
     expect([pool.state.counted, pool.state.aside]).toEqual([2, 0])
   })
 
-  it('stay aside when their readers go on, since those stall again', () => {
+  it('stay set aside when their readers resume, since those stall again', () => {
     const pool = stalledPair()
     pool.advance(STALL_MS)
     pool.acquire('a', 'b')
@@ -96,7 +96,7 @@ describe('connections whose readers stall', () => {
     expect(pool.acquire('c')).toEqual([])
   })
 
-  it('are no more than the limit, however many wait', () => {
+  it('are set aside up to the limit, however many requests wait', () => {
     const pool = stalledPair({ maxStalledConnections: 3 })
     pool.advance(STALL_MS)
     expect(pool.acquire('a', 'b', 'c', 'd')).toEqual(['connect #3', 'connect #4'])
@@ -110,7 +110,7 @@ describe('connections whose readers stall', () => {
     expect(pool.state.counts).toMatchObject({ stalled: 3, waiters: 1 })
   })
 
-  it('are no more than other pools of the origin leave', () => {
+  it('are set aside up to what other pools of the origin leave', () => {
     const ofOrigin = new ConnectionBudget(0, 3)
     ofOrigin.addAside(1)
     ofOrigin.addAside(1)
@@ -119,7 +119,7 @@ describe('connections whose readers stall', () => {
     expect(pool.acquire('a', 'b')).toEqual(['connect #3'])
   })
 
-  it('are no more than the budget over all pools allows, and hold no place in it', () => {
+  it('are set aside up to what the budget over all pools allows, and hold no place in it', () => {
     const budget = new ConnectionBudget(2, 1)
     const pool = stalledPair({ maxConnections: 9, maxStalledConnections: 9, budget })
     pool.advance(STALL_MS)
@@ -139,7 +139,7 @@ describe('connections whose readers stall', () => {
     expect(other.budgetAvailable()).toEqual(['connect #1'])
   })
 
-  it('make who starves for the budget ask again', () => {
+  it('make a pool that starves for the budget ask again', () => {
     const budget = new ConnectionBudget(2, 1)
     stalledPair({ budget })
     const other = new PoolScript({ expectedCapacity: 1, budget })
@@ -147,7 +147,7 @@ describe('connections whose readers stall', () => {
     expect(other.advance(STALL_MS)).toContain('starve')
   })
 
-  it('that multiplex keep their places: other exchanges go on beside the stalled one', () => {
+  it('keep their places when they multiplex, since other exchanges go on in parallel', () => {
     const pool = new PoolScript({ maxConnections: 1, maxStalledConnections: 9, expectedCapacity: 2 })
     pool.acquire('s1', 's2')
     pool.connected(1, 2)
@@ -157,7 +157,7 @@ describe('connections whose readers stall', () => {
     expect(pool.advance(10 * STALL_MS)).toEqual([])
   })
 
-  it('that multiplex keep them beside others that do not', () => {
+  it('keep their places when they multiplex in parallel with others that do not', () => {
     const pool = new PoolScript({ maxConnections: 2, maxStalledConnections: 9, expectedCapacity: 2 })
     pool.acquire('s1', 's2')
     pool.connected(1, 2)
@@ -171,7 +171,7 @@ describe('connections whose readers stall', () => {
     expect(pool.slot(1).isAside).toBe(false)
   })
 
-  it('free no place in the budget by their end, so that who starves does not wait for it', () => {
+  it('free no place in the budget by their end, so that no pool waits for it', () => {
     const budget = new ConnectionBudget(1, 1)
     const pool = new PoolScript({ maxStalledConnections: 1, expectedCapacity: 1, budget })
     pool.acquire('s')
@@ -191,14 +191,14 @@ describe('connections whose readers stall', () => {
     expect(budget.needsEviction).toBe(true)
   })
 
-  it('are set aside for nobody else: neither for a warm level nor for a preconnect', () => {
+  it('are set aside for requests only, neither for a warm level nor for a preconnect', () => {
     const pool = stalledPair()
     pool.advance(STALL_MS)
     expect(pool.preconnect(3)).toEqual([])
     expect(pool.setWarm(3)).toEqual([])
   })
 
-  it('leave the pool as aside as they were when they are told to end', () => {
+  it('stay set aside when they are told to end', () => {
     const pool = stalledPair()
     pool.advance(STALL_MS)
     pool.acquire('a', 'b')
@@ -210,7 +210,7 @@ describe('connections whose readers stall', () => {
     expect([pool.state.counted, pool.state.aside]).toEqual([2, 0])
   })
 
-  it('are named by who waited in vain', () => {
+  it('are named in the refusal of a request that waited in vain', () => {
     const pool = stalledPair({ maxStalledConnections: 1, queueTimeoutMs: 1_000 })
     pool.advance(STALL_MS)
     pool.acquire('a', 'b')
@@ -222,7 +222,7 @@ describe('connections whose readers stall', () => {
 })
 
 describe('a queue that drains as readers are set aside', () => {
-  it('refuses nobody, and serves the newest first', () => {
+  it('refuses no request, and serves the newest first', () => {
     const pool = stalledPair({ maxStalledConnections: 9, queueTargetMs: 50, queueIntervalMs: 0 })
     const early = names(5)
     pool.acquire(...early)
@@ -246,7 +246,7 @@ describe('a queue that drains as readers are set aside', () => {
     ])
   })
 
-  it('is an overload again when none was set aside for a while', () => {
+  it('is overloaded again when none was set aside for a while', () => {
     const pool = stalledPair({ maxStalledConnections: 2, queueTargetMs: 50, queueIntervalMs: 0 })
     pool.acquire(...names(5))
     pool.advance(STALL_MS)

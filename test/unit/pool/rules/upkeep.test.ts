@@ -11,13 +11,13 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
     expect(pool.pinged(1, true)).toEqual(['lease #1 to a'])
   })
 
-  it('does not ask one that was used lately', () => {
+  it('sends none to a connection that was used lately', () => {
     const pool = new PoolScript(OPTIONS).open(1, capacity)
     pool.advance(999)
     expect(pool.acquire('a')).toEqual(['lease #1 to a'])
   })
 
-  it('never asks with verifyAfterIdleMs 0', () => {
+  it('sends none with verifyAfterIdleMs 0', () => {
     const pool = new PoolScript({ verifyAfterIdleMs: 0 }).open(1, capacity)
     pool.advance(80_000)
     expect(pool.acquire('a')).toEqual(['lease #1 to a'])
@@ -33,7 +33,7 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
     expect(pool.acquire('b')).toEqual(['lease #1 to b'])
   })
 
-  it('closes one that fails, and goes on to the next, then to a dial', () => {
+  it('closes a connection that fails, and goes on to the next, then to a dial', () => {
     const pool = new PoolScript(OPTIONS).open(2, capacity)
     pool.advance(1000)
     expect(pool.acquire('a')).toEqual(['ping #2'])
@@ -42,7 +42,7 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
     expect(pool.connected(3, capacity)).toEqual(['lease #3 to a'])
   })
 
-  it('closes one that does not answer, and with it what was silent for longer', () => {
+  it('closes a connection that does not answer, and those that were silent for longer', () => {
     const pool = new PoolScript(OPTIONS).open(3, capacity)
     pool.advance(1000)
     pool.acquire('a')
@@ -55,7 +55,7 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
     expect(pool.pinged(3, true)).toEqual([]) // too late
   })
 
-  it('keeps what became idle meanwhile when there is no answer', () => {
+  it('keeps connections that became idle meanwhile when there is no answer', () => {
     const pool = new PoolScript({ ...OPTIONS, maxStreamsPerConnection: 1 }).open(2, capacity)
     pool.acquire('x')
     pool.advance(1000)
@@ -87,11 +87,11 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
 describe('the warm level', () => {
   const WARM = { warm: 2, warmCheckMs: 5000, idleTimeoutMs: 60_000 }
 
-  it('is made at once', () => {
+  it('is opened at once', () => {
     expect(new PoolScript(WARM).start()).toEqual(['connect #1', 'connect #2'])
   })
 
-  it('is checked, the ones that were silent since the last time', () => {
+  it('is checked on connections that were silent since the last time', () => {
     const pool = new PoolScript(WARM)
     pool.start()
     pool.connected(1)
@@ -105,7 +105,7 @@ describe('the warm level', () => {
     expect(pool.advance(4990)).toEqual(['ping #1', 'ping #2'])
   })
 
-  it('is checked no further than it reaches', () => {
+  it('is checked for its own number of connections only', () => {
     const pool = new PoolScript({ ...WARM, warm: 1 })
     pool.start()
     pool.connected(1)
@@ -124,7 +124,7 @@ describe('the warm level', () => {
     expect(pool.advance(5000)).toEqual(['connect #2', 'close #1: keep-alive-timeout'])
   })
 
-  it('is restored when one is lost', () => {
+  it('is restored when a connection is lost', () => {
     const pool = new PoolScript(WARM)
     pool.start()
     pool.connected(1)
@@ -135,7 +135,7 @@ describe('the warm level', () => {
     expect(pool.closed(1)).toEqual(['connect #4'])
   })
 
-  it('does not age out, what is above it does', () => {
+  it('does not age out, while connections above it do', () => {
     const pool = new PoolScript({ ...WARM, warmCheckMs: 0 })
     pool.start()
     pool.connected(1)
@@ -147,7 +147,7 @@ describe('the warm level', () => {
     expect(pool.advance(200_000)).toEqual([])
   })
 
-  it('waits for the backoff, and then tries one at a time', () => {
+  it('waits for the backoff, and then tries one connect at a time', () => {
     const pool = new PoolScript({ ...WARM, backoffBaseMs: 100, random: () => 1 })
     pool.start()
     pool.connectFailed(1)

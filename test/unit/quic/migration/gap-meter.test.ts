@@ -10,7 +10,7 @@ describe('GapMeter', () => {
     expect(meter.end(110)).toBe(50)
   })
 
-  it('counts one that still lasts, and one that ended with the exchange', () => {
+  it('counts a gap that still lasts, and one that ended with the exchange', () => {
     const lasting = new GapMeter()
     lasting.onProgress(0)
     lasting.begin()
@@ -22,7 +22,7 @@ describe('GapMeter', () => {
     expect([ended.isWaitedFor, ended.end(1000)]).toEqual([false, 70])
   })
 
-  it('knows of none when nothing was waited for', () => {
+  it('reports none when nothing was waited for', () => {
     const meter = new GapMeter()
     meter.onProgress(0)
     meter.onIdle(5)
@@ -30,7 +30,7 @@ describe('GapMeter', () => {
     expect(meter.end(1000)).toBeUndefined()
   })
 
-  it('forgets what was before the move', () => {
+  it('forgets gaps before the migration', () => {
     const meter = new GapMeter()
     meter.onProgress(0)
     meter.onProgress(900)

@@ -3,7 +3,7 @@ import { nextPhase, PHASE_TRANSITIONS } from '../../../../src/quic/migration/mig
 
 const local = { host: '127.0.0.1', port: 1 }
 
-it('has no way out of the end, and an illegal transition throws', () => {
+it('the phase of a migration has no way out of its end, and throws at an illegal transition', () => {
   expect(PHASE_TRANSITIONS.ended).toEqual([])
   expect(() => nextPhase('ended', { name: 'settled', local })).toThrow('from ended to settled')
   expect(() => nextPhase('stuck', { name: 'settled', local })).toThrow('from stuck to settled')

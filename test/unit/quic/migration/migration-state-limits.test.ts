@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MigrationRecorder } from './migration-recorder.ts'
 
 describe('a path that is suspected', () => {
-  it('gets a spare beside it, which is put away when it recovers', () => {
+  it('gets a spare path, which is closed when it recovers', () => {
     const run = new MigrationRecorder()
     expect(run.suspect(0, 'timeouts', true)).toEqual(['open 1', 'ping', 'timer 1000'])
     expect(run.suspect(1, 'timeouts', true)).toEqual(['ping'])
@@ -43,7 +43,7 @@ describe('a path that is suspected', () => {
     expect(run.received('B', 60).at(1)).toBe('report address-gone moved A>B')
   })
 
-  it('is waited for when the spare does not answer either, and tried a few times', () => {
+  it('is kept when the spare does not answer either, with a few tries', () => {
     const run = new MigrationRecorder({ maxRetries: 1 })
     run.suspect(0)
     run.opened(1, 'B', 0)
@@ -54,7 +54,7 @@ describe('a path that is suspected', () => {
     expect(run.timer(900)).toEqual(['close A', 'report timeouts redial A>C', 'redial dead'])
   })
 
-  it('recovers while that is waited for', () => {
+  it('recovers while that wait lasts', () => {
     const run = new MigrationRecorder()
     run.suspect(0)
     run.opened(1, 'B', 0)
@@ -85,7 +85,7 @@ describe('a path that is suspected', () => {
     expect(run.opened(3, 'B', 3000)).toEqual(['migrate B', 'ping', 'timer 100'])
   })
 
-  it('takes another port when that of the spare is taken', () => {
+  it('uses another port when that of the spare is in use', () => {
     const run = new MigrationRecorder()
     run.suspect(0)
     run.opened(1, 'B', 0)
@@ -106,7 +106,7 @@ describe('a path that is suspected', () => {
     expect(run.received('B', 2100)).toEqual(['report slow moved A>B', 'timer 300'])
   })
 
-  it('gives way to a move that is forced', () => {
+  it('gives way to a migration that is forced', () => {
     const run = new MigrationRecorder()
     run.suspect(0)
     run.opened(1, 'B', 0)
@@ -117,7 +117,7 @@ describe('a path that is suspected', () => {
     ])
   })
 
-  it('asks', () => {
+  it('is asked by PING', () => {
     const run = new MigrationRecorder()
     expect(run.ask(0)).toEqual(['ping'])
     run.abandoned(1)
@@ -125,8 +125,8 @@ describe('a path that is suspected', () => {
   })
 })
 
-describe('what a connection may not do', () => {
-  it('refuses what was forced when the peer forbids to move, and says nothing of a suspicion', () => {
+describe('a connection with limits on migration', () => {
+  it('refuses a forced migration when the peer forbids it, and reports nothing of a suspicion', () => {
     const run = new MigrationRecorder()
     run.refusal = 'the peer forbids it'
     expect(run.forced(0, 3)).toEqual(['report forced refused A>- for 3'])
@@ -135,7 +135,7 @@ describe('what a connection may not do', () => {
     expect(run.at).toBe('settled A')
   })
 
-  it('takes a new connection when a path has failed that may not be left', () => {
+  it('is replaced by a new connection when a path has failed that may not be left', () => {
     for (const fail of [
       (run: MigrationRecorder) => run.failed(0, 'silent'),
       (run: MigrationRecorder) => run.gone('A', 0),
@@ -151,7 +151,7 @@ describe('what a connection may not do', () => {
     }
   })
 
-  it('takes a new connection when its paths are used up, and says so again when its path dies as well', () => {
+  it('is replaced by a new connection when its paths are used up, and reports that again when its path dies as well', () => {
     const run = new MigrationRecorder({ maxMigrations: 2 })
     const names = ['B', 'C']
     for (const [index, name] of names.entries()) {
@@ -168,15 +168,15 @@ describe('what a connection may not do', () => {
     expect([run.suspect(3001), run.failed(3002), run.failed(3003)]).toEqual([[], ['redial dead'], []])
   })
 
-  it('lets a socket that is open already not be opened again', () => {
+  it('throws when a socket that is open already is opened again', () => {
     const run = new MigrationRecorder()
     run.forced(0)
     expect(() => run.opened(1, 'A', 1)).toThrow('there is a socket with the address 127.0.0.1 1 already')
   })
 })
 
-describe('one after the other', () => {
-  it('puts a forced move off while another is under way, and refuses a third', () => {
+describe('a series of migrations', () => {
+  it('defers a forced one while another is under way, and refuses a third', () => {
     const run = new MigrationRecorder()
     run.forced(0, 1)
     expect(run.forced(1, 2)).toEqual([])
@@ -191,14 +191,14 @@ describe('one after the other', () => {
     expect(run.timer(461)).toEqual(['close B'])
   })
 
-  it('does the one that was deferred when the first has failed', () => {
+  it('starts the deferred one when the first has failed', () => {
     const run = new MigrationRecorder()
     run.forced(0, 1)
     run.forced(1, 2)
     expect(run.openFailed(1, 2)).toEqual(['report forced refused A>- for 1', 'open 2', 'timer 1000'])
   })
 
-  it('moves on when the path that was just moved to fails', () => {
+  it('goes on when the path that was just migrated to fails', () => {
     const run = new MigrationRecorder()
     run.progress(0)
     run.failed(300)
@@ -220,7 +220,7 @@ describe('one after the other', () => {
   })
 })
 
-describe('a connection that ends', () => {
+describe('a migrating connection that ends', () => {
   it.each<[string, (run: MigrationRecorder) => void, string[]]>([
     ['settled', () => undefined, []],
     ['opening', run => run.forced(0), ['report forced ended A>- for 1', 'no timer']],
@@ -272,7 +272,7 @@ describe('a connection that ends', () => {
   })
 })
 
-describe('what is reported of sockets that are gone', () => {
+describe('a report about a socket that is closed', () => {
   it('is ignored', () => {
     const run = new MigrationRecorder()
     run.suspect(0)

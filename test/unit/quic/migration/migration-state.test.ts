@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MigrationRecorder } from './migration-recorder.ts'
 
-describe('a forced move from a path that lives', () => {
-  it('validates, moves, keeps the old socket for retiredPaths, and closes it', () => {
+describe('a forced migration from a path that lives', () => {
+  it('validates, migrates, keeps the old socket for retiredPaths, and closes it', () => {
     const run = new MigrationRecorder()
     expect(run.forced(0)).toEqual(['open 1', 'timer 1000'])
     expect(run.opened(1, 'B', 1)).toEqual(['validate B', 'timer 100'])
@@ -15,7 +15,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.at).toBe('settled B')
   })
 
-  it('reports once bytes have moved, with the longest gap', () => {
+  it('is reported once bytes have arrived, with the longest gap', () => {
     const run = new MigrationRecorder()
     run.progress(0)
     run.forced(5)
@@ -28,7 +28,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.progress(300)).toEqual([])
   })
 
-  it('reports without bytes when the last exchange ends, or at the end of the time for retiredPaths', () => {
+  it('is reported without bytes when the last exchange ends, or at the end of the time for retiredPaths', () => {
     for (const [ending, actions] of [
       [(run: MigrationRecorder) => run.idle(100), ['report forced moved A>B gap 100 for 1']],
       [(run: MigrationRecorder) => run.timer(390), ['report forced moved A>B gap 390 for 1', 'close A']],
@@ -48,7 +48,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.forced(0, 1, { address: '127.0.0.2', port: 9 })).toEqual(['open 1 127.0.0.2:9', 'timer 1000'])
   })
 
-  it('takes a packet over the new path for the answer: quiche reports a validation once per path', () => {
+  it('takes a packet over the new path as the answer, since quiche reports a validation once per path', () => {
     const run = new MigrationRecorder()
     run.forced(0)
     run.opened(1, 'B', 0)
@@ -71,7 +71,7 @@ describe('a forced move from a path that lives', () => {
     ['in time', (run: MigrationRecorder) => run.timer(300), []],
     ['by the word of the engine', (run: MigrationRecorder) => run.invalid('B', 299), ['no timer']],
     ['since its socket failed', (run: MigrationRecorder) => run.gone('B', 299), ['no timer']],
-  ])('stays when the new path is not validated: %s', (_how, end, timer) => {
+  ])('keeps the old path when the new one is not validated: %s', (_how, end, timer) => {
     const run = new MigrationRecorder()
     run.forced(0)
     run.opened(1, 'B', 0)
@@ -82,7 +82,7 @@ describe('a forced move from a path that lives', () => {
   it.each([
     ['failed', (run: MigrationRecorder) => run.openFailed(1, 5), ['no timer']],
     ['came not at all', (run: MigrationRecorder) => run.timer(1000), []],
-  ])('stays when the socket %s, and closes one that comes late', (_how, end, timer) => {
+  ])('keeps the old path when the socket %s, and closes one that comes late', (_how, end, timer) => {
     const run = new MigrationRecorder()
     run.forced(0)
     expect(end(run)).toEqual(['report forced refused A>- for 1', ...timer])
@@ -90,7 +90,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.at).toBe('settled A')
   })
 
-  it('has patience of 250 ms at least, however short the round trip', () => {
+  it('waits for 250 ms at least, however short the round trip', () => {
     const run = new MigrationRecorder()
     run.ptoMs = 1
     run.forced(0)
@@ -100,7 +100,7 @@ describe('a forced move from a path that lives', () => {
   })
 })
 
-describe('a peer that answers the challenge and stays where it is', () => {
+describe('a peer that answers the challenge and stays on the old path', () => {
   const moved = () => {
     const run = new MigrationRecorder()
     run.forced(0)
@@ -109,7 +109,7 @@ describe('a peer that answers the challenge and stays where it is', () => {
     return run
   }
 
-  it('is gone back to, and not asked to move again', () => {
+  it('is followed back, and not asked to migrate again', () => {
     const run = moved()
     run.received('A', 300)
     expect(run.timer(340)).toEqual([
@@ -125,14 +125,14 @@ describe('a peer that answers the challenge and stays where it is', () => {
     expect(run.failed(500)).toEqual(['report timeouts redial A>-', 'redial dead'])
   })
 
-  it('is not seen in retiredPaths of the first moment: then nothing answers', () => {
+  it('is not detected by retired packets of the first moment, since nothing answers then', () => {
     const run = moved()
     run.received('A', 60)
     expect(run.timer(340)).toEqual(['timer 300'])
     expect(run.at).toBe('waiting B')
   })
 
-  it('cannot be gone back to when the old socket has failed as well', () => {
+  it('cannot be followed back when the old socket has failed as well', () => {
     const run = moved()
     run.received('A', 300)
     expect(run.gone('A', 310)).toEqual([])
@@ -141,7 +141,7 @@ describe('a peer that answers the challenge and stays where it is', () => {
     expect(run.at).toBe('waiting B')
   })
 
-  it('may refuse the engine the way back', () => {
+  it('leads to a new connection where the engine refuses to go back', () => {
     const run = moved()
     run.received('A', 300)
     run.timer(340)
@@ -175,7 +175,7 @@ describe('a path that is dead', () => {
     expect(run.progress(342)).toEqual(['report timeouts moved A>B gap 342'])
   })
 
-  it('turns a forced move that is under way into one without validation', () => {
+  it('turns a forced migration that is under way into one without validation', () => {
     const opening = new MigrationRecorder()
     opening.forced(0)
     expect(opening.gone('A', 1)).toEqual([])
@@ -189,14 +189,14 @@ describe('a path that is dead', () => {
     expect(validating.received('B', 52)).toEqual(['resend A>B', 'report forced moved A>B for 1', 'timer 300'])
   })
 
-  it('stays in use when it answers before there is a socket', () => {
+  it('stays in use when it answers before there is a new socket', () => {
     const run = new MigrationRecorder()
     run.failed(0)
     expect(run.fine(1)).toEqual(['report timeouts refused A>-', 'no timer'])
     expect(run.opened(1, 'B', 2)).toEqual(['close B'])
   })
 
-  it('is only left by the book when it answers again while a forced move opens its socket', () => {
+  it('is left only after validation when it answers again while a forced migration opens its socket', () => {
     const run = new MigrationRecorder()
     run.forced(0)
     run.failed(1)
@@ -204,7 +204,7 @@ describe('a path that is dead', () => {
     expect(run.opened(1, 'B', 3)).toEqual(['validate B', 'timer 100'])
   })
 
-  it('takes another one when the engine refuses it, and ends in a new connection when it refuses all', () => {
+  it('is replaced by another one when the engine refuses it, and by a new connection when it refuses all', () => {
     const run = new MigrationRecorder({ maxRetries: 1 })
     run.failed(0)
     run.opened(1, 'B', 1)
@@ -218,7 +218,7 @@ describe('a path that is dead', () => {
     ])
   })
 
-  it('ends in a new connection at once when the engine has no path left', () => {
+  it('is replaced by a new connection at once when the engine has no path left', () => {
     const run = new MigrationRecorder()
     run.failed(0)
     run.opened(1, 'B', 1)
@@ -239,7 +239,7 @@ describe('a path that is dead', () => {
 })
 
 describe('a network that is down', () => {
-  it('is tried with other sockets, later each time, and at last there is a new connection', () => {
+  it('is tried with other sockets, later each time, and at last with a new connection', () => {
     const run = new MigrationRecorder()
     run.failed(0)
     run.opened(1, 'B', 0)
@@ -269,7 +269,7 @@ describe('a network that is down', () => {
     return run
   }
 
-  it('comes back on the new path: every dead end is bounced', () => {
+  it('may return on the new path, and then every dead path is bounced', () => {
     const run = waiting()
     expect(run.received('C', 1000)).toEqual([
       'resend A>C',
@@ -279,7 +279,7 @@ describe('a network that is down', () => {
     ])
   })
 
-  it('comes back on the old path', () => {
+  it('may return on the old path', () => {
     const run = waiting()
     expect(run.received('A', 1000)).toEqual([
       'migrate A',
@@ -292,21 +292,21 @@ describe('a network that is down', () => {
     ])
   })
 
-  it('comes back while the next socket is opened', () => {
+  it('may return while the next socket is opened', () => {
     const run = waiting()
     run.timer(1500)
     expect(run.received('C', 1501).slice(-2)).toEqual(['report timeouts moved A>C', 'timer 300'])
     expect(run.opened(3, 'D', 1502)).toEqual(['close D'])
   })
 
-  it('is tried at once when somebody says so', () => {
+  it('is tried at once on request', () => {
     const run = waiting()
     expect(run.forced(1000, 7)).toEqual(['open 3', 'timer 1000'])
     run.opened(3, 'D', 1001)
     expect(run.received('D', 1040).at(-2)).toBe('report timeouts moved A>D for 7')
   })
 
-  it('is not asked again and again by errors of the same socket', () => {
+  it('is not tried again and again for errors of the same socket', () => {
     const run = new MigrationRecorder()
     run.gone('A', 0, 'socket-error')
     expect(run.openFailed(1, 0)).toEqual(['timer 300'])
@@ -316,7 +316,7 @@ describe('a network that is down', () => {
 })
 
 describe('a path in use whose validation fails after all', () => {
-  it('is left for another one at once: the engine sends from elsewhere by itself', () => {
+  it('is left for another one at once, since the engine sends from elsewhere by itself', () => {
     const run = new MigrationRecorder()
     run.failed(0)
     run.opened(1, 'B', 1)
@@ -328,7 +328,7 @@ describe('a path in use whose validation fails after all', () => {
   })
 })
 
-describe('a forced move while the ids of the peer are on their way', () => {
+describe('a forced migration while the connection ids of the peer are on their way', () => {
   const waiting = { isMissing: true }
 
   it('waits for them', () => {
@@ -350,7 +350,7 @@ describe('a forced move while the ids of the peer are on their way', () => {
     expect(run.timer(300)).toEqual(['report forced refused A>- for 1'])
   })
 
-  it('is over with the connection', () => {
+  it('ends with the connection', () => {
     waiting.isMissing = true
     const run = new MigrationRecorder({ awaitsIds: () => waiting.isMissing })
     run.forced(0)

@@ -5,14 +5,14 @@ const A = { host: '127.0.0.1', port: 1 }
 const B = { host: '127.0.0.1', port: 2 }
 
 describe('PathBudget', () => {
-  it('gives as many paths beside the first as it may', () => {
+  it('allows as many paths besides the first as its limit', () => {
     const budget = new PathBudget(A, 1)
     expect(budget.choose({})).toEqual({})
     budget.onOpened(B)
     expect([budget.choose({}), budget.choose({ address: '127.0.0.3' })]).toEqual([undefined, undefined])
   })
 
-  it('lets a path be opened again that was there before', () => {
+  it('allows a path to be opened again that existed before', () => {
     const budget = new PathBudget(A, 1)
     budget.onOpened(B)
     budget.onOpened(B)
@@ -23,7 +23,7 @@ describe('PathBudget', () => {
     expect(budget.choose({})).toBeUndefined()
   })
 
-  it('lets spares be opened ever more rarely while suspicions go on, and begins again after quiet', () => {
+  it('allows spares ever more rarely while suspicions go on, and begins again after quiet', () => {
     const budget = new PathBudget(A, 7)
     const taken: number[] = []
     for (let now = 0; now <= 200_000; now += 500) if (budget.takeSpare(now)) taken.push(now)

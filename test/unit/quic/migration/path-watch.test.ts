@@ -30,7 +30,7 @@ function follow(
 }
 
 describe('a path that was silent since 0', () => {
-  it('is asked after one probe timeout, suspect after two, failed after three', () => {
+  it('is asked after one probe timeout, suspect after two, and failed after three', () => {
     expect(follow(() => ({}), 325)).toEqual([
       '0 fine',
       '100 ask',
@@ -46,7 +46,7 @@ describe('a path that was silent since 0', () => {
     ])
   })
 
-  it('is suspect with the first loss timeout, failed with the second, if five questions were not answered', () => {
+  it('is suspect with the first loss timeout, and failed with the second, if five pings were not answered', () => {
     const timeoutsInARow = (now: number) => (now < 110 ? 0 : now < 230 ? 1 : 2)
     expect(
       follow(now => ({ timeoutsInARow: timeoutsInARow(now), hasFlowed: false }), 340).slice(0, 2),
@@ -65,14 +65,14 @@ describe('a path that was silent since 0', () => {
     expect(at(250)).toBe('failed timeouts')
   })
 
-  it('is fine with the first packet, and everything begins again', () => {
+  it('recovers with the first packet, and everything begins again', () => {
     const heardAt = (now: number) => (now < 290 ? 0 : 280)
     const lines = follow(now => ({ heardAt: heardAt(now), hasFlowed: now < 200 }), 320)
     expect(lines.at(-2)).toBe('275 suspect silent?')
     expect(lines.at(-1)).toBe('300 fine')
   })
 
-  it('is not failed by a process that was held up: it has yet to ask', () => {
+  it('is not failed by a process that was suspended, which has yet to ask', () => {
     const watch = new PathWatch()
     watch.onSample(SAMPLE, 0)
     expect(word(watch.onSample(SAMPLE, 5000))).toBe('ask')
@@ -80,7 +80,7 @@ describe('a path that was silent since 0', () => {
     expect(word(watch.onSample({ ...SAMPLE, heardAt: 9001 }, 9002))).toBe('fine')
   })
 
-  it('is fine while nobody waits, and nothing is asked', () => {
+  it('is fine while no exchange waits, and is not asked', () => {
     const watch = new PathWatch()
     watch.onSample(SAMPLE, 0)
     expect(word(watch.onSample({ ...SAMPLE, isWaiting: false, timeoutsInARow: 3 }, 900))).toBe('fine')
@@ -88,14 +88,14 @@ describe('a path that was silent since 0', () => {
     expect(word(watch.onSample({ ...SAMPLE, hasFlowed: false, timeoutsInARow: 3 }, 1000))).toBe('fine')
   })
 
-  it('has time to answer what begins after a long rest', () => {
+  it('has time to answer a request that begins after a long rest', () => {
     const watch = new PathWatch()
     watch.onSample({ ...SAMPLE, isWaiting: false }, 0)
     expect(word(watch.onSample(SAMPLE, 60_000))).toBe('fine')
     expect(watch.nextAt).toBe(60_100)
   })
 
-  it('is asked once a second when no data flows: a server may think', () => {
+  it('is asked once a second when no data flows, since a server may be computing', () => {
     const heardAt = (now: number) => (now < 1040 ? 0 : now < 2080 ? 1040 : 2080)
     const lines = follow(now => ({ hasFlowed: false, heardAt: heardAt(now) }), 3060)
     expect(lines.filter(line => !line.endsWith('fine'))).toEqual([
@@ -111,7 +111,7 @@ describe('a path that was silent since 0', () => {
     expect(lines).toEqual(['0 fine', '100 ask', '125 ask'])
   })
 
-  it('is not suspected for a timer that ends right after a packet, only when silence goes on', () => {
+  it('is not suspected for a timer that ends right after a packet, but when silence goes on', () => {
     const watch = new PathWatch()
     watch.onSample({ ...SAMPLE, hasFlowed: false }, 0)
     const sample = { ...SAMPLE, hasFlowed: false, heardAt: 40, timeoutsInARow: 1 }
@@ -133,7 +133,7 @@ describe('a path that was silent since 0', () => {
     expect(watch.nextAt).toBe(20)
   })
 
-  it('is forgotten by reset', () => {
+  it('is forgotten by reset()', () => {
     const watch = new PathWatch()
     follow(() => ({}), 300, watch)
     watch.reset(310)
@@ -143,7 +143,7 @@ describe('a path that was silent since 0', () => {
   })
 })
 
-describe('round trips', () => {
+describe('the round trips of a path', () => {
   const after = (rtts: readonly number[], stepMs = 500) => {
     const watch = new PathWatch()
     return rtts.map((rttMs, index) => {
@@ -165,7 +165,7 @@ describe('round trips', () => {
     expect(new Set(after(rtts, 1000))).toEqual(new Set(['fine']))
   })
 
-  it('are no measure before there is one', () => {
+  it('count for nothing before there is one', () => {
     expect(new Set(after([0, ...Array<number>(20).fill(300)]))).toEqual(new Set(['fine']))
   })
 
@@ -174,7 +174,7 @@ describe('round trips', () => {
     expect(words.indexOf('suspect slow')).toBe(8 * 6)
   })
 
-  it('that stay long are the new measure after four minutes', () => {
+  it('that stay long become the new measure after four minutes', () => {
     const words = after([40, ...Array<number>(300).fill(300)], 1000)
     expect(words.lastIndexOf('suspect slow')).toBeGreaterThan(118)
     expect(words.lastIndexOf('suspect slow')).toBeLessThan(241)

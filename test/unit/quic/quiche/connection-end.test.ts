@@ -21,8 +21,8 @@ describe('nativeError', () => {
   })
 })
 
-describe('stream ids', () => {
-  it('goes by the kinds of RFC 9000 2.1', () => {
+describe('the kind of a stream id', () => {
+  it('follows RFC 9000 2.1', () => {
     expect([firstStream('client', 'bidirectional'), firstStream('server', 'bidirectional')]).toEqual([0, 1])
     expect([firstStream('client', 'unidirectional'), firstStream('server', 'unidirectional')]).toEqual([2, 3])
     expect(isOpenedBy('server', 7)).toBe(true)
@@ -54,7 +54,7 @@ describe('connectionEnd', () => {
     expect(brokenEnd('x', 'unusable').cause).toBe('unusable')
   })
 
-  it("keeps a peer's words printable and short", () => {
+  it('makes the words of a peer printable and short', () => {
     const { reason } = connectionEnd({ ...native, peerError: () => error(0, `\x1b[31m${'a'.repeat(1000)}`) })
     expect(reason).toMatch(/^\?\[31ma+…$/)
     expect(reason.length).toBeLessThan(210)

@@ -4,14 +4,14 @@ import { earlyDataVerdict } from '../../../../src/quic/quiche/handshake.ts'
 const ended = { wasInEarlyData: true, isInEarlyData: false }
 
 describe('earlyDataVerdict', () => {
-  it('says nothing while early data goes on, or when there was none', () => {
+  it('returns no verdict while early data goes on, or when there was none', () => {
     const done = { isEstablished: true, isResumed: true }
     expect(earlyDataVerdict({ wasInEarlyData: true, isInEarlyData: true, ...done })).toBeUndefined()
     expect(earlyDataVerdict({ wasInEarlyData: false, isInEarlyData: false, ...done })).toBeUndefined()
     expect(earlyDataVerdict({ wasInEarlyData: false, isInEarlyData: true, ...done })).toBeUndefined()
   })
 
-  it('says accepted when the handshake is complete on the resumed session', () => {
+  it('returns accepted when the handshake is complete on the resumed session', () => {
     expect(earlyDataVerdict({ ...ended, isEstablished: true, isResumed: true })).toBe('accepted')
   })
 
@@ -19,7 +19,7 @@ describe('earlyDataVerdict', () => {
     [false, false],
     [false, true],
     [true, false],
-  ])('says rejected when it is not: established %s, resumed %s', (isEstablished, isResumed) => {
+  ])('returns rejected otherwise: established %s, resumed %s', (isEstablished, isResumed) => {
     expect(earlyDataVerdict({ ...ended, isEstablished, isResumed })).toBe('rejected')
   })
 })

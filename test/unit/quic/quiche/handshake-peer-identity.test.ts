@@ -22,7 +22,7 @@ async function derOf(names: readonly string[]): Promise<Buffer> {
 
 describe('peerIdentity', () => {
   it.each(['shop.example', 'SHOP.example', 'a.wild.test', '192.0.2.1', '2001:db8::1', '2001:db8:0:0::1'])(
-    'takes %s',
+    'accepts %s',
     name => {
       expect(peerIdentity(leaf, name, now)).toBeUndefined()
     },
@@ -35,7 +35,7 @@ describe('peerIdentity', () => {
     },
   )
 
-  it('does not take the subject for a name', async () => {
+  it('does not treat the subject as a name', async () => {
     // The common name of the certificates of the test kit is their first name.
     const der = await derOf(['192.0.2.9', 'shop.example'])
     expect(new X509Certificate(der).subject).toContain('192.0.2.9')
@@ -44,12 +44,12 @@ describe('peerIdentity', () => {
     expect(peerIdentity(onlyAddress, 'shop.example', now)).toContain('other names')
   })
 
-  it('looks at the dates', () => {
+  it('checks the dates', () => {
     expect(peerIdentity(leaf, 'shop.example', now - 400 * 86_400_000)).toContain('not valid yet')
     expect(peerIdentity(leaf, 'shop.example', now + 400 * 86_400_000)).toContain('expired')
   })
 
-  it('refuses what is no certificate', () => {
+  it('refuses bytes that are not a certificate', () => {
     expect(peerIdentity(undefined, 'shop.example', now)).toContain('no certificate')
     expect(peerIdentity(Buffer.from('junk'), 'shop.example', now)).toContain('cannot be read')
   })

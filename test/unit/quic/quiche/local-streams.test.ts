@@ -42,7 +42,7 @@ describe('the streams that we open', () => {
     expect(streams.left()).toBe(1)
   })
 
-  it('ask quiche again only when the limit may have moved', () => {
+  it('ask quiche again only when the limit may have changed', () => {
     const native = new FakeNative()
     native.bidirectional = 1
     const streams = streamsOver(native)

@@ -15,7 +15,7 @@ function timesUntil(schedule: BounceSchedule, untilMs: number, isWaiting = false
   return times
 }
 
-describe('bounces of paths that were left', () => {
+describe('the bounces of a path that was left', () => {
   it('come one, two, four and eight probe timeouts later, and then no more', () => {
     const schedule = new BounceSchedule()
     expect(schedule.nextAt(false)).toBe(Number.POSITIVE_INFINITY)
@@ -24,14 +24,14 @@ describe('bounces of paths that were left', () => {
     expect(schedule.nextAt(false)).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('are not deferred by a turn that comes late, and not made up for', () => {
+  it('are not deferred by a turn that comes late, and not repeated for it', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     expect(schedule.takeDue(1000, false)).toEqual([A])
     expect(timesUntil(schedule, 1000)).toEqual([200, 400, 800])
   })
 
-  it('go on in doubling intervals of 4 s at the most while somebody waits, sixteen in all', () => {
+  it('go on in doubling intervals of 4 s at the most while an exchange waits, sixteen in all', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     const times = timesUntil(schedule, 1_000_000, true)
@@ -39,7 +39,7 @@ describe('bounces of paths that were left', () => {
     expect(times).toHaveLength(16)
   })
 
-  it('end when nobody waits any more, and go on with the next one who does', () => {
+  it('end when nobody waits any more, and go on with the next exchange that does', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     timesUntil(schedule, 3000, true)
@@ -48,7 +48,7 @@ describe('bounces of paths that were left', () => {
     expect(schedule.takeDue(9000, true)).toEqual([A])
   })
 
-  it('begin anew with each move, for the paths of earlier moves too', () => {
+  it('begin anew with each migration, for the paths of earlier ones too', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     expect(timesUntil(schedule, 5000)).toHaveLength(4)
@@ -57,7 +57,7 @@ describe('bounces of paths that were left', () => {
     expect(schedule.takeDue(6030, false)).toEqual([A, B])
   })
 
-  it('are not for a path that is in use again', () => {
+  it('are not made for a path that is in use again', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     schedule.onMoved(B, A, 100, 10)

@@ -39,8 +39,8 @@ function visitedAt(visits: PathBounces, now: number, from = SECOND): UdpAddress 
   return first?.from
 }
 
-describe('a client that has not moved', () => {
-  it('is reported as it is, wherever something comes from', () => {
+describe('a client that has not migrated', () => {
+  it('is reported as it is, wherever a datagram comes from', () => {
     const visits = new PathBounces(FIRST)
     expect(visits.onDatagram(small('a'), FIRST, 0)).toEqual([{ datagram: small('a'), from: FIRST }])
     expect(visits.onDatagram(small('b'), SECOND, 0)).toEqual([{ datagram: small('b'), from: SECOND }])
@@ -56,8 +56,8 @@ describe('a client that has not moved', () => {
   })
 })
 
-describe('an address that was left', () => {
-  it('is visited four times, with a datagram from the new one and back with the next', () => {
+describe('an address that a client left', () => {
+  it('is bounced four times, to it with a datagram from the new one and back with the next', () => {
     const visits = movedAt(1_000, SECOND)
     const times = [1_000, 1_001, 1_099, 1_100, 1_499, 1_500, 3_499, 3_500, 9_000]
     const visited = times.filter(now => visitedAt(visits, now) !== undefined)
@@ -65,17 +65,17 @@ describe('an address that was left', () => {
     expect(visits.name).toBe('settled')
   })
 
-  it('is the one that is received', () => {
+  it('is the source address of the bounced datagram', () => {
     expect(visitedAt(movedAt(0, SECOND), 0)).toEqual(FIRST)
   })
 
-  it('is visited as well when it was left before the last one', () => {
+  it('is bounced as well when it was left before the last one', () => {
     const visits = movedAt(0, SECOND, THIRD)
     expect([visitedAt(visits, 0, THIRD), visitedAt(visits, 0, THIRD)]).toEqual([FIRST, SECOND])
     expect(visitedAt(visits, 0, THIRD)).toBeUndefined()
   })
 
-  it('is not taken for where the client is because of the visit', () => {
+  it("is not taken for the client's address because of the bounce", () => {
     const visits = movedAt(0, SECOND)
     visitedAt(visits, 0)
     visits.onPathEvents([event('peer-migrated', FIRST), event('peer-migrated', SECOND)], 1)
@@ -83,14 +83,14 @@ describe('an address that was left', () => {
     expect(visitedAt(visits, 1)).toBeUndefined()
   })
 
-  it('is where the client is when it goes back', () => {
+  it("is the client's address again when it goes back", () => {
     const visits = movedAt(0, SECOND)
     visits.onPathEvents([event('peer-migrated', FIRST)], 1)
     expect(visits.isCurrent(FIRST)).toBe(true)
     expect(visitedAt(visits, 1, FIRST)).toEqual(SECOND)
   })
 
-  it('is not visited when its path has failed, also when that comes out between the two datagrams', () => {
+  it('is not bounced when its path has failed, even if that is reported between the two datagrams', () => {
     const visits = movedAt(0, SECOND)
     visits.onPathEvents([event('failed', FIRST)], 0)
     expect(visitedAt(visits, 0)).toBeUndefined()
@@ -101,8 +101,8 @@ describe('an address that was left', () => {
   })
 })
 
-describe('a datagram that is kept back', () => {
-  it('goes as what it is after 100 ms, and the visit is tried three times more', () => {
+describe('a datagram that is held back for a bounce', () => {
+  it('is delivered unchanged after 100 ms, and the bounce is tried three times more', () => {
     const visits = movedAt(0, SECOND)
     let tries = 0
     // The last visit is due after 2.5 s: these are three visits with four tries each.
@@ -116,7 +116,7 @@ describe('a datagram that is kept back', () => {
     expect(tries).toBe(12)
   })
 
-  it('goes first as what it is when something comes from elsewhere', () => {
+  it('is delivered first and unchanged when one comes from elsewhere', () => {
     const visits = movedAt(0, SECOND)
     visits.onDatagram(small('a'), SECOND, 0)
     expect(visits.onDatagram(small('b'), THIRD, 1)).toEqual([
@@ -125,7 +125,7 @@ describe('a datagram that is kept back', () => {
     ])
   })
 
-  it('goes as what it is when the client has moved on meanwhile', () => {
+  it('is delivered unchanged when the client has migrated again meanwhile', () => {
     const visits = movedAt(0, SECOND)
     visits.onDatagram(small('a'), SECOND, 0)
     visits.onPathEvents(moveTo(THIRD), 1)
@@ -137,21 +137,21 @@ describe('a datagram that is kept back', () => {
 })
 
 describe('an address that is not validated', () => {
-  it('is visited as well, since the client may have been there', () => {
+  it('is bounced as well, since the client may have been there', () => {
     const visits = new PathBounces(FIRST)
     visits.onPathEvents([event('new', SECOND)], 0)
     expect(visitedAt(visits, 19, FIRST)).toBeUndefined()
     expect(visitedAt(visits, 20, FIRST)).toEqual(SECOND)
   })
 
-  it('gets no more than 300 bytes of credit by a visit', () => {
+  it('gets no more than 300 bytes of credit by a bounce', () => {
     const visits = new PathBounces(FIRST)
     visits.onPathEvents([event('new', SECOND)], 0)
     expect(visits.onDatagram(Buffer.alloc(101), FIRST, 500)).toHaveLength(1)
     expect(visits.onDatagram(Buffer.alloc(100), FIRST, 500)).toHaveLength(0)
   })
 
-  it('takes a bounded place, however many there are', () => {
+  it('takes a bounded amount of memory, however many there are', () => {
     const visits = new PathBounces(FIRST)
     for (let port = 1; port <= 1_000; port += 1) visits.onPathEvents([event('new', { ...SECOND, port })], 0)
     let made = 0

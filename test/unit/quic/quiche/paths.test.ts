@@ -22,7 +22,7 @@ describe('the connection ids that a peer is given', () => {
     expect(paths.idsLeft()).toBe(0)
   })
 
-  it('are none where there is one path', () => {
+  it('do not exist where there is one path', () => {
     const native = { isEstablished: () => true, sourceCidsLeft: () => 7 } as unknown as NativeConnection // the same
     const paths = new Paths({ native, role: 'server', local: HERE, remote: THERE, allowsSecondPath: false })
     expect(paths.idsLeft()).toBe(0)
@@ -65,7 +65,7 @@ describe('a path whose validation has failed', () => {
     return { native, paths: new Paths({ ...options, native: native as unknown as NativeConnection }) } // as: what a move calls
   }
 
-  it('is not moved to, and the one before stays in use', () => {
+  it('is not migrated to, and the one before stays in use', () => {
     const { native, paths } = scripted()
     expect(paths.migrate(elsewhere, THERE, 0)).toBe(false)
     expect(native.inUse).toBe(HERE.port)
@@ -81,13 +81,13 @@ describe('a path whose validation has failed', () => {
     expect(native.calls).toEqual(['migrate 5001', 'migrate 5000'])
   })
 
-  it('makes a ping no failure of ours', () => {
+  it('makes no ping a failure of ours', () => {
     const { native, paths } = scripted()
     native.inUse = elsewhere.port
     expect(paths.ping()).toBe(false)
   })
 
-  it('of a client are those of datagrams that bear one of its ids: a stateless reset bears none', () => {
+  it('belongs to a client by datagrams with one of its ids, which a stateless reset lacks', () => {
     const connectionId = Buffer.alloc(16, 7)
     const native = { newSourceCid: () => 1 } as unknown as NativeConnection // all that is called
     const options = { native, role: 'client', local: HERE, remote: THERE, allowsSecondPath: true } as const

@@ -132,7 +132,7 @@ describe('the unread data guard of a connection', () => {
     ])
   })
 
-  it('lets pass what is read', () => {
+  it('passes bytes that are read', () => {
     const { native, connection } = connect(limits)
     for (let i = 0; i < 1000; i += 1) {
       connection.receive(Buffer.alloc(1200), remote, local, i)
@@ -144,7 +144,7 @@ describe('the unread data guard of a connection', () => {
     expect(native.closed).toBeUndefined()
   })
 
-  it('allows a window for readers that sleep, and no more', () => {
+  it('allows a window for stalled readers, and no more', () => {
     const { native, connection } = connect(limits)
     native.readableStreams = [0]
     let received = 0
@@ -157,7 +157,7 @@ describe('the unread data guard of a connection', () => {
     expect(received).toBeLessThan(330_000 + 65 * 1200)
   })
 
-  it('asks for another connection when small packets hide much, and goes on', () => {
+  it('asks for another connection when small packets carry much overhead, and goes on', () => {
     const { native, connection } = connect(limits)
     const events: QuicEvent[] = []
     for (let i = 0; i < 20_000; i += 1) {
@@ -168,7 +168,7 @@ describe('the unread data guard of a connection', () => {
     expect(native.closed).toBeUndefined()
   })
 
-  it('does not count what quiche could not decrypt: anybody can send that', () => {
+  it('does not count packets that quiche could not decrypt, since anybody can send those', () => {
     const { native, connection } = connect(limits)
     native.recv = () => {
       throw new Error('Done')
@@ -182,8 +182,8 @@ describe('the unread data guard of a connection', () => {
   })
 })
 
-describe('sending', () => {
-  it('is over when quiche cannot send', () => {
+describe('sending from a connection', () => {
+  it('ends when quiche cannot send', () => {
     const { native, connection } = connect()
     native.sendError = new Error('InvalidState')
     expect(connection.nextDatagram(0)).toBeUndefined()
@@ -196,7 +196,7 @@ describe('sending', () => {
     expect(native.recvBytes).toBe(0)
   })
 
-  it('stops after a burst, and wants to be called again at once', () => {
+  it('stops after a burst, and asks to be called again at once', () => {
     const { native, connection } = connect({ maxBurstBytes: 5_000 })
     native.toSend = 12
     const burst = (now: number): number => {
@@ -212,7 +212,7 @@ describe('sending', () => {
   })
 })
 
-describe('a stream that quiche takes no writes for', () => {
+describe('a stream that quiche refuses writes for', () => {
   it.each([
     ['StreamStopped(268)', 268],
     ['InvalidStreamState(1)', 0],
@@ -227,8 +227,8 @@ describe('a stream that quiche takes no writes for', () => {
   })
 })
 
-describe('what leaves behind a close', () => {
-  it('is bounded, though quiche makes datagrams for ever', () => {
+describe('the output behind a close', () => {
+  it('is bounded, even if quiche makes datagrams forever', () => {
     const { native, connection } = connect()
     native.toSend = 10_000
     connection.close(true, 0x100, 'path-failed')
@@ -243,7 +243,7 @@ describe('what leaves behind a close', () => {
   })
 })
 
-describe('a datagram from elsewhere', () => {
+describe('a datagram from an unknown address', () => {
   it('does not reach quiche', () => {
     const { native, connection } = connect()
     connection.receive(Buffer.alloc(10), { ...remote, port: 3 }, local, 0)
@@ -254,7 +254,7 @@ describe('a datagram from elsewhere', () => {
   })
 })
 
-describe('a broken protocol', () => {
+describe('a fault of the protocol', () => {
   it('ends the connection with the error that quiche has set', () => {
     const { native, connection } = connect()
     native.recv = () => {

@@ -28,7 +28,7 @@ describe('SendBudget', () => {
     expect(budget.resumeAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('keeps to the rate over time', () => {
+  it('stays within the rate over time', () => {
     const budget = new SendBudget({ maxBurstBytes: 10_000, maxBytesPerSecond: 100_000 })
     let now = 0
     let sent = 0
@@ -42,7 +42,7 @@ describe('SendBudget', () => {
     expect(sent * 1000).toBeLessThan(1_020_000)
   })
 
-  it('wakes seldom at a low rate', () => {
+  it('wakes rarely at a low rate', () => {
     const budget = new SendBudget({ maxBurstBytes: 10_000, maxBytesPerSecond: 10_000 })
     turn(budget, 0)
     turn(budget, 0)

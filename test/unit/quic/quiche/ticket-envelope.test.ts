@@ -5,8 +5,8 @@ import { fc } from '../../../support/property.ts'
 const binding = { engine: 'quiche', serverName: 'Shop.example', trust: 't' }
 const session = Buffer.from('a session of quiche')
 
-describe('tickets', () => {
-  it('come back as they were', () => {
+describe('sealed tickets of quiche', () => {
+  it('are opened as they were sealed', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 2000 }), bytes => {
         const ticket = sealTicket(binding, bytes)
@@ -15,7 +15,7 @@ describe('tickets', () => {
     )
   })
 
-  it('are good for the same name in other letters, and for no other binding', () => {
+  it('are valid for the same name in other letters, and for no other binding', () => {
     const ticket = sealTicket(binding, session)!
     expect(openTicket({ ...binding, serverName: 'shop.EXAMPLE' }, ticket)).toEqual(session)
     for (const other of [{ engine: 'x' }, { serverName: 'other.example' }, { trust: 'u' }]) {
@@ -41,7 +41,7 @@ describe('tickets', () => {
     expect(openTicket(binding, Buffer.concat([ticket, Buffer.alloc(1)]))).toBeUndefined()
   })
 
-  it('are refused when they are garbage, and never made of nothing or of too much', () => {
+  it('are refused when they are garbage, and never made of nothing or too much', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
         expect(openTicket(binding, Buffer.from(bytes))).toBeUndefined()

@@ -14,63 +14,63 @@ const full = (receivedBytes: number, more: Partial<Traffic> = {}): Traffic =>
   traffic(receivedBytes, 1350, more)
 
 describe('UnreadDataGuard', () => {
-  it('takes a download with its overhead, however long', () => {
+  it('passes a download with its overhead, however long', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 10_000; i += 1) watchdog.onDelivered(1_000_000)
     expect(watchdog.onTraffic(full(10_400_000_000, { sentBytes: 200_000_000 }))).toBe('fine')
   })
 
-  it('takes many small answers, each in a packet of its own', () => {
+  it('passes many small answers, each in a packet of its own', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 100_000; i += 1) watchdog.onDelivered(10)
     expect(watchdog.onTraffic(traffic(7_500_000, 75, { sentBytes: 10_000_000 }))).toBe('fine')
   })
 
-  it('takes single bytes, each in a packet of its own', () => {
+  it('passes single bytes, each in a packet of its own', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 100_000; i += 1) watchdog.onDelivered(3)
     expect(watchdog.onTraffic(traffic(5_000_000, 50, { sentBytes: 5_000_000 }))).toBe('fine')
   })
 
-  it('takes the messages of many streams, many of them in a packet', () => {
+  it('passes the messages of many streams, many of them in a packet', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 3_800_000; i += 1) watchdog.onDelivered(22)
     // 38 frames with headers of 9 bytes each.
     expect(watchdog.onTraffic(traffic(121_500_000, 1215, { sentBytes: 5_000_000 }))).not.toBe('flood')
   })
 
-  it('takes the acknowledgements of a long upload, though much of it is lost', () => {
+  it('passes the acknowledgements of a long upload, though much of it is lost', () => {
     const acknowledgements = traffic(3_700_000_000, 100, { sentBytes: 100_000_000_000 })
     expect(new UnreadDataGuard(limits).onTraffic(acknowledgements)).toBe('fine')
   })
 
-  it('calls what reaches nobody a flood', () => {
+  it('calls bytes that nobody reads a flood', () => {
     const watchdog = new UnreadDataGuard(limits)
     watchdog.onDelivered(1000)
     expect(watchdog.onTraffic(full(1_000_000))).toBe('fine')
     expect(watchdog.onTraffic(full(1_100_000))).toBe('flood')
   })
 
-  it('is not paid off with a byte that is read in each packet, and an acknowledgement for it', () => {
+  it('is not satisfied by a byte that is read in each packet, and an acknowledgement for it', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 20_000; i += 1) watchdog.onDelivered(1)
     expect(watchdog.onTraffic(traffic(3_700_000, 185, { sentBytes: 1_000_000 }))).toBe('flood')
   })
 
-  it('says once that a connection is retired by what small packets hide', () => {
+  it('reports once that a connection is to be retired for the overhead of small packets', () => {
     const watchdog = new UnreadDataGuard(limits)
     expect(watchdog.onTraffic(traffic(3_400_000, 80))).toBe('fine')
     expect(watchdog.onTraffic(traffic(3_600_000, 80))).toBe('worn-out')
     expect(watchdog.onTraffic(traffic(3_700_000, 80))).toBe('fine')
   })
 
-  it('allows a window on top while somebody sleeps', () => {
+  it('allows a window in addition while a reader stalls', () => {
     const watchdog = new UnreadDataGuard(limits)
     expect(watchdog.onTraffic(full(1_500_000, { unreadStreams: 2 }))).toBe('fine')
     expect(watchdog.onTraffic(full(1_700_000, { unreadStreams: 2 }))).toBe('flood')
   })
 
-  it('allows what lay unread in streams that we stop, however many', () => {
+  it('allows bytes that lay unread in streams that we stop, however many', () => {
     const watchdog = new UnreadDataGuard(limits)
     let received = 0
     for (let i = 0; i < 1000; i += 1) {
@@ -81,7 +81,7 @@ describe('UnreadDataGuard', () => {
     }
   })
 
-  it('saves little of that up for a peer that makes us stop streams in which nothing has come', () => {
+  it('saves up little of that for a peer that makes us stop streams in which nothing has come', () => {
     const watchdog = new UnreadDataGuard(limits)
     for (let i = 0; i < 1000; i += 1) {
       watchdog.onStopped()

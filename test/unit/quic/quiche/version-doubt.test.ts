@@ -42,7 +42,7 @@ describe('a Version Negotiation packet without our version', () => {
     expect([doubt.dueAt, doubt.verdict(10_000)]).toEqual([NEVER, undefined])
   })
 
-  it('was forged when the server is heard behind it', () => {
+  it('counts as forged when a packet of the server follows it', () => {
     const { server, doubt } = scripted()
     doubt.takes(packet([VERSION_2]), 1000)
     server.recv = 1
@@ -50,14 +50,14 @@ describe('a Version Negotiation packet without our version', () => {
     expect(doubt.dueAt).toBe(NEVER)
   })
 
-  it('was forged when a Retry comes behind it', () => {
+  it('counts as forged when a Retry follows it', () => {
     const { server, doubt } = scripted()
     doubt.takes(packet([VERSION_2]), 1000)
     server.destination = Buffer.from('that of the Retry')
     expect(doubt.verdict(1000 + VERSION_GRACE_MS)).toBeUndefined()
   })
 
-  it('raises no doubt once the server was heard, or a Retry of it', () => {
+  it('raises no doubt once a packet or a Retry of the server has come', () => {
     const heard = scripted()
     heard.server.recv = 1
     expect(heard.doubt.takes(packet([VERSION_2]), 1000)).toBe(true)
@@ -69,7 +69,7 @@ describe('a Version Negotiation packet without our version', () => {
     expect(retried.doubt.dueAt).toBe(NEVER)
   })
 
-  it('does not prolong the grace of an earlier one, nor replace what that one said', () => {
+  it('does not prolong the grace of an earlier one, nor replace its list', () => {
     const { doubt } = scripted()
     doubt.takes(packet([VERSION_2]), 1000)
     expect(doubt.takes(packet([0xff00001d]), 1500)).toBe(true)
@@ -78,20 +78,20 @@ describe('a Version Negotiation packet without our version', () => {
   })
 })
 
-describe('what raises no doubt', () => {
+describe('a datagram that raises no doubt', () => {
   it.each([
     ['one that lists our version', packet([VERSION_2, 1])],
     ['one that is not for our id', packet([VERSION_2], Buffer.from('0123456789abcdeF'))],
     ['one that does not answer our Initial', packet([VERSION_2], OUR_ID, Buffer.from('another one'))],
     ['one without a list', packet([])],
     ['one with half a version', packet([VERSION_2]).subarray(0, -1)],
-  ])('%s, which goes no further', (_name, datagram) => {
+  ])('is %s, which goes no further', (_name, datagram) => {
     const { doubt } = scripted()
     expect(doubt.takes(datagram, 1000)).toBe(true)
     expect(doubt.dueAt).toBe(NEVER)
   })
 
-  it('other packets, which are for quiche', () => {
+  it('is any other packet, which is for quiche', () => {
     const { doubt } = scripted()
     expect(doubt.takes(Buffer.of(0xc0, 0, 0, 0, 1, 0, 0), 1000)).toBe(false)
     expect(doubt.takes(Buffer.of(0x40, 0, 0, 0, 0, 0, 0), 1000)).toBe(false)

@@ -42,11 +42,11 @@ describe('datagrams that leave together', () => {
     expect(counts(plan(queue([1350, 1350, 1350]), false))).toEqual([1, 1, 1])
   })
 
-  it('go one way each: another addressee is another message', () => {
+  it('are separate messages for each peer', () => {
     expect(counts(plan(queue([100, 100, 100, 100], [0, 0, 1, 1])))).toEqual([2, 2])
   })
 
-  it('are as many as the kernel cuts up at once, and as much as an IP packet can say', () => {
+  it('are bounded by the segments of the kernel, and by the length of an IP packet', () => {
     expect(counts(plan(queue(Array.from({ length: 130 }, () => 100))))).toEqual([
       MAX_SEGMENTS,
       MAX_SEGMENTS,
@@ -57,7 +57,7 @@ describe('datagrams that leave together', () => {
     expect(counts(big)).toEqual([44, 16])
   })
 
-  it('each leave once, in order, whatever they are', () => {
+  it('leave once each, in order, whatever they are', () => {
     const datagram = fc.record({ length: fc.integer({ min: 1, max: 65_000 }), route: fc.nat(2) })
     fc.assert(
       fc.property(fc.array(datagram, { maxLength: 200 }), fc.boolean(), (datagrams, isSegmenting) => {

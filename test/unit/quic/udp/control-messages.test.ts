@@ -42,21 +42,21 @@ const int = (value: number): Buffer => {
   return bytes
 }
 
-describe('what is said with datagrams that leave', () => {
-  it('is nothing for one that needs nothing', () => {
+describe('the control messages of an outgoing datagram', () => {
+  it('are empty where it needs none', () => {
     expect(written({})).toHaveLength(0)
   })
 
-  it('is the size of the segments (UDP_SEGMENT)', () => {
+  it('contain the size of the segments (UDP_SEGMENT)', () => {
     expect(written({ segmentBytes: 1350 })).toEqual(message(17, 103, Buffer.of(0x46, 0x05)))
   })
 
-  it('is the mark, by the name that the family has for it', () => {
+  it('contain the mark, by the name that the family has for it', () => {
     expect(written({ ecn: 2 })).toEqual(message(0, 1, int(2)))
     expect(written({ ecn: 1, isIpv4: false })).toEqual(message(41, 67, int(1)))
   })
 
-  it('is the local address; of a mapped one its last four bytes', () => {
+  it('contain the local address, and of a mapped one its last four bytes', () => {
     const four = Buffer.of(192, 0, 2, 1)
     const info4 = Buffer.concat([Buffer.alloc(4), four, Buffer.alloc(4)])
     expect(written({ local: four })).toEqual(message(0, 8, info4))
@@ -69,19 +69,19 @@ describe('what is said with datagrams that leave', () => {
     )
   })
 
-  it('has room for all of it at once', () => {
+  it('have room for all of it at once', () => {
     expect(written({ segmentBytes: 1200, ecn: 3, local: Buffer.alloc(16), isIpv4: false })).toHaveLength(
       DEPARTURE_BYTES,
     )
   })
 })
 
-describe('what is said of datagrams that came', () => {
-  it('is nothing when nothing is said', () => {
+describe('the control messages of an incoming datagram', () => {
+  it('are empty where the kernel has none', () => {
     expect(read()).toEqual({ segmentBytes: 0, ecn: 0, localAt: 0, localBytes: 0 })
   })
 
-  it('is segments, mark and local address, in whatever order', () => {
+  it('contain segments, mark and local address, in whatever order', () => {
     const parts = [
       message(17, 104, int(1350)),
       message(0, 1, Buffer.of(0b1011)),
@@ -97,13 +97,13 @@ describe('what is said of datagrams that came', () => {
     })
   })
 
-  it('is not what nobody asked for', () => {
+  it('are ignored where nobody asked for them', () => {
     expect(read(message(1, 29, Buffer.alloc(16)), message(17, 104, int(1200)))).toMatchObject({
       segmentBytes: 1200,
     })
   })
 
-  it('is never read beyond its end, whatever the bytes are', () => {
+  it('are never read beyond their end, whatever the bytes are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: ARRIVAL_BYTES }), fc.nat(ARRIVAL_BYTES), (bytes, cut) => {
         const memory = Buffer.concat([Buffer.from(bytes), Buffer.alloc(64, 0xff)])

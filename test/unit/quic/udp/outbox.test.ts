@@ -81,7 +81,7 @@ function sending(...texts: readonly string[]): { kernel: Kernel; outbox: Outbox 
   return { kernel, outbox }
 }
 
-describe('datagrams of one turn', () => {
+describe('the datagrams of one turn', () => {
   it('leave with one call, those of one size as one message', () => {
     const { kernel, outbox } = sending('aaaa', 'bbbb', 'cc', 'dddddd')
     expect(kernel.calls).toBe(0)
@@ -90,7 +90,7 @@ describe('datagrams of one turn', () => {
     expect(kernel.calls).toBe(1)
   })
 
-  it('are copied when they were written somewhere else', () => {
+  it('are copied when they were written elsewhere', () => {
     const { kernel, outbox } = sending('aa')
     outbox.add(Buffer.from('bb'), undefined, undefined, 0)
     put(outbox, 'cc')
@@ -117,7 +117,7 @@ describe('datagrams of one turn', () => {
     expect(kernel.taken).toEqual([['aa'], ['bb']])
   })
 
-  it('to an address of another family are refused, and the others leave', () => {
+  it('are refused to an address of another family, and the others leave', () => {
     const { kernel, outbox } = sending()
     put(outbox, 'a', { host: '192.0.2.1', port: 1 })
     put(outbox, 'b', { host: '2001:db8::1', port: 1 })
@@ -128,7 +128,7 @@ describe('datagrams of one turn', () => {
   })
 })
 
-describe('a kernel that cuts up nothing', () => {
+describe('a kernel without segmentation', () => {
   it.each([EIO, EINVAL])('(errno %i) gets the same datagrams one by one, from then on', errno => {
     const { kernel, outbox } = sending('aa', 'bb', 'cc')
     kernel.cutsNothing = errno
@@ -143,7 +143,7 @@ describe('a kernel that cuts up nothing', () => {
     expect(kernel.taken.flat()).toEqual(['aa', 'bb', 'cc', 'dd', 'ee'])
   })
 
-  it('in the middle of a batch loses none and repeats none', () => {
+  it('found in the middle of a batch loses none and repeats none', () => {
     const { kernel, outbox } = sending('a', 'bbb', 'ccc', 'ddd')
     kernel.cutsNothing = EIO
     outbox.flush()
@@ -151,8 +151,8 @@ describe('a kernel that cuts up nothing', () => {
   })
 })
 
-describe('a kernel without room', () => {
-  it('is tried again with all that it did not take, in order, before anything else leaves', () => {
+describe('a kernel without free buffers', () => {
+  it('is tried again with everything that it did not take, in order, before anything else leaves', () => {
     const { kernel, outbox } = sending('a', 'bb', 'ccc', 'ddd')
     kernel.script = [1, -EAGAIN]
     outbox.flush()
@@ -168,7 +168,7 @@ describe('a kernel without room', () => {
     expect(kernel.taken.flat()).toEqual(['a', 'bb', 'ccc', 'ddd', 'eee'])
   })
 
-  it('is given no more than a bound, and what is beyond is lost', () => {
+  it('is given no more than a bound, and the rest is lost', () => {
     const { kernel, outbox } = sending()
     const text = 'x'.repeat(1350)
     kernel.script = Array.from({ length: 10 }, () => -EAGAIN)
@@ -182,8 +182,8 @@ describe('a kernel without room', () => {
   })
 })
 
-describe('an error of the system', () => {
-  it('that is about an earlier datagram costs none: what met it is sent again', () => {
+describe('a send error of the system', () => {
+  it('about an earlier datagram costs none, since the refused one is sent again', () => {
     const { kernel, outbox } = sending('aa', 'bb')
     kernel.script = [-ECONNREFUSED]
     outbox.flush()
@@ -199,7 +199,7 @@ describe('an error of the system', () => {
     expect(kernel.refused).toEqual([`${ENETUNREACH} `])
   })
 
-  it('for ever is no loop', () => {
+  it('that never ends does not loop', () => {
     const { kernel, outbox } = sending('a', 'bb', 'ccc')
     kernel.script = Array.from({ length: 100 }, () => -ENETUNREACH)
     outbox.flush()
@@ -208,7 +208,7 @@ describe('an error of the system', () => {
   })
 })
 
-it('what was put in leaves when the socket closes, and nothing afterwards', () => {
+it('the datagrams in an outbox leave when the socket closes, and none afterwards', () => {
   const { kernel, outbox } = sending('a')
   outbox.close()
   put(outbox, 'b')
@@ -216,7 +216,7 @@ it('what was put in leaves when the socket closes, and nothing afterwards', () =
   expect(kernel.taken).toEqual([['a']])
 })
 
-it('no address outside of the memory is ever made', () => {
+it('an arena never gives an address outside of its memory', () => {
   const { arena } = new Kernel()
   expect(() => arena.bytes(-1, 1)).toThrow(RangeError)
   expect(() => arena.bytes(0, 2 ** 40)).toThrow(RangeError)

@@ -41,7 +41,7 @@ describe('a socket address', () => {
     '1:2:3:4:5:6:7::8',
     '',
     '1.2.3.4::',
-  ])('is none: %s', text => {
+  ])('is invalid: %s', text => {
     expect(addressBytes(text)).toBeUndefined()
   })
 
@@ -57,7 +57,7 @@ describe('a socket address', () => {
     expect(addressBytes(text)?.toString('hex')).toBe(hex)
   })
 
-  it('is the same after it was written and read, whatever it is', () => {
+  it('is unchanged after it was written and read, whatever it is', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), bytes => {
         const text = ipv6Text(Buffer.from(bytes), 0)
@@ -67,7 +67,7 @@ describe('a socket address', () => {
     )
   })
 
-  it('of a link has its zone, and one of another family is none', () => {
+  it('of a link has its zone, and one of another family is invalid', () => {
     const bytes = Buffer.alloc(SOCKADDR_IN6_BYTES)
     writeSocketAddress(bytes, 0, 6, addressBytes('fe80::1') ?? Buffer.alloc(0), 7)
     bytes.writeUInt32LE(3, 24)

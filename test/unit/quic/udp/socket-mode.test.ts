@@ -32,7 +32,7 @@ describe('the kind of a UDP socket', () => {
     expect(chooseSocketKind({ ...MACHINE, ...machine })).toEqual({ kind: 'dgram', because })
   })
 
-  it('is described by what it uses', () => {
+  it('is described by the calls that it uses', () => {
     expect(describeFeatures({ gso: true, gro: true })).toBe('GSO, GRO, sendmmsg and recvmmsg')
     expect(describeFeatures({ gso: false, gro: true })).toBe('GRO, sendmmsg and recvmmsg')
   })

@@ -10,7 +10,7 @@ function logged(): { turns: Turns; log: string[]; add(name: string): void } {
 const nextCheck = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('turns of connections on one socket', () => {
-  it('come behind the poll, and what all of them send leaves once', async () => {
+  it('come after the poll, and the output of all of them leaves once', async () => {
     const { log, add } = logged()
     add('a')
     add('b')
@@ -30,7 +30,7 @@ describe('turns of connections on one socket', () => {
     expect(log).toEqual(['a', 'flush'])
   })
 
-  it('that make themselves due again come with the next round, and do not hold up the loop', async () => {
+  it('that ask for another turn get it in the next round, and do not block the loop', async () => {
     const { turns, log } = logged()
     const again = (): void => {
       log.push('again')
@@ -44,7 +44,7 @@ describe('turns of connections on one socket', () => {
     expect(log).toEqual(['again', 'flush', 'again', 'flush'])
   })
 
-  it('say when they run, so that nobody sends alone', () => {
+  it('report when they run, so that no connection sends alone', () => {
     const { turns } = logged()
     const seen: boolean[] = []
     turns.begin()

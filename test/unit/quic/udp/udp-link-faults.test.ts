@@ -48,7 +48,7 @@ it.each(['datagram', 'turn'] as const)('a defect in a %s ends that QUIC connecti
   expect(link.isOver).toBe(true)
 })
 
-it('an owner that throws to the last is still notified that its connection is closed', async () => {
+it('an owner that keeps throwing is still notified that its connection is closed', async () => {
   const heard = collectFaults()
   const { link, log } = linkOver({ receive: () => {} })
   link.owner = { onTurn: fail, onClosed: () => void log.push('closed') }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Challengers, RuleWatch } from '../../../../src/select/choice/challengers.ts'
 
-describe('a challenger', () => {
+describe('a lane that challenges the current one', () => {
   it('is held until it has stayed better for long enough, and has shown it again', () => {
     const challengers = new Challengers(5_000, 5)
     challengers.onJudged('h3', true, 10, 0)
@@ -31,7 +31,7 @@ describe('a challenger', () => {
     expect(challengers.holds('tcp', 10, 15_000)).toBeUndefined()
   })
 
-  it('is none any more when another lane carries, or all begins anew', () => {
+  it('is dropped when another lane carries, or everything begins anew', () => {
     const challengers = new Challengers(0, 5)
     challengers.onJudged('h3', true, 10, 0)
     challengers.onChanged('tcp', 1)
@@ -43,7 +43,7 @@ describe('a challenger', () => {
 })
 
 describe('another reason for the same lane', () => {
-  it('is news at once, unless both only compare figures', () => {
+  it('is reported at once, unless both only compare figures', () => {
     const watch = new RuleWatch(5_000)
     expect(watch.isNews('faster', 'unmeasured', 0)).toBe(true)
     expect(watch.isNews('only-candidate', 'faster', 0)).toBe(true)
@@ -52,7 +52,7 @@ describe('another reason for the same lane', () => {
     expect(watch.isNews('kept', 'faster', 0)).toBe(false)
   })
 
-  it('that compares is news when it held without a break', () => {
+  it('that compares is reported when it held without a break', () => {
     const watch = new RuleWatch(5_000)
     expect(watch.isNews('kept', 'faster', 0)).toBe(false)
     expect(watch.isNews('faster', 'faster', 4_000)).toBe(false)

@@ -65,7 +65,7 @@ describe('a lane chooser', () => {
     expect(chooser.decision).toMatchObject({ lane: 'tcp', rule: 'only-candidate', candidates: [] })
   })
 
-  it('takes the only candidate, and tries nothing', () => {
+  it('uses the only candidate, and tries nothing', () => {
     const script = new Script()
     expect(script.candidates('tcp')).toEqual([])
     expect(script.exchanges(1_000, { tcp: 40 })).toEqual([])
@@ -75,7 +75,7 @@ describe('a lane chooser', () => {
     ])
   })
 
-  it('tries another lane when it knows the one that carries, and takes it when it is faster', () => {
+  it('tries another lane when it knows the one that carries, and switches when it is faster', () => {
     const script = new Script()
     script.candidates('tcp')
     expect(script.candidates('tcp', 'h3')).toEqual(['tcp: unmeasured'])
@@ -93,7 +93,7 @@ describe('a lane chooser', () => {
     expect(script.chooser.next(false, script.now)).toBe('h3')
   })
 
-  it('does not let requests take part in trials that may not', () => {
+  it('does not use requests for trials that may not take part', () => {
     const script = new Script()
     script.candidates('tcp', 'h3')
     script.exchanges(7, { tcp: 60 })
@@ -102,7 +102,7 @@ describe('a lane chooser', () => {
     expect(script.chooser.next(true, script.now)).toBe('h3')
   })
 
-  it('leaves a lane that cannot be had alone for a minute', () => {
+  it('leaves a lane that cannot be connected alone for a minute', () => {
     const script = new Script()
     script.candidates('tcp', 'h3')
     expect(script.exchanges(7, { tcp: 60 })).toEqual(['try h3 over 1'])
@@ -144,7 +144,7 @@ describe('a lane chooser', () => {
     expect(early.candidates('tcp', 'h3')).toEqual(['h3: unmeasured'])
   })
 
-  it('changes when a gain lasts, was shown again, and not before', () => {
+  it('switches when a gain lasts and was shown again, and not before', () => {
     const script = new Script({ policy: 'latency' })
     script.candidates('tcp', 'h3')
     script.exchanges(9, { tcp: 40 })
@@ -180,7 +180,7 @@ describe('a lane chooser', () => {
     )
   })
 
-  it('says what is known of each lane, and what would change the decision', () => {
+  it('explains what is known of each lane, and what would change the decision', () => {
     const script = new Script({ policy: 'latency' })
     script.candidates('tcp', 'h3', 'h2-spread')
     const { chooser } = script
@@ -243,7 +243,7 @@ describe('a lane chooser', () => {
     expect(script.exchanges(6, { tcp: 40 })).toContain('try h3 over 1')
   })
 
-  it('takes no figure that is none', () => {
+  it('ignores an invalid figure', () => {
     const { chooser } = new Script()
     chooser.onHandshake('tcp', Number.NaN, 0)
     chooser.onPath('tcp', { rttMs: -1, lossRatio: Infinity }, 0)
@@ -253,7 +253,7 @@ describe('a lane chooser', () => {
   })
 })
 
-describe('what a chooser remembers', () => {
+describe('the record of a lane chooser', () => {
   function learned(): Script {
     const script = new Script({ policy: 'latency' })
     script.candidates('tcp', 'h3')
@@ -263,7 +263,7 @@ describe('what a chooser remembers', () => {
     return script
   }
 
-  it('spares another process the learning', () => {
+  it('lets another process skip the learning', () => {
     const { chooser, now } = learned()
     const saved: unknown = JSON.parse(JSON.stringify(chooser.snapshot(now, 1e12)))
     const next = new Script({ policy: 'latency' })
@@ -273,7 +273,7 @@ describe('what a chooser remembers', () => {
     expect(next.chooser.isLearning).toBe(false)
   })
 
-  it('is a guess after an hour, and nothing after a day', () => {
+  it('is a guess after an hour, and worthless after a day', () => {
     const { chooser, now } = learned()
     const saved = chooser.snapshot(now, 1e12)
     const later = new Script()

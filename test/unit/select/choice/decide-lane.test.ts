@@ -31,8 +31,8 @@ function failingEstimates(): LaneEstimates {
   return estimates
 }
 
-describe('the rules of a decision', () => {
-  it('1. none may carry, or only one', () => {
+describe('the decision of a lane', () => {
+  it('uses the only lane that may carry, or TCP where none may (rule 1)', () => {
     expect(decide({})).toEqual(['tcp', 'only-candidate', 'nothing is known of the origin yet'])
     const none = [standingOf('h3', 1, blocked('it is broken for 8 s'))]
     expect(decide({ snapshots: none })).toEqual([
@@ -49,7 +49,7 @@ describe('the rules of a decision', () => {
     expect(decide({ snapshots: [standingOf('h3', 40)] })[0]).toBe('h3')
   })
 
-  it('2. what carries fails, and another one does not', () => {
+  it('leaves a lane that fails for one that does not (rule 2)', () => {
     const tcp = standingOf('tcp', 20, { isFailing: true, estimates: failingEstimates() })
     expect(decide({ snapshots: [tcp, standingOf('h3', 400)] })).toEqual([
       'h3',
@@ -70,7 +70,7 @@ describe('the rules of a decision', () => {
     ])
   })
 
-  it('3. nothing was measured: preference', () => {
+  it('follows the preference where nothing was measured (rule 3)', () => {
     const snapshots = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
     expect(decide({ snapshots })).toEqual([
       'h3',
@@ -80,7 +80,7 @@ describe('the rules of a decision', () => {
     expect(decide({ snapshots, preference: ['http/1.1', 'tcp'] })[0]).toBe('tcp')
   })
 
-  it('3. nothing was measured: what has a connection goes on, whatever comes first', () => {
+  it('stays with a lane that has a connection where nothing was measured, whatever is preferred (rule 3)', () => {
     const snapshots = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
     expect(decide({ snapshots, isCarrying: true })).toEqual([
       'tcp',
@@ -90,7 +90,7 @@ describe('the rules of a decision', () => {
     expect(decide({ snapshots, isCarrying: true, incumbent: undefined })[0]).toBe('h3')
   })
 
-  it('4. what carried may not any more: the policy’s best of the rest', () => {
+  it('uses the policy’s best of the rest where the lane that carried may not any more (rule 4)', () => {
     const snapshots = [
       standingOf('h3', 20, blocked('UDP is blocked')),
       standingOf('tcp', 40),
@@ -104,7 +104,7 @@ describe('the rules of a decision', () => {
     expect(decide({ snapshots, incumbent: undefined })[2]).toMatch(/^h2-spread takes/)
   })
 
-  it('5. what carries goes on while there is nothing to compare it with', () => {
+  it('stays while there is nothing to compare the lane with (rule 5)', () => {
     const h3 = { ...standingOf('h3', 1), ...unmeasured }
     expect(decide({ snapshots: [standingOf('tcp', 400), h3] })).toEqual([
       'tcp',
@@ -117,7 +117,7 @@ describe('the rules of a decision', () => {
     ])
   })
 
-  it('6. learning is over: the policy’s best, without more ado', () => {
+  it('uses the policy’s best without further proof when learning is over (rule 6)', () => {
     const snapshots = [standingOf('tcp', 40), standingOf('h3', 35.9)]
     const over = { snapshots, phase: 'first-choice', holds: () => 'not now' } as const
     expect(decide(over)).toEqual(['h3', 'faster', 'h3 takes 35.9 ms, 10 % less than tcp (40.0 ms)'])
@@ -135,7 +135,7 @@ describe('the rules of a decision', () => {
     ])
   })
 
-  it('6. learning is over: what stands losses, and says so', () => {
+  it('uses the lane that tolerates losses when learning is over, and says so (rule 6)', () => {
     const snapshots = [standingOf('tcp', 40, { isRisky: true }), standingOf('h3', 41)]
     expect(decide({ snapshots, phase: 'first-choice' })).toEqual([
       'h3',
@@ -145,7 +145,7 @@ describe('the rules of a decision', () => {
     expect(decide({ snapshots, incumbent: 'h3' })[1]).toBe('safer')
   })
 
-  it('7. while learning: what is beyond doubt, but not in the middle of a trial', () => {
+  it('uses a lane that is better beyond doubt while learning, but not in the middle of a trial (rule 7)', () => {
     const known = warmEstimates(40, 6)
     const tcp = standingOf('tcp', 40, { estimates: known })
     const h3 = (errorMs: number) =>
@@ -172,7 +172,7 @@ describe('the rules of a decision', () => {
     ])
   })
 
-  it('7. later: what is better, and is not held', () => {
+  it('uses a lane that is better after learning, and is not held back (rule 7)', () => {
     const snapshots = [standingOf('tcp', 40), standingOf('h3', 30)]
     expect(decide({ snapshots })).toEqual([
       'h3',
@@ -191,7 +191,7 @@ describe('the rules of a decision', () => {
     ])
   })
 
-  it('8. else what carries goes on, and says why', () => {
+  it('stays with the lane in all other cases, and says why (rule 8)', () => {
     const tcp = standingOf('tcp', 40)
     expect(decide({ snapshots: [tcp, standingOf('h3', 50)] }).slice(0, 2)).toEqual(['tcp', 'faster'])
     expect(decide({ snapshots: [tcp, standingOf('h3', 38)] }).slice(0, 2)).toEqual(['tcp', 'cheaper'])

@@ -19,20 +19,20 @@ describe('an estimate', () => {
     expect(estimate.at).toBe(3)
   })
 
-  it('knows nothing before the first sample', () => {
+  it('is unknown before the first sample', () => {
     const estimate = new Estimate()
     expect([estimate.mean, estimate.samples, estimate.weightAt(5)]).toEqual([0, 0, 0])
     expect(estimate.errorAt(5)).toBe(Infinity)
   })
 
-  it('stands for no more than twice what it remembers', () => {
+  it('counts for no more than twice what it remembers', () => {
     expect(estimateOf(steady(500)).weightAt(500)).toBe(63)
     const short = new Estimate({ memory: 8 })
     for (const value of steady(500)) short.add(value, 0)
     expect(short.weightAt(0)).toBe(15)
   })
 
-  it('gets surer with more samples, and less sure with more variance', () => {
+  it('becomes more certain with more samples, and less certain with more variance', () => {
     const few = estimateOf(steady(8)).errorAt(8)
     const many = estimateOf(steady(32)).errorAt(32)
     const wild = estimateOf(steady(32, 10, 70)).errorAt(32)
@@ -40,7 +40,7 @@ describe('an estimate', () => {
     expect(wild).toBeGreaterThan(many * 4)
   })
 
-  it('does not take two equal samples for certainty', () => {
+  it('does not treat two equal samples as certainty', () => {
     expect(estimateOf([40, 40]).errorAt(2)).toBeGreaterThan(40 * 0.1)
   })
 
@@ -58,7 +58,7 @@ describe('an estimate', () => {
     expect(estimate.mean).toBeGreaterThan(320)
   })
 
-  it('does not take single outliers for a change', () => {
+  it('does not treat single outliers as a change', () => {
     const values = steady(200).map((value, index) => (index % 20 === 19 ? 400 : value))
     const estimate = new Estimate()
     let least = Infinity
@@ -71,7 +71,7 @@ describe('an estimate', () => {
     expect(estimate.mean).toBeLessThan(75)
   })
 
-  it('counts a sample with a share for less, unless it is all there is', () => {
+  it('gives less weight to a sample with a share, unless it is the only one', () => {
     const estimate = new Estimate()
     estimate.add(100, 0, 0.25)
     expect(estimate.mean).toBe(100)
@@ -80,7 +80,7 @@ describe('an estimate', () => {
     expect(estimate.weightAt(1)).toBe(1.25)
   })
 
-  it('comes back from its record as it was, older by the time between', () => {
+  it('is restored from its record unchanged, but older by the time between', () => {
     const estimate = estimateOf(steady(40))
     const record = estimate.record(1_000)
     const back = new Estimate()
@@ -99,19 +99,19 @@ describe('an estimate', () => {
     [[1, 2, 3, 4, 'five']],
     [[Number.NaN, 2, 3, 4, 5]],
     [[1e13, 2, 3, 4, 5]],
-  ])('takes nothing of a damaged record: %j', damaged => {
+  ])('restores nothing from a damaged record: %j', damaged => {
     const estimate = estimateOf([10, 20])
     expect(estimate.restore(damaged, 0, 0)).toBe(false)
     expect(estimate.mean).toBe(15)
   })
 
-  it('forgets everything when told to', () => {
+  it('forgets everything on request', () => {
     const estimate = estimateOf(steady(20))
     estimate.forget()
     expect([estimate.mean, estimate.deviation, estimate.samples, estimate.weightAt(20)]).toEqual([0, 0, 0, 0])
   })
 
-  it('gives way to what comes when it fades', () => {
+  it('gives way to new samples when it fades', () => {
     const estimate = new Estimate()
     for (let index = 0; index < 10; index += 1) estimate.add(100, index)
     estimate.fade(1.5)

@@ -38,7 +38,7 @@ describe('the estimates of a lane', () => {
     expect(restored.ttfb.samples, 'what another process measured stays').toBe(9)
   })
 
-  it('take large bodies for cold that began before the first one of their connection ended', () => {
+  it('count large bodies as cold that began before the first one of their connection ended', () => {
     const round = { responseBytes: 100_000, laneStreams: 10, ttfbMs: 40, bodyMs: 400 }
     const lane = new LaneEstimates()
     const receive = (but: Partial<ExchangeSample>, now: number): number => {
@@ -61,7 +61,7 @@ describe('the estimates of a lane', () => {
     expect(http1.ttfb.samples).toBe(1)
   })
 
-  it('take the first round after a pause for cold', () => {
+  it('count the first round after a pause as cold', () => {
     const lane = laneAfter({}, {}, {}, {})
     const { weight } = { weight: lane.ttfb.weightAt(10) }
     lane.onResumed(1_000)
@@ -71,23 +71,23 @@ describe('the estimates of a lane', () => {
     expect(lane.ttfb.weightAt(1_050)).toBeCloseTo(weight + 1.25)
   })
 
-  it('count the first exchange of a connection for less', () => {
+  it('give less weight to the first exchange of a connection', () => {
     const lane = laneAfter({ ttfbMs: 40 }, { ttfbMs: 140, isFirst: true })
     expect(lane.ttfb.mean).toBeCloseTo(60)
   })
 
-  it('take no times from a failed exchange, and none that are no times', () => {
+  it('ignore the times of a failed exchange, and invalid times', () => {
     const lane = laneAfter({ failed: true, ttfbMs: 1 }, { ttfbMs: Number.NaN }, { bodyMs: -1 })
     expect([lane.ttfb.samples, lane.ttfb.mean]).toEqual([3, 900])
     expect(lane.errors.mean).toBeCloseTo(1 / 6)
   })
 
-  it('know the share of time that data waited behind gaps, where the protocol can tell', () => {
+  it('know the share of time that data waited behind gaps, where the protocol can measure it', () => {
     const lane = laneAfter({ ttfbMs: 30, bodyMs: 10, stallMs: 10 }, { stallMs: undefined })
     expect([lane.stallShare.mean, lane.stallShare.samples]).toEqual([0.25, 1])
   })
 
-  it('are enough to go by from two samples on, until they are old', () => {
+  it('are sufficient from two samples on, until they are old', () => {
     expect(laneAfter({}).isMeasured(0)).toBe(false)
     const lane = laneAfter({}, {})
     expect([lane.isMeasured(1), lane.isStale(1)]).toEqual([true, false])
@@ -108,7 +108,7 @@ describe('the estimates of a lane', () => {
     expect(fails(2, 3_600_000, {}, {}, {})).toBe(false)
   })
 
-  it('forget the way when the network changed, but not what CPU it costs', () => {
+  it('forget the path when the network changed, but not the cost of CPU', () => {
     const lane = laneAfter({}, {})
     lane.rtt.add(40, 1)
     lane.cpu.add(0.2, 1)
@@ -116,7 +116,7 @@ describe('the estimates of a lane', () => {
     expect([lane.ttfb.samples, lane.rtt.samples, lane.cpu.samples]).toEqual([0, 0, 1])
   })
 
-  it('throw away shares above one from a record', () => {
+  it('discard shares above one from a record', () => {
     const lane = new LaneEstimates()
     lane.restore({ errors: [7, 0, 5, 0, 5], ttfb: [40, 1, 5, 0, 5] }, 0, 0)
     expect([lane.errors.samples, lane.ttfb.samples]).toEqual([0, 5])
@@ -127,13 +127,13 @@ describe('the estimates of a lane', () => {
     [1, 5, 1],
     [3, 0, 3],
     [Number.NaN, 1, 1],
-  ])('%d streams on %d connections are %d each', (laneStreams, laneConnections, each) => {
+  ])('count %d streams on %d connections as %d each', (laneStreams, laneConnections, each) => {
     expect(streamsPerConnection(sampleOf('tcp', { laneStreams, laneConnections }))).toBe(each)
   })
 })
 
 describe('the workload of an origin', () => {
-  it('is how many exchanges are under way where all of them go', () => {
+  it('is the number of exchanges under way where all of them go', () => {
     const workload = new Workload()
     workload.onSample(sampleOf('tcp', { laneStreams: 8 }), 4, true, 0)
     // In a trial each lane has a part only.
@@ -150,7 +150,7 @@ describe('the workload of an origin', () => {
     expect([workload.largeShare.mean, workload.meanLargeBytes]).toEqual([0.5, 150_000])
   })
 
-  it('throws away a share above one from a record', () => {
+  it('discards a share above one from a record', () => {
     const workload = new Workload()
     workload.restore({ largeShare: [7, 0, 5, 0, 5], concurrency: [3, 1, 5, 0, 5] }, 0, 0)
     expect([workload.largeShare.mean, workload.concurrency.mean]).toEqual([0, 3])

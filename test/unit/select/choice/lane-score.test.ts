@@ -31,7 +31,7 @@ const NOTHING = { smallBodyMs: 0, msPerByte: 0 }
 const times = <T>(count: number, what: T): T[] => Array.from({ length: count }, () => what)
 
 describe('the prediction of a lane', () => {
-  it('is what it took, when it carried the origin’s load', () => {
+  it('is what was measured, when the lane carried the origin’s load', () => {
     const sample = { ttfbMs: 40, bodyMs: 200, responseBytes: 100_000, laneStreams: 10 }
     const { lane, workload, now } = measured(...times(10, sample))
     expect(predict(lane, workload, 1, NOTHING, now).ms).toBeCloseTo(240)
@@ -46,14 +46,14 @@ describe('the prediction of a lane', () => {
     expect(predict(trial, workload, 20, NOTHING, now).ms).toBeCloseTo(60)
   })
 
-  it('weighs small and large responses by their share', () => {
+  it('weights small and large responses by their share', () => {
     const small = { ttfbMs: 40, bodyMs: 1, responseBytes: 500 }
     const large = { ttfbMs: 40, bodyMs: 100, responseBytes: 200_000 }
     const { lane, workload, now } = measured(small, large, small, small, small, large, small, small)
     expect(predict(lane, workload, 1, NOTHING, now).ms).toBeCloseTo(40 + 0.75 + 25)
   })
 
-  it('borrows from others what the lane was never asked for, and says so', () => {
+  it('borrows from others what the lane was never measured for, and says so', () => {
     const { workload, lane, now } = measured(
       ...times(10, { ttfbMs: 40, bodyMs: 100, responseBytes: 200_000 }),
     )
@@ -66,7 +66,7 @@ describe('the prediction of a lane', () => {
     expect(predict(lane, workload, 1, borrowed, now).isBorrowed).toBe(false)
   })
 
-  it('adds what losses do to small requests, less what its samples show', () => {
+  it('adds the cost of losses to small requests, less what its samples show', () => {
     // In one request of 20 the request or the response is lost, and waits for a time-out and a round trip.
     expect(lossStall(0.025, 40)).toBeCloseTo(12)
     const { lane, workload, now } = measured(...times(18, {}))
@@ -90,11 +90,14 @@ describe('the prediction of a lane', () => {
     ['h2-spread', 'h2', 2, 2],
     ['tcp', 'h2', 7.5, 1],
     ['h3', 'h3', 7.5, 1],
-  ] as const)('%s with %s at %d at once has %d connections', (lane, protocol, concurrency, expected) => {
-    expect(connectionsFor(lane, protocol, concurrency, 6, new LaneEstimates().connections)).toBe(expected)
-  })
+  ] as const)(
+    'for %s with %s at %d exchanges at once assumes %d connections',
+    (lane, protocol, concurrency, expected) => {
+      expect(connectionsFor(lane, protocol, concurrency, 6, new LaneEstimates().connections)).toBe(expected)
+    },
+  )
 
-  it('knows the goodput of a connection', () => {
+  it('estimates the goodput of a connection', () => {
     const { lane } = measured({ bodyMs: 100, responseBytes: 200_000, laneStreams: 2 })
     expect(goodput(lane)).toBeCloseTo(4_000_000)
     expect(goodput(new LaneEstimates())).toBeUndefined()
@@ -115,7 +118,7 @@ describe('the cost of a lane', () => {
     expect([laneCost(tcp, all, 0), laneCost(h3, all, 0)]).toEqual([1.1, 5])
   })
 
-  it('is what was measured, and the prior of the rest in its scale', () => {
+  it('is what was measured, with the prior of the rest in its scale', () => {
     const { tcp, h3, all } = estimatedLanes({ tcp: 0.22 })
     expect(laneCost(tcp, all, 0)).toBe(0.22)
     expect(laneCost(h3, all, 0)).toBeCloseTo(1)

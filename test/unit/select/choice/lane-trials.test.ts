@@ -39,7 +39,7 @@ describe('a trial', () => {
     expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(true)
   })
 
-  it('steers no more when it is cut, and ends when those have told that were steered', () => {
+  it('steers no more requests when it is cut, and ends when the steered ones have reported', () => {
     const trials = steering(10)
     takes(trials, 4)
     trials.cut()
@@ -50,7 +50,7 @@ describe('a trial', () => {
     expect(trials.lane).toBeUndefined()
   })
 
-  it('ends when a quarter of its requests has told, and others wait', () => {
+  it('ends when a quarter of its requests has reported, and others wait', () => {
     const trials = steering(10)
     takes(trials, 9)
     for (let index = 0; index < 4; index += 1) expect(trials.onSample(sampleOf('h3'), true, 0)).toBe(false)
@@ -58,7 +58,7 @@ describe('a trial', () => {
     expect(trials.onSample(sampleOf('h3'), true, 0)).toBe(true)
   })
 
-  it('ends when all of its requests have told', () => {
+  it('ends when all of its requests have reported', () => {
     const trials = steering(3)
     takes(trials, 3)
     expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(false)
@@ -123,7 +123,7 @@ describe('a trial', () => {
     expect(trials.leftAlone('h3', 10_500)?.because).toBe('its last trial carried no request')
   })
 
-  it('whose connections do not come is given up', () => {
+  it('whose connections do not open is given up', () => {
     const trials = new LaneTrials(0.02, 10)
     trials.begin('h3', 'learning', 1, 0)
     let now = 0
@@ -136,13 +136,13 @@ describe('a trial', () => {
     expect(trials.leftAlone('tcp', now)?.because).toBe('refused')
   })
 
-  it('is the only one', () => {
+  it('excludes another trial at the same time', () => {
     expect(() => steering().begin('tcp', 'learning', 1, 0)).toThrow(/while another one/)
   })
 })
 
-describe('what trials may cost', () => {
-  it('learning: four blocks, however they are spent', () => {
+describe('the cost of trials', () => {
+  it('is four blocks for learning, however they are spent', () => {
     const trials = new LaneTrials(0.02, 10)
     expect(trials.learningBlocks).toBe(4)
     for (let block = 4; block > 0; block -= 1) {
@@ -156,7 +156,7 @@ describe('what trials may cost', () => {
     expect(trials.learningBlocks).toBe(4)
   })
 
-  it('exploring: one block at first, and its share of all requests later', () => {
+  it('is one block for exploring at first, and its share of all requests later', () => {
     const trials = new LaneTrials(0.02, 10)
     expect([trials.mayVerify(1), trials.mayExplore('h3', 1)]).toEqual([true, false])
     takes(trials, 499)
@@ -170,7 +170,7 @@ describe('what trials may cost', () => {
     expect([trials.mayVerify(1), trials.mayExplore('h3', 1)]).toEqual([true, false])
   })
 
-  it('a lane that takes ten times as long is explored a tenth as often', () => {
+  it('makes a lane that takes ten times as long be explored a tenth as often', () => {
     const trials = new LaneTrials(0.02, 10)
     takes(trials, 4_900)
     expect(trials.mayExplore('h3', 10)).toBe(false)
@@ -183,7 +183,7 @@ describe('what trials may cost', () => {
     expect([trials.mayVerify(1), trials.mayVerify(1.1)]).toEqual([true, false])
   })
 
-  it('nothing where the share is 0', () => {
+  it('is zero where the share is 0', () => {
     const trials = new LaneTrials(0, 10)
     expect([trials.learningBlocks, trials.isAllowed('h3', 0)]).toEqual([0, false])
     takes(trials, 100_000)

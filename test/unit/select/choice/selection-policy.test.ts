@@ -15,13 +15,13 @@ function after(...readings: readonly [count: number, lossRatio: number][]): bool
   return risk.isRisky
 }
 
-describe('a way', () => {
+describe('a path', () => {
   it('is risky until many packets were counted, and none was lost', () => {
     expect([after(), after([23, 0]), after([24, 0])]).toEqual([true, true, false])
     expect(after([2, 0.05], [22, 0])).toBe(true)
   })
 
-  it('is risky again when some are, and as it was in between', () => {
+  it('is risky again when some are lost, and as it was in between', () => {
     expect(after([24, 0], [1, 0.05])).toBe(false)
     expect(after([24, 0], [3, 0.05])).toBe(true)
     expect(after([24, 0], [3, 0.05], [20, 0])).toBe(true)

@@ -61,7 +61,7 @@ describe('the next trial of learning', () => {
     })
   })
 
-  it('is that of the most connections, of several, for large bodies', () => {
+  it('is that of the lane with several connections, for large bodies', () => {
     const workload = new Workload()
     workload.onSample(sampleOf('tcp', { laneStreams: 10, responseBytes: 100_000 }), 10, true, 0)
     const plan = (connections: number) => {
@@ -110,7 +110,7 @@ describe('the next trial of learning', () => {
     expect([plan(heardAt('h3', 3, 41)), plan(http1)]).toEqual([undefined, 'http/1.1'])
   })
 
-  it('leaves out what was learned, may not carry, is left alone, or is not worth it', () => {
+  it('leaves out lanes that were learned, may not carry, are paused, or are not worth it', () => {
     const h3 = heardAt('h3', 3, 41)
     const plan = (but: Partial<TrialSituation>) => planLearning(situation({ ...all, ...but }), 10)
     expect(plan({ snapshots: [tcp, h3], learned: new Set<LaneName>(['h3']) })).toBeUndefined()
@@ -126,7 +126,7 @@ describe('the next trial after learning', () => {
   const tcp = heardAt('tcp', 100, 40)
   tcp.estimates.loss.add(0.02, 0)
 
-  it('1. is that of a challenger that has to show it again', () => {
+  it('is that of a challenger that has to show it again (rule 1)', () => {
     const challengers = new Challengers(5_000, 5)
     challengers.onJudged('h3', true, 6, 50)
     const snapshots = [tcp, heardAt('h2-spread', 1, 60), heardAt('h3', 50, 30)]
@@ -137,7 +137,7 @@ describe('the next trial after learning', () => {
     })
   })
 
-  it('2. is that of the lane that was not reported for longest, at the price of its time', () => {
+  it('is that of the lane that was not measured for longest, at the price of its time (rule 2)', () => {
     const trials = new LaneTrials(0.02, 10)
     const snapshots = [tcp, heardAt('h3', 50, 30), heardAt('h2-spread', 1, 60)]
     const now = situation({ snapshots, current: tcp, trials, workload: lossy() })
@@ -169,7 +169,7 @@ describe('the connections of a trial', () => {
     ['h2-spread', 6, 6],
     ['http/1.1', 7.2, 8],
     ['http/1.1', 50, 16],
-  ] as const)('%s, which would have %d: %d', (lane, connections, asked) => {
+  ] as const)('are for %s, which would have %d, limited to %d', (lane, connections, asked) => {
     expect(trialConnections(standingOf(lane, 40, { connections }), 6)).toBe(asked)
   })
 })
@@ -197,8 +197,8 @@ function origin(but: (index: number) => Partial<ExchangeSample> = () => ({}), la
 
 const late = (index: number): Partial<ExchangeSample> => (index % 5 === 4 ? { ttfbMs: 200 } : {})
 
-describe('whether a lane is worth a trial', () => {
-  it('is no question for another protocol', () => {
+describe('the question whether a lane is worth a trial', () => {
+  it('is not asked for another protocol', () => {
     expect(origin().judge('h3')[0]).toBe(true)
     expect(origin().judge('tcp')[0]).toBe(true)
   })
@@ -211,7 +211,7 @@ describe('whether a lane is worth a trial', () => {
       ])
   })
 
-  it('1. is answered with yes when packets are lost, whoever counted them', () => {
+  it('is answered with yes when packets are lost, whoever counted them (rule 1)', () => {
     const { snapshots, judge } = origin()
     snapshots[1]!.estimates.loss.add(0.002, 10)
     expect(judge('h2-spread')[0]).toBe(false)
@@ -220,7 +220,7 @@ describe('whether a lane is worth a trial', () => {
     expect(judge('http/1.1')[0]).toBe(true)
   })
 
-  it('2. is answered with yes when the kernel sees losses on a shared connection', () => {
+  it('is answered with yes when the kernel counts losses on a shared connection (rule 2)', () => {
     const counted = (ratios: readonly number[], laneStreams?: number) => {
       const made = origin(undefined, laneStreams)
       for (const ratio of ratios) made.snapshots[0]!.estimates.segmentLoss.add(ratio, 10)
@@ -232,17 +232,17 @@ describe('whether a lane is worth a trial', () => {
     expect(counted([0.02, 0.02, 0.02, 0.02], 1)[0], 'shared by nobody').toBe(false)
   })
 
-  it('2. is not answered by round trips, which vary with how busy a machine is', () => {
+  it('is not answered by round trips, which vary with how busy a machine is (rule 2)', () => {
     const { snapshots, judge } = origin()
     for (const rtt of [1, 31, 1, 310, 1]) snapshots[0]!.estimates.rtt.add(rtt, 10)
     expect(judge('h2-spread')[0]).toBe(false)
   })
 
-  it('2. is not answered by first bytes, which say more of what the origin does', () => {
+  it('is not answered by first bytes, which show more of what the origin does (rule 2)', () => {
     expect(origin(late).judge('h2-spread')[0]).toBe(false)
   })
 
-  it('3. is answered with yes when a byte takes much longer than over the best lane', () => {
+  it('is answered with yes when a byte takes much longer than over the best lane (rule 3)', () => {
     const { snapshots, judge } = origin(index =>
       index % 3 === 0 ? { responseBytes: 100_000, bodyMs: 400 } : {},
     )
@@ -254,7 +254,7 @@ describe('whether a lane is worth a trial', () => {
     ])
   })
 
-  it('4. is answered with yes when large bodies share a connection, and its window', () => {
+  it('is answered with yes when large bodies share a connection, and its window (rule 4)', () => {
     const large = { responseBytes: 100_000, bodyMs: 400 }
     expect(origin(() => large).judge('http/1.1')).toEqual([
       true,
@@ -284,7 +284,7 @@ describe('whether a lane is worth a trial', () => {
     expect(lossy(() => ({ responseBytes: 100_000, bodyMs: 5 }))('http/1.1', 45)[0]).toBe(true)
   })
 
-  it('is answered with no where another lane stands losses better, and is about as fast', () => {
+  it('is answered with no where another lane tolerates losses better, and is about as fast', () => {
     const risky = (h3Ms: number) => {
       const snapshots = [
         standingOf('tcp', 40, { isRisky: true }),
@@ -301,7 +301,7 @@ describe('whether a lane is worth a trial', () => {
     expect(risky(61)).toEqual([true, '2.0 % of packets are lost'])
   })
 
-  it('is answered with no when there is nobody to be stalled', () => {
+  it('is answered with no when there is no other exchange to be stalled', () => {
     const { snapshots, judge } = origin(late, 1)
     snapshots[0]!.estimates.loss.add(0.05, 10)
     expect(judge('h2-spread')).toEqual([

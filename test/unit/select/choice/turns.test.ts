@@ -10,8 +10,8 @@ function carried(count: number, turns = new Turns(10)): Turns {
 
 const [tcp, h3] = [standingOf('tcp', 3), standingOf('h3', 1)]
 
-describe('turns of lanes', () => {
-  it('give what carried before a trial another block before it loses', () => {
+describe('the turns of lanes', () => {
+  it('give the lane that carried before a trial another block before it loses', () => {
     const turns = carried(10)
     expect(turns.mustWait(h3, tcp, 0), 'no trial yet').toBe(false)
     turns.onTried('h3')
@@ -51,11 +51,11 @@ describe('turns of lanes', () => {
     expect(carried(5, turns).mayTryAgain('h3')).toBe(true)
   })
 
-  it('keep to 50 requests', () => {
+  it('stay within 50 requests', () => {
     expect([carried(20).hasRoom(20), carried(20).hasRoom(21)]).toEqual([true, false])
   })
 
-  it('tell a process that warms up from a way that loses packets by how much times vary', () => {
+  it('distinguish a process that warms up from a path that loses packets by how much times vary', () => {
     const lane = (...times: number[]) => {
       const estimates = new LaneEstimates()
       for (const [index, ms] of times.entries()) estimates.ttfb.add(ms, index)

@@ -49,7 +49,7 @@ describe('parseAltSvc', () => {
     ])
   })
 
-  it.each(['clear', ' clear ', 'clear, clear'])('takes %j for a revocation', value => {
+  it.each(['clear', ' clear ', 'clear, clear'])('treats %j as a revocation', value => {
     expect(parseAltSvc(value)).toEqual({ clears: true })
   })
 
@@ -101,7 +101,7 @@ describe('parseAltSvc', () => {
     expect(parseAltSvc(value)).toBeUndefined()
   })
 
-  it('loses an entry that is wrong, and no other', () => {
+  it('drops an invalid entry, and no other', () => {
     expect(alternatives('h3=":0", clear, h3=":1"; ma=x, "a,b", h3=":443"')).toEqual([entry()])
   })
 

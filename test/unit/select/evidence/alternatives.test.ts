@@ -16,7 +16,7 @@ const service = (change: object = {}) => ({
 })
 
 describe('Alternatives', () => {
-  it('takes what Alt-Svc says, in its order, and only h3', () => {
+  it('accepts what Alt-Svc offers, in its order, and only h3', () => {
     const alternatives = fresh()
     const value = 'h2="h2.example:443", h3=":8443"; ma=60; persist=1, h3-29=":443", h3="b.example:443"'
     expect(alternatives.onAltSvc(value, 'alt-svc', 10, 1000)).toBe(true)
@@ -56,7 +56,7 @@ describe('Alternatives', () => {
     expect(places(alternatives, 50_000)).toEqual([])
   })
 
-  it('replaces what Alt-Svc said before, whether in a field or in a frame', () => {
+  it('replaces the earlier value of Alt-Svc, whether in a field or in a frame', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1", h3=":2"', 'alt-svc', 0, 0)
     expect(alternatives.onAltSvc('h3=":2"', 'altsvc-frame', 0, 1)).toBe(true)
@@ -77,7 +77,7 @@ describe('Alternatives', () => {
     expect(expiry(1000)).toBe(61_000)
   })
 
-  it('keeps what it knows when a value cannot be read, and reports that one', () => {
+  it('keeps what it knows when a value cannot be read, and reports that once', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1"', 'alt-svc', 0, 0)
     expect(alternatives.onAltSvc('h3=":0"', 'alt-svc', 0, 5)).toBe(false)
@@ -94,7 +94,7 @@ describe('Alternatives', () => {
     expect(alternatives.rejected).toBeUndefined()
   })
 
-  it('takes HTTPS records that have h3, by priority, for at least a minute', () => {
+  it('accepts HTTPS records that have h3, by priority, for at least a minute', () => {
     const alternatives = fresh()
     const records = [
       service({ priority: 3, target: 'c.example', port: 8443 }),
@@ -116,7 +116,7 @@ describe('Alternatives', () => {
     expect(places(alternatives)).toEqual([])
   })
 
-  it('orders by source, and makes one of what several say', () => {
+  it('orders by source, and merges what several name', () => {
     const alternatives = fresh()
     alternatives.onProbed([{ host: 'a.example', port: 443 }], 0)
     alternatives.onServiceRecords(
@@ -136,7 +136,7 @@ describe('Alternatives', () => {
     expect(places(alternatives, 1e15)).toEqual(['a.example:443'])
   })
 
-  it('gives the same list for as long as nothing changes', () => {
+  it('returns the same list for as long as nothing changes', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1"; ma=60', 'alt-svc', 0, 0)
     const list = alternatives.usable(0)
@@ -144,7 +144,7 @@ describe('Alternatives', () => {
     expect(alternatives.usable(60_000)).toEqual([])
   })
 
-  it('chooses what works, then what was not tried, then what failed, then what is broken', () => {
+  it('prefers an alternative that works, then one that was not tried, then one that failed, then a broken one', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1", h3=":2", h3=":3"', 'alt-svc', 0, 0)
     const port = (now: number) => alternatives.http3(now).alternative?.port
@@ -166,7 +166,7 @@ describe('Alternatives', () => {
     expect([port(1000), alternatives.http3(1000).status]).toEqual([2, 'failedRecently'])
   })
 
-  it('remembers what failed though it is advertised once more', () => {
+  it('remembers that one failed though it is advertised once more', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1"', 'alt-svc', 0, 0)
     alternatives.status('a.example:1').onHttp3Failed('why', 0)
@@ -207,7 +207,7 @@ describe('Alternatives', () => {
     expect(alternatives.usable(10_000)[0]?.addressHints).toHaveLength(8)
   })
 
-  it('keeps on another network what persists, and nothing of what was thought', () => {
+  it('keeps on another network what persists, and no status', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1", h3=":2"; persist=1', 'alt-svc', 0, 0)
     alternatives.onServiceRecords([service({ port: 3 })], 300, 0)

@@ -13,8 +13,8 @@ function turns(maxParallel = 2) {
   return { clock, caller, turns: new ProbeTurns({ clock, timeoutMs: 1000, maxParallel }, caller.signal) }
 }
 
-describe('the turns of a probe', () => {
-  it('run so many tasks at once, and the others in order', async () => {
+describe('the task queue of a probe', () => {
+  it('runs so many tasks at once, and the others in order', async () => {
     const { turns: probe } = turns()
     const started: number[] = []
     const finish: (() => void)[] = []
@@ -37,7 +37,7 @@ describe('the turns of a probe', () => {
     probe.end()
   })
 
-  it('are handed on: who comes later does not get between', async () => {
+  it('hands its turns on in order, so that a later task does not get between', async () => {
     const { turns: probe } = turns(1)
     let running = 0
     let most = 0
@@ -54,7 +54,7 @@ describe('the turns of a probe', () => {
     probe.end()
   })
 
-  it('make a fault of what a task rejects with, and go on', async () => {
+  it('makes a fault of what a task rejects with, and goes on', async () => {
     const { turns: probe } = turns(1)
     const error = new TransportError('MM_DNS_FAILED', 'a.test has no address')
     expect(await probe.run(() => Promise.reject(error))).toEqual({
@@ -71,7 +71,7 @@ describe('the turns of a probe', () => {
     probe.end()
   })
 
-  it('end when time is up: those that run, those that wait, and those that come later', async () => {
+  it('ends when time is up: tasks that run, tasks that wait, and later ones', async () => {
     const { turns: probe, clock } = turns(1)
     const signals: AbortSignal[] = []
     const running = probe.run(signal => {
@@ -87,7 +87,7 @@ describe('the turns of a probe', () => {
     expect([signals.length, signals[0]!.aborted, clock.pendingTimers()]).toEqual([1, true, 0])
   })
 
-  it('say that time is up, also of a task that rejects because its signal fired', async () => {
+  it('reports that time is up, even for a task that rejects because its signal fired', async () => {
     const { turns: probe, clock } = turns()
     const result = probe.run(
       signal =>
@@ -99,7 +99,7 @@ describe('the turns of a probe', () => {
     expect(await result).toEqual(FAULT)
   })
 
-  it('end with their caller, and leave nothing behind', async () => {
+  it('ends with its caller, and leaves nothing behind', async () => {
     const { turns: probe, clock, caller } = turns()
     const result = probe.run(forever)
     caller.abort()

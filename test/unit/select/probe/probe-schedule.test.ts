@@ -30,14 +30,14 @@ describe('the schedule of background probes', () => {
     expect(() => probes.onEnded('found', 10)).toThrow('no probe is under way')
   })
 
-  it('looks again after an interval when something was found', () => {
+  it('probes again after an interval when something was found', () => {
     const probes = schedule()
     probe(probes, 'found', 100)
     expect(probes.mayStart(99 + HOUR)).toBe(false)
     expect(probes.mayStart(100 + HOUR)).toBe(true)
   })
 
-  it('waits twice as long after each one in a row that found nothing, up to a day', () => {
+  it('waits twice as long after each probe in a row that found nothing, up to a day', () => {
     const probes = schedule()
     const waits: number[] = []
     for (let now = 0; waits.length < 8; now = probes.nextAt!) {
@@ -56,7 +56,7 @@ describe('the schedule of background probes', () => {
     expect(probes.nextAt).toBe(3 * DAY)
   })
 
-  it('takes one that was given up for nothing that was learned', () => {
+  it('learns nothing from a probe that was given up', () => {
     const probes = schedule()
     probe(probes, 'nothing', 0)
     probe(probes, 'given-up', HOUR)
@@ -74,7 +74,7 @@ describe('the schedule of background probes', () => {
     expect(probes.nextAt).toBe(5 * DAY + HOUR)
   })
 
-  it('looks at once again when the network changed under a probe, whatever that found', () => {
+  it('probes at once again when the network changed under a probe, whatever that found', () => {
     for (const outcome of ['found', 'nothing', 'given-up'] as const) {
       const probes = schedule()
       probes.onStarted(0)
@@ -85,7 +85,7 @@ describe('the schedule of background probes', () => {
     }
   })
 
-  it('looks soon when there is new evidence, but not at each piece of it', () => {
+  it('probes soon when there is new evidence, but not at each piece of it', () => {
     const probes = schedule()
     probe(probes, 'nothing', 0)
     probes.onEvidence(HOUR / 2)
@@ -97,7 +97,7 @@ describe('the schedule of background probes', () => {
     expect(probes.nextAt).toBe(HOUR / 2 + 10_000)
   })
 
-  it('does not deferred a probe for new evidence, and starts none for what may come from the one under way', () => {
+  it('does not defer a probe for new evidence, and starts none for evidence that may come from the one under way', () => {
     const probes = schedule()
     probes.onEvidence(50)
     expect(probes.mayStart(0)).toBe(true)
@@ -109,7 +109,7 @@ describe('the schedule of background probes', () => {
 })
 
 describe('a snapshot of the schedule', () => {
-  it('goes on where it was taken, on another clock', () => {
+  it('continues where it was taken, on another clock', () => {
     const probes = schedule()
     for (let i = 0; i < 3; i++) probe(probes, 'nothing', i * DAY)
     const snapshot = JSON.parse(JSON.stringify(probes.snapshot(2 * DAY + HOUR))) as ReturnType<
@@ -135,11 +135,11 @@ describe('a snapshot of the schedule', () => {
     { emptyInRow: Number.NaN, dueInMs: DAY },
     { emptyInRow: 1, dueInMs: Number.NaN },
     { emptyInRow: 1, dueInMs: Number.POSITIVE_INFINITY },
-  ])('is not taken over when it makes no sense: %j', snapshot => {
+  ])('is not used when it is invalid: %j', snapshot => {
     expect(schedule({ snapshot }).mayStart(0)).toBe(true)
   })
 
-  it('never silences it for longer than it would wait by itself', () => {
+  it('never makes the schedule wait longer than it would by itself', () => {
     expect(schedule({ snapshot: { emptyInRow: 2, dueInMs: 400 * DAY } }).nextAt).toBe(2 * HOUR)
     expect(schedule({ snapshot: { emptyInRow: 5000, dueInMs: 400 * DAY } }).nextAt).toBe(DAY)
   })
@@ -161,7 +161,7 @@ describe('the budget of all probes', () => {
     expect(budget.running).toBe(0)
   })
 
-  it('has room for four unless it is told otherwise, and keeps count', () => {
+  it('has room for four by default, and keeps count', () => {
     const budget = new ProbeBudget()
     for (let i = 0; i < 4; i++) budget.onStarted()
     expect(budget.hasRoom).toBe(false)

@@ -14,7 +14,7 @@ const SKIPPED = { skipped: 'nobody looked' }
 const target = { endpoint: '192.0.2.1:443', host: 'a.test', source: 'origin' } as const
 
 describe('findings of a probe', () => {
-  it('report by a handshake whether a protocol is taken', () => {
+  it('report by a handshake whether a protocol is accepted', () => {
     expect(acceptedBy('h2', { found: HANDSHAKE })).toEqual({ found: true })
     expect(acceptedBy('http/1.1', { found: HANDSHAKE })).toEqual({ found: false })
     expect(acceptedBy('h2', { fault: 'none', code: 'MM_ALPN_MISMATCH' })).toEqual({ found: false })
@@ -22,20 +22,20 @@ describe('findings of a probe', () => {
     expect(acceptedBy('h2', SKIPPED)).toBe(SKIPPED)
   })
 
-  it('have the certificate of a handshake that worked, or else its problem', () => {
+  it('have the certificate of a successful handshake, or else its problem', () => {
     expect(certificateOf([WRONG, { found: HANDSHAKE }])).toEqual({ found: HANDSHAKE.certificate })
     expect(certificateOf([FAULT, WRONG])).toBe(WRONG)
     expect(certificateOf([FAULT, SKIPPED])).toEqual({ skipped: NO_HANDSHAKE })
   })
 
-  it('show a handshake without what has a place of its own', () => {
+  it('show a handshake without the facts that have a place of their own', () => {
     expect(withoutExtras({ found: HANDSHAKE })).toEqual({
       found: { ms: 20, protocol: 'h2', cipher: 'TLS_AES_128_GCM_SHA256' },
     })
     expect(withoutExtras(FAULT)).toBe(FAULT)
   })
 
-  it('have the shortest round trip of each kind, and none of what was not measured', () => {
+  it('have the shortest round trip of each kind, and none of kinds that were not measured', () => {
     const look = (ms: number) => ({ found: { ms, protocol: undefined, cipher: undefined } })
     const report = {
       tcp: [5, 3, 4].map(ms => ({ endpoint: target.endpoint, connect: { found: { ms } } })),

@@ -46,7 +46,7 @@ describe('the endpoints of a probe', () => {
     expect(probedEndpoints([v4(1), v4(2, 8443)], 443, 4).map(({ port }) => port)).toEqual([443, 8443])
   })
 
-  it('over UDP are the same, each with who named it', () => {
+  it('over UDP are the same, each with the source that named it', () => {
     expect(udpTargets(probedEndpoints([v6(1)], 443, 1), 'b.test', 'alt-svc')).toEqual([
       {
         endpoint: '[2001:db8::1]:443',
@@ -87,7 +87,7 @@ describe('the places where HTTP/3 is advertised', () => {
     expect(advertisedPlaces(origin, { fault: 'no' }, NONE)).toEqual([])
   })
 
-  it('are gone after when they are not the origin itself, but only three of them', () => {
+  it('are probed when they are not the origin itself, but only three of them', () => {
     const places = [443, 1, 2, 3, 4].map(port => ({ host: 'a.test', port, source: 'alt-svc' }) as const)
     expect(alternativePlaces(origin, places).map(({ port }) => port)).toEqual([1, 2, 3])
     const elsewhere = [{ host: 'b.test', port: 443, source: 'alt-svc' }] as const

@@ -39,7 +39,7 @@ const h3At = (host: string, port: number) => ({
 })
 
 describe('a probe', () => {
-  it('looks at everything, and reports it', async () => {
+  it('examines everything, and reports it', async () => {
     const { tools, asked } = fakeTools()
     const { durationMs, ...report } = await probe(tools)
     const { tickets, certificate, ...handshake } = { ...HANDSHAKE, protocol: 'h2' }
@@ -82,7 +82,7 @@ describe('a probe', () => {
     expect(asked('serviceRecords')).toEqual(['a.test:443'])
   })
 
-  it('takes at most four addresses, and both families', async () => {
+  it('uses at most four addresses, and both families', async () => {
     const list = ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8::4', '192.0.2.1', '192.0.2.2']
     const { tools, asked } = fakeTools({ resolve: async () => addresses(...list) })
     const report = await probe(tools)
@@ -96,7 +96,7 @@ describe('a probe', () => {
     expect('found' in report.addresses && report.addresses.found.length).toBe(6)
   })
 
-  it('does TLS with the first address that takes a connection, and gives the shortest times', async () => {
+  it('does TLS with the first address that accepts a connection, and reports the shortest times', async () => {
     const { tools, asked } = fakeTools({
       resolve: async () => addresses('192.0.2.1', '192.0.2.2', '192.0.2.3'),
       async connectTcp({ address }) {
@@ -141,7 +141,7 @@ describe('a probe', () => {
     expect(calls.map(({ tool }) => tool).sort()).toEqual(['resolve', 'serviceRecords'])
   })
 
-  it('looks at TCP only where the origin is http', async () => {
+  it('examines TCP only where the origin is http', async () => {
     const { tools, calls } = fakeTools()
     const report = await probe(tools, { url: 'http://a.test' })
     const skipped = 'the origin is http: there is no TLS, and no QUIC'
@@ -171,7 +171,7 @@ describe('a probe', () => {
     expect(overUdp.http3[0]!.handshake).toEqual({ found: HTTP3 })
   })
 
-  it('asks no DNS for the records of an address, and sends no request unless it may', async () => {
+  it('asks no DNS for the records of an address, and sends no request unless it is allowed', async () => {
     const { tools, asked } = fakeTools({ altSvc: undefined } as never) // undefined: left out
     const report = await probe(tools, { url: 'https://192.0.2.1' })
     expect(asked('serviceRecords')).toEqual([])
@@ -199,12 +199,12 @@ describe('the tools of a probe', () => {
   })
 })
 
-describe('what a probe makes of handshakes', () => {
+describe('the evaluation of handshakes by a probe', () => {
   const certificate = { fault: 'the certificate is for other names', code: 'MM_TLS_CERTIFICATE' } as const
   const secure = async (handshakeTls: ProbeTools['handshakeTls']) =>
     await probe(fakeTools({ handshakeTls }).tools)
 
-  it('says of ALPN what the server took, also when it refuses or ignores it', async () => {
+  it('reports for ALPN what the server accepted, also when it refuses or ignores it', async () => {
     const refuses = await secure(async (_endpoint, { alpn }) =>
       alpn[0] === 'h2' && alpn.length === 1
         ? { fault: 'none of them', code: 'MM_ALPN_MISMATCH' }
@@ -218,14 +218,14 @@ describe('what a probe makes of handshakes', () => {
     expect(fails.certificate).toEqual({ skipped: 'no TLS handshake was completed' })
   })
 
-  it('gives the problem with the certificate', async () => {
+  it('reports the problem with the certificate', async () => {
     const report = await secure(async () => certificate)
     expect(report.certificate).toEqual(certificate)
     expect(report.tickets).toEqual({ skipped: 'no TLS handshake was completed' })
     expect(report.isReachable).toBe(true)
   })
 
-  it('gives the certificate and the tickets of the version that works', async () => {
+  it('reports the certificate and the tickets of the version that works', async () => {
     const tickets = { ...HANDSHAKE.tickets, version: 'TLSv1.2', issued: 1 } as const
     const report = await secure(async (_endpoint, { version }) =>
       version === 'TLSv1.3' ? { fault: 'no version in common' } : { found: { ...HANDSHAKE, tickets } },
@@ -237,7 +237,7 @@ describe('what a probe makes of handshakes', () => {
   })
 })
 
-describe('what a probe makes of UDP', () => {
+describe('the evaluation of UDP by a probe', () => {
   it('does a handshake where QUIC v1 is spoken, and nowhere else', async () => {
     const { tools, asked } = fakeTools({
       quicVersions: async () => ({ found: { versions: ['0x6b3343cf'], ms: 3 } }),
@@ -248,7 +248,7 @@ describe('what a probe makes of UDP', () => {
   })
 
   it.each(['refused', 'unreachable', undefined] as const)(
-    'does none where the port is %s, whatever is advertised',
+    'does no handshake where the port is %s, whatever is advertised',
     async why => {
       const answer = { fault: 'no', ...(why !== undefined && { why }) }
       const { tools, asked } = fakeTools({
@@ -281,7 +281,7 @@ describe('what a probe makes of UDP', () => {
     expect(lit.asked('handshakeHttp3')).toEqual(['192.0.2.1:443/udp'])
   })
 
-  it('goes after other places that are advertised', async () => {
+  it('follows other places that are advertised', async () => {
     const { tools, asked } = fakeTools({
       async resolve(host) {
         if (host === 'a.test') return addresses('192.0.2.1')
@@ -304,7 +304,7 @@ describe('what a probe makes of UDP', () => {
 })
 
 describe('the bounds of a probe', () => {
-  it('has a deadline: the rest of the report is there', async () => {
+  it('have a deadline, at which the rest of the report is there', async () => {
     const clock = new FakeClock()
     const { tools, calls } = fakeTools({ quicVersions: never, altSvc: never })
     const running = probe(tools, { clock, timeoutMs: 700 })
@@ -320,7 +320,7 @@ describe('the bounds of a probe', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('runs no more than eight things at once', async () => {
+  it('allow no more than eight tasks at once', async () => {
     let running = 0
     let most = 0
     const slow = async <T>(value: T): Promise<T> => {
@@ -340,7 +340,7 @@ describe('the bounds of a probe', () => {
     expect(most).toBe(8)
   })
 
-  it('survives tools that throw', async () => {
+  it('contain tools that throw', async () => {
     const error = new TransportError('MM_CONNECT_FAILED', 'broken')
     const broken = (): Promise<never> => Promise.reject(error)
     const fault = { fault: 'broken', code: 'MM_CONNECT_FAILED' }
@@ -359,7 +359,7 @@ describe('the bounds of a probe', () => {
     })
   })
 
-  it('rejects when its caller gives up, before or on the way, and stops its tools', async () => {
+  it('end with the caller that gives up, before or on the way, and stop its tools', async () => {
     const clock = new FakeClock()
     const settings = { origin: parseOrigin('https://a.test'), allowed: ALL, timeoutMs: 5000, clock }
     await expect(probeOrigin(fakeTools().tools, settings, AbortSignal.abort())).rejects.toMatchObject({
@@ -404,7 +404,7 @@ const nothing: ProbeReport = {
 }
 
 describe('learnFromProbe', () => {
-  it('learns nothing from a probe that reached nothing', () => {
+  it('learns nothing from a probe without any answer', () => {
     const record = new OriginRecord(PLACE)
     learnFromProbe(record, nothing, 0)
     expect(record.facts(0)).toEqual([])

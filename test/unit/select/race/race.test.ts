@@ -51,7 +51,7 @@ describe('a race of lanes', () => {
     expect(events()).toEqual(['0 h3 started', '80 tcp started', '140 tcp won', '140 h3 overtaken'])
   })
 
-  it('is not notified of one that comes late', () => {
+  it('ignores one that comes late', () => {
     const { clock, race, log } = start(h3, tcp)
     clock.advance(100)
     race.got(1)
@@ -81,7 +81,7 @@ describe('a race of lanes', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('goes on with the second one when the first fails beside it', () => {
+  it('goes on with the second one when the first fails in parallel', () => {
     const { clock, race, log } = start(h3, tcp)
     clock.advance(85)
     race.failed(0, silent)
@@ -110,7 +110,7 @@ describe('a race of lanes', () => {
     }
   })
 
-  it('withdraws everybody when the request is not wanted any more, and is silent after', () => {
+  it('withdraws all lanes when the request is given up, and reports nothing after', () => {
     const { clock, race, log, events } = start(h3, tcp)
     clock.advance(90)
     race.abort()
@@ -122,7 +122,7 @@ describe('a race of lanes', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('takes an answer that comes from within the question', () => {
+  it('accepts an answer that comes from within the call', () => {
     const clock = new FakeClock()
     const log: string[] = []
     const race: Race = new Race([h3, { ...tcp, startAfterMs: 0 }], clock, {

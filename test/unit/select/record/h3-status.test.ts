@@ -46,7 +46,7 @@ describe('Http3Status', () => {
     expect(status.because(3005)).toBe('worked just now')
   })
 
-  it('blames nobody for a failure while TCP is not known to work', () => {
+  it('blames nothing for a failure while TCP is not known to work', () => {
     const status = fresh()
     status.onHttp3Failed('timeout', 0)
     expect([status.name(0), status.mayTry(0)]).toEqual(['pending', true])
@@ -125,7 +125,7 @@ describe('Http3Status', () => {
     expect(status.brokenUntil).toBe(again + 1000)
   })
 
-  it('counts on where trials shake hands and get no answer', () => {
+  it('counts on where trials complete the handshake and get no answer', () => {
     const status = fresh()
     const now = fail(status, 3)
     const connectedAt = status.brokenUntil!
@@ -153,7 +153,7 @@ describe('Http3Status', () => {
     expect(status.brokenUntil).toBe(22_002)
   })
 
-  it('gives up a trial of which nothing was heard', () => {
+  it('gives up a trial that never reported', () => {
     const status = fresh()
     fail(status, 1)
     status.onTrialStarted(1000)
@@ -180,7 +180,7 @@ describe('Http3Status', () => {
     expect([status.name(10), status.brokenUntil]).toEqual(['confirmed', undefined])
   })
 
-  it('breaks after it was confirmed; early data stops with the failure', () => {
+  it('breaks after it was confirmed, and stops early data with the failure', () => {
     const status = fresh()
     status.onHttp3Worked(0)
     status.onHttp3Failed('stalled', 20_000)
@@ -231,7 +231,7 @@ describe('Http3Status', () => {
     expect(status.name(4)).toBe('pending')
   })
 
-  it('keeps a reason in brief', () => {
+  it('keeps a reason in a few words', () => {
     const status = fresh()
     status.onTcpWorked(0)
     status.onHttp3Failed('x'.repeat(5000), 0)
@@ -246,7 +246,7 @@ describe('Http3Status', () => {
       expect(fresh().snapshot(0, 0)).toBeUndefined()
     })
 
-    it('confirmed', () => {
+    it('as confirmed', () => {
       const status = fresh()
       status.onHttp3Worked(7)
       expect(status.snapshot(5000, 8)).toEqual({ name: 'confirmed', at: 5007 })
@@ -258,7 +258,7 @@ describe('Http3Status', () => {
       ])
     })
 
-    it('broken, with its count', () => {
+    it('as broken, with its count', () => {
       const status = fresh()
       const now = fail(status, 2)
       expect(status.snapshot(5000, now)).toEqual({
@@ -284,7 +284,7 @@ describe('Http3Status', () => {
       expect([restored.name(3000), restored.mayTry(3000)]).toEqual(['failedRecently', true])
     })
 
-    it('for no longer than the configuration has it now', () => {
+    it('for no longer than the configuration allows now', () => {
       const snapshot = { name: 'broken' as const, at: 0, until: 1e12, failures: 9, reason: 'x' }
       expect(Http3Status.restore(OPTIONS, snapshot, 0, 100).brokenUntil).toBe(10_100)
     })

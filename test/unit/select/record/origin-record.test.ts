@@ -24,7 +24,7 @@ const PLACE = { host: 'a.example', port: 443 }
 const CONNECTED = { protocol: 'http/1.1' as const, endpoint: '127.0.0.1:443', offeredTicket: false }
 
 describe('OriginRecord', () => {
-  it('knows nothing at first', () => {
+  it('is empty at first', () => {
     expect(new OriginRecord().facts(0)).toEqual([])
   })
 
@@ -56,7 +56,7 @@ describe('OriginRecord', () => {
     expect(record.tlsMs?.value).toBe(20)
   })
 
-  it('knows whether tickets are taken', () => {
+  it('records whether tickets are accepted', () => {
     const record = new OriginRecord()
     record.onConnected({ ...CONNECTED, offeredTicket: true, handshake: handshake({ kind: 'resumed' }) }, 0)
     expect(record.resumption?.value).toBe('accepted')
@@ -74,7 +74,7 @@ describe('OriginRecord', () => {
     expect(record.lastFailure).toBeUndefined()
   })
 
-  it('remembers of an endpoint that it failed, was overtaken, or connected', () => {
+  it('remembers whether an endpoint failed, was overtaken, or connected', () => {
     const record = new OriginRecord()
     record.onAttempts(
       [
@@ -97,13 +97,13 @@ describe('OriginRecord', () => {
     expect([record.endpoint('a'), record.endpoint('b')]).toEqual([undefined, undefined])
   })
 
-  it('is bounded in endpoints; the longest untried is forgotten', () => {
+  it('is bounded in endpoints, and forgets the one that was not tried for longest', () => {
     const record = new OriginRecord()
     for (let i = 0; i < 65; i++) record.onAttempts([attempt(`e${i}`, 'failed')], i)
     expect([record.endpoint('e0'), record.endpoint('e1')?.at]).toEqual([undefined, 1])
   })
 
-  it('learns from an HTTP/2 connection; what a peer wrote is bounded', () => {
+  it('learns from an HTTP/2 connection, with bounds for what a peer wrote', () => {
     const record = new OriginRecord(PLACE)
     expect([record.extendedConnect, record.originSet]).toEqual([undefined, undefined])
     record.onExtendedConnect(false, 1)
@@ -171,7 +171,7 @@ describe('OriginRecord', () => {
     ])
   })
 
-  it('keeps TCP and QUIC apart', () => {
+  it('keeps TCP and QUIC separate', () => {
     const record = new OriginRecord()
     record.onConnected({ ...CONNECTED, protocol: 'h2', handshake: handshake() }, 0)
     expect(record.http3RoundTripMs).toBeUndefined()
@@ -198,7 +198,7 @@ describe('OriginRecord', () => {
     ])
   })
 
-  it('knows nothing any more of what has expired', () => {
+  it('forgets what has expired', () => {
     const record = new OriginRecord()
     record.onConnected({ ...CONNECTED, protocol: 'h2', handshake: handshake() }, 0)
     record.onConnectFailed(new TransportError('MM_CONNECT_REFUSED', 'refused'), 0)
@@ -217,7 +217,7 @@ describe('OriginRecord', () => {
     expect(record.facts(7 * 86_400_000)).toEqual([])
   })
 
-  it('reports what became of HTTP/3', () => {
+  it('reports the outcome of HTTP/3', () => {
     const record = new OriginRecord(PLACE, { brokenBaseMs: 5000, brokenMaxMs: 60_000 })
     const fact = (now: number) => record.facts(now).find(({ fact }) => fact.includes(' h3 '))?.fact
     expect(record.http3(0)).toEqual({
@@ -246,7 +246,7 @@ describe('OriginRecord', () => {
     expect(record.http3(3_600_000).alternative).toBeUndefined()
   })
 
-  it('knows whether a probe saw data taken with a SYN, until that is old or of another network', () => {
+  it('records whether a probe had data accepted with a SYN, until that is old or of another network', () => {
     const record = new OriginRecord()
     const words = (): string[] => record.facts(5).map(({ fact }) => fact)
     expect(record.fastOpenTaken(0)).toBeUndefined()
@@ -360,7 +360,7 @@ describe('OriginRecord', () => {
     [59_999, '59 s ago'],
     [60_000, '1 min ago'],
     [7_200_000, '2 h ago'],
-  ])('calls %i ms %s', (ms, words) => {
+  ])('renders an age of %i ms as %s', (ms, words) => {
     expect(age(ms)).toBe(words)
   })
 })

@@ -37,7 +37,7 @@ const place = (port: number, change: object = {}) => ({
 const empty = kept() as OriginSnapshot
 
 describe('a snapshot of an origin record', () => {
-  it('of a record that knows nothing holds nothing', () => {
+  it('of an empty record is empty', () => {
     expect(new OriginRecord().snapshot(0, WALL)).toEqual(empty)
   })
 
@@ -48,7 +48,7 @@ describe('a snapshot of an origin record', () => {
     expect(record.facts(1000)).toEqual([{ fact: 'speaks h2', evidence: 'test, 1 h ago' }])
   })
 
-  it('of an older version says nothing of data that was taken with a SYN', () => {
+  it('of an older version contains nothing of data that was accepted with a SYN', () => {
     const before = restore(kept({ facts: { fastOpen: stamped({ cookie: true }) } }))
     expect(before.fact('fastOpen')?.value).toEqual({ cookie: true, taken: false })
     const now = restore(kept({ facts: { fastOpen: stamped({ cookie: true, taken: true }) } }))
@@ -94,13 +94,13 @@ describe('a snapshot of an origin record', () => {
     ['an expiry', { expiresAt: WALL }],
     ['a source', { source: 'configuration' }],
     ['hints', { addressHints: 'x' }],
-  ])('leaves out an alternative for %s that makes no sense', (_, change) => {
+  ])('leaves out an alternative with an invalid %s', (_, change) => {
     const list = [place(443, change), place(444)]
     const record = restore(kept({ alternatives: { advertised: { at: WALL, list } } }))
     expect(record.alternatives.usable(1000).map(({ port }) => port)).toEqual([444])
   })
 
-  it('believes nothing for longer than what is seen is believed', () => {
+  it('keeps nothing for longer than an observation is valid', () => {
     const record = restore(
       kept({
         facts: { quicLossRatio: stamped(0.1, { at: WALL, expiresAt: WALL + 1e10 }) },
@@ -111,7 +111,7 @@ describe('a snapshot of an origin record', () => {
     expect(record.alternatives.usable(1000)[0]?.expiresAt).toBe(1000 + 30 * 24 * HOUR)
   })
 
-  it('leaves out what was seen on another network', () => {
+  it('leaves out what was observed on another network', () => {
     const before = { at: WALL - 2 * HOUR }
     const record = restore(
       kept({
@@ -157,7 +157,7 @@ describe('a snapshot of an origin record', () => {
     expect(({} as Record<string, unknown>)['value']).toBeUndefined()
   })
 
-  it('keeps estimates as they are', () => {
+  it('keeps estimates unchanged', () => {
     const record = new OriginRecord(PLACE, OPTIONS)
     record.onEstimates({ lanes: [1, 2], gone: undefined }, 1000)
     const loop: Record<string, unknown> = {}
@@ -173,7 +173,7 @@ describe('a snapshot of an origin record', () => {
 describe('two snapshots of an origin', () => {
   const merge = OriginRecord.mergeSnapshots
 
-  it('make one with the newest of each', () => {
+  it('are merged into one with the newest of each', () => {
     const old = { at: WALL - HOUR }
     const young = { at: WALL - 1000 }
     const a = kept({
@@ -214,7 +214,7 @@ describe('two snapshots of an origin', () => {
     expect([keys.length, keys[0], keys[63]]).toEqual([64, 'k103', 'k40'])
   })
 
-  it('leave out what does not hold any more, when they are given the time', () => {
+  it('leave out what does not hold any more, when the time is given', () => {
     const wrong = kept({
       facts: { protocol: stamped('h3', { at: WALL + HOUR, expiresAt: WALL + 2 * HOUR }) },
     })
@@ -223,7 +223,7 @@ describe('two snapshots of an origin', () => {
     expect(merge(wrong, right, WALL).facts.protocol?.value).toBe('h2')
   })
 
-  it('are not made of anything else', () => {
+  it('are not merged with anything else', () => {
     expect(() => merge(kept(), { version: 2 })).toThrow(
       expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }),
     )

@@ -39,13 +39,13 @@ describe('the access log', () => {
     expect(lines).toEqual(['192.0.2.1 GET /x?y=1 200 routes[0] shop id 3 -\n'])
   })
 
-  it('has the share of them that it is asked for', () => {
+  it('has the share of the requests that is configured', () => {
     const { lines, onEnded } = setUp(0.25, [0.25, 0.24, 0.9, 0])
     for (let i = 0; i < 4; i++) onEnded({ ...ENDED, status: 201 + i })
     expect(lines.map(line => line.split(' ')[3])).toEqual(['202', '204'])
   })
 
-  it('always has those that failed', () => {
+  it('always has the requests that failed', () => {
     const { lines, onEnded } = setUp(0)
     onEnded(ENDED)
     onEnded({ ...ENDED, status: 404 })
@@ -57,7 +57,7 @@ describe('the access log', () => {
     ])
   })
 
-  it('says 499 of a client that went away before there was an answer, as nginx does', () => {
+  it('has 499 for a client that went away before there was an answer, as nginx does', () => {
     const { lines, onEnded } = setUp(0)
     onEnded({ ...ENDED, status: 0, error: new TransportError('MM_CLIENT_GONE', 'gone') })
     expect(lines).toEqual(['192.0.2.1 GET /x?y=1 499 routes[0] shop id 3 MM_CLIENT_GONE\n'])

@@ -17,7 +17,7 @@ describe('a value in a line of text', () => {
     )
   })
 
-  it('is cut between two escapes, and says so', () => {
+  it('is cut between two escapes, and marked as cut', () => {
     expect(escapeText('abcdefghij', 8)).toBe('abcde...')
     expect(escapeText('ab\n\n\n', 8)).toBe('ab...')
     expect(escapeText('abcdefgh', 8)).toBe('abcdefgh')
@@ -35,7 +35,7 @@ describe('a value in a line of text', () => {
 })
 
 describe('a value in a line of JSON', () => {
-  it('is read back as it was, where it is short enough', () => {
+  it('is read back unchanged, where it is short enough', () => {
     fc.assert(
       fc.property(anything, value => {
         const text = escapeJson(value, Number.POSITIVE_INFINITY)

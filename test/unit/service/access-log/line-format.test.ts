@@ -50,7 +50,7 @@ describe('a line of the access log', () => {
     expect(formatOf('combined')(RECORD)).toBe(`${common} "-" "curl/8"`)
   })
 
-  it('as JSON has everything that there is, and nothing else', () => {
+  it('as JSON has every value that exists, and no other', () => {
     expect(JSON.parse(formatOf('json')(RECORD))).toEqual({
       time: '2026-11-25T08:01:02.345Z',
       client: '192.0.2.1',
@@ -80,7 +80,7 @@ describe('a line of the access log', () => {
     })
   })
 
-  it('as a template has variables, fields of the request, dollars, and a dash for what is not there', () => {
+  it('as a template has variables, fields of the request, dollars, and a dash for missing values', () => {
     const template = '$client:${clientPort} $path ${header.X-Tenant} ${header.x-none} $error $$1 $ttfbMs'
     expect(formatOf(template)(RECORD)).toBe('192.0.2.1:50000 /cart a b - - $1 12.346')
   })
@@ -93,7 +93,7 @@ describe('a line of the access log', () => {
     ['$constructor', /is no variable/],
     ['$client\n$status', /one line/],
     [`$client${'x'.repeat(1_024)}`, /1024 characters/],
-  ] as const)('cannot be %j', ([format, expected]) => {
+  ] as const)('cannot have the format %j', ([format, expected]) => {
     expect(lineFormat(format)).toMatch(expected)
   })
 

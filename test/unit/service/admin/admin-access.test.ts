@@ -18,12 +18,12 @@ function status(
 }
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-describe('who may use the admin server', () => {
-  it('is everybody who reaches it where no credentials are configured', () => {
+describe('access to the admin server', () => {
+  it('is open to everybody who reaches it where no credentials are configured', () => {
     expect(status(OPEN, 'POST', {})).toBeUndefined()
   })
 
-  it('is who shows a token, within its role', () => {
+  it('is open with a token, within its role', () => {
     expect(status(TOKENS, 'GET', {})).toBe(401)
     expect(status(TOKENS, 'GET', bearer('another-token'))).toBe(401)
     expect(status(TOKENS, 'GET', { authorization: 'Basic a-token-that-reads' })).toBe(401)
@@ -34,7 +34,7 @@ describe('who may use the admin server', () => {
     expect(status(TOKENS, 'GET', { authorization: 'bearer  a-token-that-changes' })).toBeUndefined()
   })
 
-  it('is nobody by a token that is a part of one, or empty', () => {
+  it('is closed to a part of a token, and to an empty one', () => {
     for (const token of ['a-token-that-read', 'a-token-that-readss', '', ' '])
       expect(status(TOKENS, 'GET', bearer(token))).toBe(401)
     expect(status({ ...TOKENS, tokens: { change: TOKENS.tokens.change } }, 'GET', bearer('undefined'))).toBe(
@@ -42,7 +42,7 @@ describe('who may use the admin server', () => {
     )
   })
 
-  it('is who shows a certificate of the authority, within the names that may change things', () => {
+  it('is open with a certificate of the authority, within the names that may change things', () => {
     const all: AdminAccess = { tokens: {}, certificates: { clientCa: 'PEM', changers: undefined } }
     const some: AdminAccess = { tokens: {}, certificates: { clientCa: 'PEM', changers: ['ops.example'] } }
     const shows = (...certificateNames: string[]) => ({ certificateNames })
@@ -59,7 +59,7 @@ describe('who may use the admin server', () => {
     ).toBeUndefined()
   })
 
-  it('is asked by nobody for health and readiness', () => {
+  it('needs no credentials for health and readiness', () => {
     expect(status(TOKENS, 'GET', {}, '/healthz')).toBeUndefined()
     expect(status(TOKENS, 'GET', {}, '/readyz')).toBeUndefined()
     expect(status(TOKENS, 'GET', {}, '/metrics')).toBe(401)

@@ -52,11 +52,11 @@ function setUp(changes: Partial<AdminActions> = {}) {
 }
 
 describe('the admin routes', () => {
-  it('say that the process works', async () => {
+  it('report that the process works', async () => {
     expect(await setUp().answer('GET', '/healthz')).toMatchObject({ status: 200, text: 'ok\n' })
   })
 
-  it('say whether requests are taken, and else why not', async () => {
+  it('report whether requests are accepted, and why not', async () => {
     expect(await setUp().answer('GET', '/readyz')).toMatchObject({ status: 200 })
     const draining = setUp({ notReadyBecause: () => 'draining' })
     expect(await draining.answer('GET', '/readyz')).toMatchObject({
@@ -105,12 +105,12 @@ describe('the admin routes', () => {
     expect(calls).toEqual(['drain'])
   })
 
-  it('start no drain of what has not started', async () => {
+  it('start no drain of a service that has not started', async () => {
     const { answer } = setUp({ startDrain: () => false, notReadyBecause: () => 'starting' })
     expect(await answer('POST', '/drain')).toMatchObject({ status: 503, text: 'not ready: starting\n' })
   })
 
-  it('upgrade, and say why not', async () => {
+  it('upgrade, and report why not', async () => {
     const good = await setUp({ upgrade: async () => ({ ok: true, pid: 77 }) }).answer('POST', '/upgrade')
     expect([good.status, JSON.parse(good.text)]).toEqual([200, { upgraded: true, pid: 77 }])
     const failing = setUp({ upgrade: async () => ({ ok: false, because: 'it ended by code 2' }) })
@@ -124,7 +124,7 @@ describe('the admin routes', () => {
     expect(alone.text).toContain('an upgrade needs workers')
   })
 
-  it('reload, and give the faults of a configuration that was refused', async () => {
+  it('reload, and report the faults of a configuration that was refused', async () => {
     const good = await setUp().answer('POST', '/reload')
     expect(good.status).toBe(200)
     expect(JSON.parse(good.text)).toEqual({
@@ -142,7 +142,7 @@ describe('the admin routes', () => {
     })
   })
 
-  describe('that move connections', () => {
+  describe('that migrate connections', () => {
     const result = (changes: Partial<MigrationResult> = {}): MigrationResult => ({
       connectionId: 7,
       protocol: 'h3',
@@ -163,7 +163,7 @@ describe('the admin routes', () => {
       return (query = '', body = '', path = '/origins/my%20shop/migrate') => answer('POST', path, query, body)
     }
 
-    it('answer with what became of each, where one has moved', async () => {
+    it('answer with the outcome of each, where one has migrated', async () => {
       const stuck = result({ connectionId: 8, report: undefined, because: 'the peer forbids it' })
       const { status, text } = await migrating([result(), stuck])()
       expect([status, asked]).toEqual([200, [['my shop', { address: undefined }]]])
@@ -198,7 +198,7 @@ describe('the admin routes', () => {
       })
     })
 
-    it('take address and port from the query and from a body', async () => {
+    it('read address and port from the query and from a body', async () => {
       const ask = migrating([result()])
       await ask('address=127.0.0.2&port=6000')
       await ask('', '{"address":"::1","port":7000}')
@@ -235,7 +235,7 @@ describe('the admin routes', () => {
       expect([status, JSON.parse(text)]).toMatchObject([404, { error: { code: 'MM_NO_ROUTE' } }])
     })
 
-    it('let pass what is no fault of the request', async () => {
+    it('pass on an error that is no fault of the request', async () => {
       const { answer } = setUp({ migrate: () => Promise.reject(new Error('broken')) })
       await expect(answer('POST', '/origins/a/migrate')).rejects.toThrow('broken')
     })

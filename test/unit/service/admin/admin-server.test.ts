@@ -23,7 +23,7 @@ describe('a request to the admin server', () => {
     ['for metrics, by any name', { method: 'GET', path: '/metrics', host: 'connector.monitoring:9901' }],
     ['for readiness, by any name', { method: 'HEAD', path: '/readyz', host: 'pod-7.internal' }],
     ['to read, from another site, which cannot see the answer', { method: 'GET', site: 'cross-site' }],
-  ])('is taken: %s', (_what, changes) => {
+  ])('is accepted: %s', (_what, changes) => {
     expect(foreign(changes)).toBeUndefined()
   })
 
@@ -34,7 +34,7 @@ describe('a request to the admin server', () => {
     ['that hides its origin', { origin: 'null' }],
     ['on another port of this machine', { origin: 'http://127.0.0.1:3000' }],
     ['that hides its origin, and whom it asks', { origin: 'null', host: undefined }],
-  ])('is refused, with a POST of a page: %s', (_what, changes) => {
+  ])('is refused with the POST of a page: %s', (_what, changes) => {
     expect(foreign(changes)).toBe('not from another site')
   })
 
@@ -43,11 +43,11 @@ describe('a request to the admin server', () => {
     ['to read', { method: 'GET', path: '/pools', host: 'evil.example:9901' }],
     ['by a name that looks like an address', { host: '127.0.0.1.evil.example' }],
     ['by what is no host', { host: 'evil example' }],
-  ])('is refused by a name that is not ours, which may have been rebound to us: %s', (_what, changes) => {
+  ])('is refused by a foreign name, which may have been rebound to us: %s', (_what, changes) => {
     expect(foreign(changes)).toMatch(/^ask by an IP address, as localhost, or by the name in admin\.address/)
   })
 
-  it('is taken by the name in admin.address', () => {
+  it('is accepted by the name in admin.address', () => {
     const named = { host: 'Admin.example:9901', origin: 'http://admin.example:9901' }
     expect(foreign(named, 'admin.example')).toBeUndefined()
     expect(foreign(named, '')).toContain('not as "Admin.example:9901"')

@@ -14,13 +14,13 @@ function doubtsOf(text: string): string[] {
 const config = (extra: string, url = 'https://origin.example') =>
   `listen: [{ address: 127.0.0.1:8080 }]\norigins: { shop: { url: "${url}"${extra} } }\n`
 
-describe('what cannot work as it is written', () => {
-  it('is nothing in a configuration that is in order', () => {
+describe('the doubts about a configuration', () => {
+  it('are none where all is in order', () => {
     expect(doubtsOf(config(', pool: { warm: 2, maxConnections: 8, idleTimeout: 1m }'))).toEqual([])
     expect(doubtsOf(config(', protocols: [h2]', 'http://origin.example'))).toEqual([])
   })
 
-  it('is HTTP/3 to an origin without TLS, at its place', () => {
+  it('include HTTP/3 to an origin without TLS, at its place', () => {
     const text = config(', protocols: [http/1.1, h3]', 'http://origin.example')
     expect(doubtsOf(text)).toEqual([
       '2:72: origins.shop.protocols[1]: HTTP/3 needs TLS, and this origin is http://; write https:// in its url, or leave h3 out of protocols',
@@ -31,7 +31,7 @@ describe('what cannot work as it is written', () => {
     expect(doubtsOf(mixed)).toEqual([])
   })
 
-  it('is a warm level above the connections that there may be, those of defaults included', () => {
+  it('include a warm level above the maximum of connections, that of defaults too', () => {
     expect(doubtsOf(config(', pool: { warm: 9, maxConnections: 8 }'))).toEqual([
       '2:65: origins.shop.pool.warm: warm (9) is above maxConnections (8): no more than 8 will be kept ready; raise maxConnections or lower warm',
     ])
@@ -43,18 +43,18 @@ describe('what cannot work as it is written', () => {
     ['timeouts: { headers: 30 }', 'origins.shop.timeouts.headers: 30 is 30 milliseconds; write 30s'],
     ['pool: { idleTimeout: 90 }', 'origins.shop.pool.idleTimeout: 90 is 90 milliseconds; write 90s'],
     ['timeouts: { connect: 5 }', 'origins.shop.timeouts.connect: 5 is 5 milliseconds; write 5s'],
-  ])('is a number that looks like seconds: %s', (extra, message) => {
+  ])('include a number that looks like seconds: %s', (extra, message) => {
     expect(doubtsOf(config(`, ${extra}`))).toEqual([expect.stringContaining(message)])
   })
 
   it.each(['timeouts: { headers: 30ms }', 'timeouts: { headers: 0 }', 'timeouts: { headers: 30000 }'])(
-    'is no duration that says its unit, is off, or of the usual size: %s',
+    'do not include a duration that names its unit, is off, or of the usual size: %s',
     extra => {
       expect(doubtsOf(config(`, ${extra}`))).toEqual([])
     },
   )
 
-  it('is a number that looks like seconds in ingress and shutdown, too', () => {
+  it('include a number that looks like seconds in ingress and shutdown, too', () => {
     const text = `${config('')}shutdown: { drainTimeout: 30 }\ningress: { keepAliveTimeout: 60 }\n`
     expect(doubtsOf(text)).toEqual([
       expect.stringMatching(/^3:27: shutdown\.drainTimeout: 30 is 30 milliseconds/),
@@ -63,7 +63,7 @@ describe('what cannot work as it is written', () => {
   })
 })
 
-describe('addresses to listen on', () => {
+describe('the addresses to listen on', () => {
   const faultsOf = (listen: string, admin = ''): string[] => {
     const read = readConfigText(`listen: ${listen}\norigins: { shop: { url: "https://a" } }\n${admin}`, '.')
     return read.ok ? [] : read.faults.map(fault => formatFault(fault))
@@ -78,7 +78,7 @@ describe('addresses to listen on', () => {
     expect(faultsOf('[{ address: 127.0.0.1:0 }, { address: 127.0.0.1:0 }]')).toEqual([])
   })
 
-  it('must not be the one of the admin server', () => {
+  it('must differ from that of the admin server', () => {
     expect(faultsOf('[{ address: 127.0.0.1:9901 }]', 'admin: { address: ":9901" }\n')).toEqual([
       '3:19: admin.address: listen[0] has 127.0.0.1:9901 already; give this one another port or address',
     ])

@@ -10,8 +10,8 @@ function faults(defaults: string): string[] {
   return read.ok ? [] : read.faults.map(({ path, message }) => `${path}: ${message}`)
 }
 
-describe('a configuration of what is sent again and what is refused', () => {
-  it('is taken', () => {
+describe('the configuration of retries and breakers', () => {
+  it('accepts every key', () => {
     const retry = 'retry: { statuses: [429, 503], perTryTimeout: 2s }'
     const breakers = 'breakers: { maxRequests: 5, maxRetries: 1 }'
     const numbers = 'initial: 5, min: 2, max: 9, window: 2s, minSamples: 3, tolerance: 1.2'
@@ -24,7 +24,7 @@ describe('a configuration of what is sent again and what is refused', () => {
     ['concurrency: { limit: vegas }', 'defaults.concurrency.limit: '],
     ['concurrency: { tolerance: 0.5 }', 'defaults.concurrency.tolerance: '],
     ['concurrency: { window: 1ms }', 'defaults.concurrency.window: must be at least 10 ms'],
-  ])('%s is refused where it stands', (options, fault) => {
+  ])('refuses %s at its place', (options, fault) => {
     expect(faults(`{ ${options} }`)).toEqual([expect.stringContaining(fault)])
   })
 })

@@ -11,8 +11,8 @@ function faults(text: string): string[] {
   return result.ok ? [] : result.faults.map(fault => formatFault(fault))
 }
 
-describe('what a configuration says of ways out', () => {
-  it('is their proxies and how long one carries, and which origin takes which', () => {
+describe('the configuration of an egress', () => {
+  it('has its proxies and how long one carries, and which origin uses which', () => {
     const result = read(
       `egress: { out: { proxies: ['http://me:secret@p.test:3128', 'socks5h://q.test'], sticky: 90s } }
 defaults: { egress: out }

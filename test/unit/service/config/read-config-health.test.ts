@@ -21,7 +21,7 @@ function doubts(options: string): string[] {
 }
 
 describe('a configuration of the health of endpoints', () => {
-  it('is taken', () => {
+  it('accepts every key', () => {
     const health =
       'health: { check: http, path: /up, method: HEAD, host: a.test, statuses: [200, 204], connections: fresh, interval: 2s, jitter: 0.1, timeout: 500ms, rise: 1, fall: 2 }'
     const outlier = 'outlier: { consecutiveFailures: 5, latencyFactor: 2.5, interval: 5s, ejection: 10s }'
@@ -45,7 +45,7 @@ describe('a configuration of the health of endpoints', () => {
     ['hedge: { quantile: 0.5 }', 'origins.a.hedge.quantile: must be 0, or from 0.9 to 0.9999'],
     ['hedge: { budgetRatio: 2 }', 'origins.a.hedge.budgetRatio: '],
     ['balance: { panicShare: 50 }', 'origins.a.balance.panicShare: '],
-  ])('%s is refused where it stands', (options, fault) => {
+  ])('refuses %s at its place', (options, fault) => {
     expect(faults(options)).toEqual([expect.stringContaining(fault)])
   })
 
@@ -66,7 +66,7 @@ describe('a configuration of the health of endpoints', () => {
       `${ENDPOINTS}, protocols: [h3], health: { check: tcp }`,
       'origins.a.health.check: a check by tcp needs h2 or http/1.1 among protocols',
     ],
-  ])('%s is doubted by --check', (options, doubt) => {
+  ])('has %s doubted by --check', (options, doubt) => {
     expect(doubts(options)).toEqual([doubt])
   })
 })

@@ -17,7 +17,7 @@ function faults(text: string): string[] {
   return read.ok ? [] : read.faults.map(fault => formatFault(fault))
 }
 
-describe('a configuration', () => {
+describe('a configuration of the resolver and of liveness', () => {
   it('has all options of the resolver', () => {
     const { resolver } = settingsOf(
       'resolver: { dnsCache: 10s, dnsNegativeCache: 500, maxDnsEntries: 64, networkCheck: 1s, dnsRefresh: 0 }',
@@ -42,7 +42,7 @@ describe('a configuration', () => {
     expect(transport.defaults).toEqual({ liveness: { intervalMs: 1_000 } })
   })
 
-  it('is refused with the place of what is misspelled or cannot be', () => {
+  it('is refused at the place of a misspelled or invalid key', () => {
     expect(
       faults(
         'resolver: { dnsRefreshMs: 1, networkChek: 5s, maxDnsEntries: 0 }\ningress: { liveness: { intervall: 1s, timeout: 1000h } }',
@@ -60,7 +60,7 @@ describe('a configuration', () => {
   })
 })
 
-describe('what the process may keep of memory that nothing uses', () => {
+describe('the configuration of unused memory', () => {
   it('has a bound, which may be 0', () => {
     expect(settingsOf('memory: { maxUnusedBytes: 16MiB }').memory).toEqual({ maxUnusedBytes: 16_777_216 })
     expect(settingsOf('memory: { maxUnusedBytes: 0 }').memory).toEqual({ maxUnusedBytes: 0 })
@@ -71,7 +71,7 @@ describe('what the process may keep of memory that nothing uses', () => {
   })
 })
 
-describe('what slow clients may hold', () => {
+describe('the configuration of slow clients', () => {
   it('has bounds for one response and for all, a share and a grace', () => {
     expect(
       settingsOf(

@@ -12,8 +12,8 @@ function faultsOf(config: object): string[] {
   return read.ok ? [] : read.faults.map(({ path, message }) => `${path.join('.')}: ${message}`)
 }
 
-describe('shutdown and log', () => {
-  it('have defaults', () => {
+describe('the configuration of shutdown and log', () => {
+  it('has defaults', () => {
     expect(parse({})).toMatchObject({
       settings: {
         shutdown: { drainTimeoutMs: 30_000, keepAdmin: false, maxFaults: 10, faultWindowMs: 60_000 },
@@ -22,7 +22,7 @@ describe('shutdown and log', () => {
     })
   })
 
-  it('take what is written', () => {
+  it('accepts every key', () => {
     const shutdown = { keepAdmin: true, maxFaults: 0, faultWindow: '5m' }
     const log = { maxQueuedBytes: '64KiB', maxQueuedLines: 1 }
     expect(parse({ shutdown, log })).toMatchObject({
@@ -33,7 +33,7 @@ describe('shutdown and log', () => {
     })
   })
 
-  it('refuse a queue for nothing, and more faults than are remembered', () => {
+  it('refuses a queue of zero, and more faults than are remembered', () => {
     expect(parse({ shutdown: { maxFaults: 1_000 }, log: { maxQueuedBytes: 1 } }).ok).toBe(true)
     expect(faultsOf({ shutdown: { maxFaults: 1_001 } })).toHaveLength(1)
     expect(faultsOf({ shutdown: { maxFaults: -1 } })).toHaveLength(1)
@@ -44,10 +44,10 @@ describe('shutdown and log', () => {
   })
 })
 
-describe('admin', () => {
+describe('the configuration of admin', () => {
   const admin = (given: unknown) => parse({ admin: given, log: {} })
 
-  it('is on loopback without a password unless it says otherwise', () => {
+  it('is on loopback without a password by default', () => {
     const access = { tokens: {}, certificates: undefined }
     for (const [given, host] of [
       [{}, '127.0.0.1'],
@@ -58,14 +58,14 @@ describe('admin', () => {
       expect(admin(given)).toMatchObject({ settings: { admin: { address: { host, port: 9901 }, access } } })
   })
 
-  it('is nowhere else without a token or client certificates', () => {
+  it('is refused elsewhere without a token or client certificates', () => {
     for (const address of ['0.0.0.0:9901', '192.0.2.1:9901', 'admin.example:9901', '[::]:9901'])
       expect(faultsOf({ admin: { address } })).toEqual([
         'admin.address: needs tokens, or tls with clientCa: only on loopback it may be without',
       ])
   })
 
-  it('refuses files that hold no token, and repeats none', () => {
+  it('refuses files without a token, and repeats no secret', () => {
     const [fault = ''] = faultsOf({ admin: { tokens: { read: '/absent.token' } } })
     expect(fault).toMatch(/^admin\.tokens\.read: cannot read \/absent\.token: no such file/)
     const file = join(mkdtempSync(join(tmpdir(), 'mm-token-')), 'token')

@@ -22,8 +22,8 @@ function faults(text: string): string[] {
 
 const withOrigin = (origin: string) => `listen: [{ address: :80 }]\norigins:\n  a: ${origin}\n`
 
-describe('what a configuration says of TCP', () => {
-  it('is Fast Open of listeners and of origins, early data over TCP, groups, and the whole of a socket', () => {
+describe('the configuration of TCP', () => {
+  it('has Fast Open of listeners and of origins, early data over TCP, groups, and all options of a socket', () => {
     const read = readConfigText(
       `
 listen: [{ address: 127.0.0.1:0, tls: { cert: cert.pem, key: key.pem }, fastOpen: 256 }]
@@ -106,7 +106,7 @@ origins:
     expect(faults(text)).toEqual(expected)
   })
 
-  it('is client certificates of a listener over TCP, with the authorities that vouch for them', () => {
+  it('has client certificates of a listener over TCP, with the authorities that vouch for them', () => {
     const listen = (tls: string, more = '') =>
       `listen: [{ address: :80, tls: { cert: cert.pem, key: key.pem, ${tls} }${more} }]\norigins: { a: { url: http://a } }`
     const read = readConfigText(listen('clientCa: cert.pem, clientCertificates: ask'), directory)

@@ -56,8 +56,8 @@ origins:
 routes: [{ host: shop.example, path: /, origin: shop }]
 `
 
-describe('a good configuration', () => {
-  it('is read as the contract shows it', () => {
+describe('a valid configuration', () => {
+  it('is read as documented', () => {
     const read = settings(GOOD)
     expect(read.listen).toEqual([
       {
@@ -161,7 +161,7 @@ origins:
     expect(read.listen[0]?.address).toEqual({ host: '', port: 80 })
   })
 
-  it('spells durations without Ms and takes units', () => {
+  it('has durations without Ms, and with units', () => {
     const read = settings(`
 listen: [{ address: 127.0.0.1:0 }]
 shutdown: { drainTimeout: 1m }
@@ -185,7 +185,7 @@ origins: { a: { url: http://a } }
     })
   })
 
-  it('takes every option that the module and the ingress have', () => {
+  it('has every option of the module and the ingress', () => {
     const group = (defaults: object): object =>
       Object.fromEntries(
         Object.entries(defaults).map(([name, value]) => {
@@ -219,20 +219,20 @@ origins: { a: { url: http://a } }
     expect(read.transport.defaults).toEqual(defaults)
   })
 
-  it('sends everything to a single origin without hosts and routes', () => {
+  it('routes everything to a single origin without hosts and routes', () => {
     expect(settings('listen: [{ address: :80 }]\norigins: { a: { url: http://a } }').routes).toMatchObject([
       { host: '*', name: 'a', action: { origin: 'a' }, path: EVERY_PATH, conditions: NO_CONDITIONS },
     ])
   })
 
-  it('warns of an origin that no route leads to', () => {
+  it('has a warning for an origin that no route leads to', () => {
     const { warnings } = settings(
       'listen: [{ address: :80 }]\norigins: { a: { url: http://a, hosts: [a] }, b: { url: http://b } }',
     )
     expect(warnings).toEqual(['origins.b: no route leads to it; give it hosts or name it in routes'])
   })
 
-  it('reads TLS files relative to the directory, and takes PEM as it is', () => {
+  it('has TLS files relative to the directory, or PEM in place of a file', () => {
     const read = settings(`
 listen: [{ address: :443, tls: { cert: cert.pem, key: key.pem } }]
 origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
@@ -248,7 +248,7 @@ origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
     expect(settings(inline).transport.origins?.['https://a']?.tls?.ca).toEqual(tls?.ca)
   })
 
-  it('puts the admin server on the loopback unless told otherwise', () => {
+  it('has the admin server on the loopback by default', () => {
     const base = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
     expect(settings(base).admin).toMatchObject({
       address: { host: '127.0.0.1', port: 9901 },
@@ -262,8 +262,8 @@ origins: { a: { url: https://a, tls: { ca: [cert.pem], serverName: b } } }
   })
 })
 
-describe('a bad configuration', () => {
-  it('has every fault reported, each with line, column and path, in the order of the text', () => {
+describe('an invalid configuration', () => {
+  it('reports every fault, each with line, column and path, in the order of the text', () => {
     expect(
       faults(`listen: [{ address: nowhere }]
 admin: { adress: 127.0.0.1:9901 }
@@ -340,7 +340,7 @@ routes:
       'state',
       `state: { directry: ./state }\n${withOrigin('{ url: http://a }')}`,
       [
-        '1:8: state.directory: missing: a string is needed',
+        '1:8: state: needs directory or redis',
         '1:10: state.directry: unknown key; did you mean "directory"?',
       ],
     ],
@@ -458,7 +458,7 @@ routes:
       'listen: [',
       ['1:10: Flow sequence in block collection must be sufficiently indented and end with a ]'],
     ],
-  ])('%s', (_what, text, expected) => {
+  ])('is refused with %s', (_what, text, expected) => {
     expect(faults(text)).toEqual(expected)
   })
 
@@ -477,13 +477,13 @@ routes:
     ])
   })
 
-  it('asks for both halves of a client certificate', () => {
+  it('must have both halves of a client certificate', () => {
     expect(faults(withOrigin('{ url: https://a, tls: { cert: cert.pem } }'))).toEqual([
       '3:29: origins.a.tls: missing key: a client certificate needs cert and key',
     ])
   })
 
-  it('points through an alias at the place that it stands for', () => {
+  it('is reported through an alias at the place that it stands for', () => {
     const text =
       'listen: [{ address: :80 }]\ndefaults: { pool: &p { wram: 1 } }\norigins: { a: { url: http://a, pool: *p } }'
     expect(faults(text)).toEqual([
@@ -492,7 +492,7 @@ routes:
     ])
   })
 
-  it('includes a file that cannot be read', async () => {
+  it('may be a file that cannot be read', async () => {
     const read = await readConfigFile(join(directory, 'absent.yaml'))
     expect(read).toMatchObject({ ok: false, faults: [{ message: expect.stringContaining('ENOENT') }] })
   })

@@ -37,7 +37,7 @@ describe('a reload', () => {
     ])
   })
 
-  it('says that what listeners answer themselves keeps the old name', () => {
+  it('reports that what listeners answer themselves keeps the old name', () => {
     const renamed = settings({ forwarding: { via: 'other', trustForwarded: true } })
     expect(restartWarnings(settings(), renamed)).toEqual([expect.stringMatching(/^forwarding\.via: /)])
   })

@@ -3,7 +3,7 @@ import { ResponseHeaders } from '../../../../src/service/forwarding/forwarded-he
 import { OwnName } from '../../../../src/service/forwarding/own-response.ts'
 
 describe('the fields of a forwarded response', () => {
-  it('names the protocol that the origin spoke, behind what the origin says itself', () => {
+  it('name the protocol of the origin, behind the Via of the origin', () => {
     const response = new ResponseHeaders(new OwnName('middlemile', 'id'))
     expect(response.rewrite(['via', '1.0 fred'], 'h2')).toEqual([
       'via',
@@ -23,7 +23,7 @@ describe('the fields of a forwarded response', () => {
     expect(headers).toHaveLength(6)
   })
 
-  it('answers with the same list for the same list and protocol, and only then', () => {
+  it('are the same list for the same list and protocol, and only then', () => {
     const response = new ResponseHeaders(new OwnName('middlemile', 'id'))
     const headers = ['etag', '"a"']
     const first = response.rewrite(headers, 'h2')

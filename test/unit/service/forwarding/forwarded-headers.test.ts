@@ -65,7 +65,7 @@ describe('the fields of a forwarded request', () => {
     expect(Array.isArray(headers) && headers.filter((_, index) => index % 2 === 0)).toEqual(names)
   })
 
-  it('carry the certificate that the client proved to have, and none that it only names', () => {
+  it('contain the certificate that the client proved to have, and none that it only names', () => {
     const certificate = (headers: string[], of: Partial<ForwardableRequest> = {}, trustForwarded = false) => {
       const fields = rewrite(headers, { forwarded: 'off', trustForwarded }, of)
       return Array.isArray(fields) ? fields.filter((_, index, all) => all[index & ~1] !== 'via') : fields
@@ -80,7 +80,7 @@ describe('the fields of a forwarded request', () => {
     expect(certificate(forged, proven, true)).toEqual(['client-cert', ':ZGVy:'])
   })
 
-  it('name no certificate of the client before', () => {
+  it('contain no certificate of the client before', () => {
     const headers = new RequestHeaders(policy({ forwarded: 'off' }))
     const fields = ['accept', '*/*']
     const names = (clientCertificate?: Buffer) => {
@@ -91,7 +91,7 @@ describe('the fields of a forwarded request', () => {
     expect(names()).toEqual(['accept', 'via'])
   })
 
-  it('quote what is no token', () => {
+  it('quote a value that is no token', () => {
     const headers = rewrite(
       [],
       { forwarded: 'rfc7239', by: '_edge1' },
@@ -160,7 +160,7 @@ describe('the fields of a forwarded request', () => {
   })
 })
 
-describe('fields that a client sent about earlier hops', () => {
+describe('the fields of a client about earlier hops', () => {
   const SPOOFED = [
     'forwarded',
     'for=10.0.0.1',
@@ -180,7 +180,7 @@ describe('fields that a client sent about earlier hops', () => {
     expect(rewrite(SPOOFED, { forwarded: 'off' })).toEqual(['via', VIA])
   })
 
-  it('are added to when they are trusted, and the first hop’s scheme and host are kept', () => {
+  it('are extended when they are trusted, and the first hop’s scheme and host are kept', () => {
     expect(rewrite(SPOOFED, { trustForwarded: true })).toEqual([
       'x-forwarded-port',
       '443',
@@ -197,7 +197,7 @@ describe('fields that a client sent about earlier hops', () => {
     ])
   })
 
-  it('pass as they are when they are trusted and we write none', () => {
+  it('pass unchanged when they are trusted and we write none', () => {
     expect(rewrite(SPOOFED, { trustForwarded: true, forwarded: 'off' })).toEqual([...SPOOFED, 'via', VIA])
   })
 
@@ -221,7 +221,7 @@ describe('fields that a client sent about earlier hops', () => {
         'For="[2001:db8::1]";by=_x',
       ],
     ],
-  ])('say the same in both families, whichever came: %j', before => {
+  ])('are the same in both families, whichever came: %j', before => {
     const headers = rewrite(before, { trustForwarded: true })
     expect(headers.slice(2)).toEqual([
       'forwarded',
@@ -235,7 +235,7 @@ describe('fields that a client sent about earlier hops', () => {
     ])
   })
 
-  it('are what a proxy in front wrote that knows X-Forwarded-For alone, and not what its client did', () => {
+  it('are those of a proxy in front that knows X-Forwarded-For alone, and not those of its client', () => {
     const before = ['forwarded', 'for=6.6.6.6', 'x-forwarded-for', '198.51.100.7']
     const headers = rewrite(before, { trustForwarded: true })
     expect(String(headers)).not.toContain('6.6.6.6')
@@ -248,17 +248,17 @@ describe('fields that a client sent about earlier hops', () => {
     ['192.0.3.1', ['192.0.2.0/24', '10.0.0.0/8'], false],
     ['2001:db8::7', ['2001:db8::/32'], true],
     ['2001:db9::7', ['2001:db8::/32'], false],
-  ])('are believed of %s where %j is trusted: %s', (remoteAddress, trustForwarded, isBelieved) => {
+  ])('are trusted from %s where %j is trusted: %s', (remoteAddress, trustForwarded, isBelieved) => {
     const headers = rewrite(['x-forwarded-for', '203.0.113.9'], { trustForwarded }, { remoteAddress })
     expect(String(headers).includes('203.0.113.9')).toBe(isBelieved)
   })
 
-  it('are read as far as they make sense', () => {
+  it('are read as far as they are valid', () => {
     for (const value of ['', ';;,', 'for', 'for="', '"', 'for=a\\"b', ',for=_x;for=_y', '='.repeat(500)])
       expect(rewrite(['forwarded', value], { trustForwarded: true })).toContain('x-forwarded-for')
   })
 
-  it('join lists that came in several lines', () => {
+  it('are joined from several lines', () => {
     const headers = rewrite(['x-forwarded-for', 'a', 'x-forwarded-for', 'b'], {
       trustForwarded: true,
       forwarded: 'x-forwarded',
@@ -267,19 +267,19 @@ describe('fields that a client sent about earlier hops', () => {
   })
 })
 
-describe('Via', () => {
-  it('is appended to', () => {
+describe('the Via field', () => {
+  it('is extended', () => {
     expect(rewrite(['via', '1.0 fred', 'via', '1.1 p.example'], { forwarded: 'off' })).toEqual([
       'via',
       `1.0 fred, 1.1 p.example, ${VIA}`,
     ])
   })
 
-  it('of ours is a loop', () => {
+  it('with our own entry is a loop', () => {
     expect(rewrite(['via', `1.1 a, ${VIA}, 1.1 b`])).toBe('loop')
   })
 
-  it('of another instance with the same name is a chain', () => {
+  it('with another instance of the same name is a chain', () => {
     expect(rewrite(['via', '1.1 middlemile (ffffffff)'], { forwarded: 'off' })).toEqual([
       'via',
       `1.1 middlemile (ffffffff), ${VIA}`,
@@ -287,7 +287,7 @@ describe('Via', () => {
   })
 })
 
-describe('Max-Forwards', () => {
+describe('the Max-Forwards field', () => {
   it.each(['OPTIONS', 'TRACE'])('counts down for %s', method => {
     expect(rewrite(['max-forwards', '5'], { forwarded: 'off' }, { method })).toEqual([
       'max-forwards',
@@ -304,7 +304,7 @@ describe('Max-Forwards', () => {
     expect(rewrite(['max-forwards', '0'], { forwarded: 'off' }, { method })).toBe('last-hop')
   })
 
-  it('means nothing to other methods, and nothing when it is no number', () => {
+  it('is ignored for other methods, and when it is no number', () => {
     expect(rewrite(['max-forwards', '0'], { forwarded: 'off' })).toEqual(['max-forwards', '0', 'via', VIA])
     expect(rewrite(['max-forwards', '-1'], { forwarded: 'off' }, { method: 'TRACE' })).toEqual([
       'max-forwards',

@@ -100,7 +100,7 @@ describe('a forwarded request', () => {
     [{ maxConnections: 4, fairBy: 'host' as const }, '192.0.2.9', 'shop.example'],
     [{ maxConnections: 4, fairBy: 'none' as const }, '192.0.2.9', undefined],
     [{}, '192.0.2.9', undefined],
-  ])('takes the turn of who it is from or for: with %j, from %s', (protection, remoteAddress, key) => {
+  ])('has the fairness key of its client: with %j, from %s', (protection, remoteAddress, key) => {
     const { forwarder, dispatches } = setUp({ origins: { a: { url: 'http://a', protection } } })
     forwarder.handler()(new FakeIngressExchange({ remoteAddress, authority: 'shop.example' }))
     expect(dispatches[0]?.request.fairKey).toBe(key)
@@ -114,7 +114,7 @@ describe('a forwarded request', () => {
   })
 })
 
-describe('a response', () => {
+describe('the response to a forwarded request', () => {
   it('is passed on with its 1xx, status text, fields, body and trailers, and gains Via', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onInformational(dispatch, 103, ['link', '</a>'])
@@ -169,7 +169,7 @@ describe('a response whose client stalls', () => {
     return all
   }
 
-  it('is read to its end, so that the origin is free, and delivered as the client takes it', () => {
+  it('is read to its end, so that the origin is free, and delivered as the client reads it', () => {
     const { client, dispatch, handler, forwarder } = stalled()
     expect(dispatch.log).toEqual(['keep', 'pause', 'resume'])
     handler.onResponseData(dispatch, Buffer.from('second'))
@@ -185,7 +185,7 @@ describe('a response whose client stalls', () => {
     expect(dispatch.log, 'the origin was left alone').toEqual(['keep', 'pause', 'resume'])
   })
 
-  it('goes to the client at once again when that has caught up', () => {
+  it('is passed on at once again when the client has caught up', () => {
     const { client, dispatch, handler, forwarder } = stalled()
     handler.onResponseData(dispatch, Buffer.from('second'))
     client.takesMore = true
@@ -195,7 +195,7 @@ describe('a response whose client stalls', () => {
     expect(forwarder.stallStats.bufferedBytes).toBe(0)
   })
 
-  it('keeps its order when the client takes a piece and stalls again', () => {
+  it('keeps its order when the client reads a piece and stalls again', () => {
     const { client, dispatch, handler } = stalled()
     handler.onResponseData(dispatch, Buffer.from('second'))
     client.events?.onDrain() // takes it, and no more
@@ -209,7 +209,7 @@ describe('a response whose client stalls', () => {
     expect(client.log.at(-1)).toBe('end')
   })
 
-  it('of unknown length stops the origin at the bound of its buffer, and lets it go on when half of that was taken', () => {
+  it('of unknown length stops the origin at the bound of its buffer, and lets it go on when half of that was read', () => {
     const { client, dispatch, handler, forwarder } = stalled([], {
       forwarding: { buffering: { responseBufferBytes: 131_072 } },
     })
@@ -233,7 +233,7 @@ describe('a response whose client stalls', () => {
     expect(forwarder.stallStats).toMatchObject({ bufferedResponses: 0, bufferedBytes: 0, stalledReaders: 1 })
   })
 
-  it('counts what came already: the rest has to fit', () => {
+  it('counts the bytes that came already, so that the rest has to fit', () => {
     const { dispatch } = stalled(['content-length', '105'], {
       forwarding: { buffering: { maxBufferedBytes: 100 } },
     })
@@ -253,7 +253,7 @@ describe('a response whose client stalls', () => {
     },
   )
 
-  it('is forgotten when the client goes, before and after the end of the origin', () => {
+  it('is dropped when the client goes, before and after the end of the origin', () => {
     for (const hasEnded of [false, true]) {
       const { client, dispatch, handler, forwarder } = stalled()
       handler.onResponseData(dispatch, Buffer.from('second'))
@@ -275,7 +275,7 @@ describe('a response whose client stalls', () => {
     expect(forwarder.stallStats.bufferedBytes).toBe(0)
   })
 
-  it('and ends while its client is behind without a buffer leaves nothing behind', () => {
+  it('that ends while its client is behind without a buffer leaves nothing behind', () => {
     const { client, dispatch, handler, forwarder } = stalled([], {
       forwarding: { buffering: { responseBufferBytes: 0 } },
     })
@@ -286,7 +286,7 @@ describe('a response whose client stalls', () => {
 })
 
 describe('an origin that fails', () => {
-  it('reports nothing of the network behind it unless errors is detail', () => {
+  it('is reported without details of the network unless errors is detail', () => {
     const { client, dispatch, handler } = forwarded(undefined, { errors: 'detail' })
     handler.onResponseError(dispatch, reset)
     expect(JSON.parse(client.responseText)).toEqual({
@@ -294,7 +294,7 @@ describe('an origin that fails', () => {
     })
   })
 
-  it('counts as what the client got: an own 5xx, an own answer without an origin, nothing', () => {
+  it('is counted as the answer that the client got: an own 5xx, an own answer without an origin, or nothing', () => {
     const failed = forwarded()
     failed.clock.advance(30)
     failed.handler.onResponseError(failed.dispatch, reset)
@@ -315,7 +315,7 @@ describe('an origin that fails', () => {
     expect(answers).toMatchObject([{ status: 404, originProtocol: undefined, durationMs: 0 }])
   })
 
-  it('before the head: the client gets an own response', () => {
+  it('before the head makes the client get an own response', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseError(dispatch, reset)
     expect(client.log[0]).toBe('start 502')
@@ -328,7 +328,7 @@ describe('an origin that fails', () => {
     )
   })
 
-  it('before dispatch() returns: the same', () => {
+  it('before dispatch() returns makes the client get an own response', () => {
     const client = new FakeIngressExchange()
     const { forwarder } = setUp({}, ({ handler }) =>
       handler.onResponseError(undefined, new TransportError('MM_QUEUE_FULL', 'full')),
@@ -337,14 +337,14 @@ describe('an origin that fails', () => {
     expect(client.log[0]).toBe('start 503')
   })
 
-  it('to a HEAD request: the own response has no body', () => {
+  it('at a HEAD request makes an own response without a body', () => {
     const { client, dispatch, handler } = forwarded(new FakeIngressExchange({ method: 'HEAD' }))
     handler.onResponseError(dispatch, reset)
     expect(client.log).toEqual(['start 502', 'end'])
     expect(Number(headerValue(client.responseHeaders, 'content-length'))).toBeGreaterThan(0)
   })
 
-  it('after the head: the client sees a truncated response', () => {
+  it('after the head makes the client get a truncated response', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseStart(dispatch, 200, [], '')
     handler.onResponseData(dispatch, Buffer.from('half'))
@@ -356,7 +356,7 @@ describe('an origin that fails', () => {
 })
 
 describe('an origin that fails within its response', () => {
-  it('is a 502 while nothing of that has left us', () => {
+  it('becomes a 502 while nothing of it has left us', () => {
     const { client, dispatch, handler } = forwarded()
     client.isRetractable = true
     handler.onResponseStart(dispatch, 200, [], '')
@@ -365,7 +365,7 @@ describe('an origin that fails within its response', () => {
     expect(headerValue(client.responseHeaders, 'proxy-status')).toContain('error=http_protocol_error')
   })
 
-  it('is broken off when some of it has', () => {
+  it('breaks the response off when some of it has left', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseStart(dispatch, 200, [], '')
     handler.onResponseError(dispatch, new TransportError('MM_PROTOCOL_ERROR', 'a chunk size'))
@@ -374,14 +374,14 @@ describe('an origin that fails within its response', () => {
 })
 
 describe('a client that goes away', () => {
-  it('while the origin works: the origin is notified, the client is not', () => {
+  it('while the origin works has the origin aborted, and gets no answer', () => {
     const { client, dispatch } = forwarded()
     client.events?.onAborted(gone)
     expect(dispatch.abortedWith).toBe(gone)
     expect(client.log).toEqual([])
   })
 
-  it('in the middle of the response: the same, and what still comes is dropped', () => {
+  it('in the middle of the response has the origin aborted, and the rest is dropped', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseStart(dispatch, 200, [], '')
     client.events?.onAborted(gone)
@@ -391,7 +391,7 @@ describe('a client that goes away', () => {
     expect(client.log).toEqual(['start 200'])
   })
 
-  it('while dispatch() is still running: the origin is notified as soon as it can be', () => {
+  it('while dispatch() is still running has the origin aborted as soon as possible', () => {
     const client = new FakeIngressExchange()
     const { forwarder, dispatches } = setUp({}, () => client.events?.onAborted(gone))
     forwarder.handler()(client)
@@ -399,7 +399,7 @@ describe('a client that goes away', () => {
     expect(client.log).toEqual([])
   })
 
-  it('and is noticed through its request body first: nobody is answered', () => {
+  it('and is noticed through its request body first gets no answer', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseError(dispatch, gone)
     expect(client.log).toEqual(['abort MM_CLIENT_GONE'])
@@ -427,7 +427,7 @@ describe('an upgrade', () => {
     expect(dispatch.request).toMatchObject({ upgrade, isUpgradeOptional: isOptional })
   })
 
-  it('joins client and origin both ways, and passes each end on', async () => {
+  it('joins client and origin in both directions, and passes each end on', async () => {
     const { client, origin } = upgraded()
     expect(client.log).toEqual(['upgrade 101'])
     expect(client.responseHeaders).toEqual(['sec-websocket-accept', 'x', 'via', VIA])
@@ -442,7 +442,7 @@ describe('an upgrade', () => {
     await once(near, 'end')
   })
 
-  it('destroys the client’s side when the origin’s breaks, and the other way round', async () => {
+  it('closes the side of the client when that of the origin breaks, and the other way round', async () => {
     for (const broken of ['client', 'origin'] as const) {
       const { client, originEnd } = upgraded()
       const ends = { client: client.tunnel.far, origin: originEnd }
@@ -462,7 +462,7 @@ describe('an upgrade', () => {
     expect(far.destroyed).toBe(true)
   })
 
-  it('that the origin turns down is an ordinary response', () => {
+  it('that the origin refuses is an ordinary response', () => {
     const { client, dispatch, handler } = forwarded(new FakeIngressExchange({ upgrade: 'websocket' }))
     handler.onResponseStart(dispatch, 426, [], '')
     handler.onResponseEnd(dispatch, [])
@@ -470,13 +470,13 @@ describe('an upgrade', () => {
   })
 })
 
-describe('a request that goes nowhere', () => {
+describe('a request without a route', () => {
   it.each([
     ['no route', { authority: 'other.example' }, 404, 'MM_NO_ROUTE'],
     ['CONNECT', { method: 'CONNECT', path: '' }, 405, 'MM_METHOD_REFUSED'],
     ['a loop', { headers: ['via', VIA] }, 502, 'MM_LOOP_DETECTED'],
     ['TRACE that ends here', { method: 'TRACE', headers: ['max-forwards', '0'] }, 405, 'MM_METHOD_REFUSED'],
-  ])('%s', (_what, changes, status, code) => {
+  ])('is refused: %s', (_what, changes, status, code) => {
     const { forwarder, dispatches, refused } = setUp()
     const client = new FakeIngressExchange(changes)
     forwarder.handler()(client)
@@ -488,7 +488,7 @@ describe('a request that goes nowhere', () => {
     expect(dispatches).toEqual([])
   })
 
-  it('OPTIONS that ends here is answered by the connector', () => {
+  it('is answered by the connector if it is an OPTIONS that ends here', () => {
     const { forwarder, dispatches } = setUp()
     const client = new FakeIngressExchange({ method: 'OPTIONS', headers: ['max-forwards', '0'] })
     forwarder.handler()(client)

@@ -89,7 +89,7 @@ describe('joinTunnel', () => {
     expect([client.closed, client.errored, vi.getTimerCount()]).toEqual([true, null, 0])
   })
 
-  it('does not wait for ever for a client to end what is over', async () => {
+  it('does not wait forever for a client to end what is over', async () => {
     const client = new FakeSide()
     const origin = new FakeSide({ allowHalfOpen: false })
     joinTunnel(client, origin, uncounted)
@@ -115,7 +115,7 @@ describe('joinTunnel', () => {
     }
   })
 
-  it('ends an origin that has ended, and goes on listening, with a client that breaks', async () => {
+  it('ends an origin that has ended, and goes on reading, with a client that breaks', async () => {
     const client = new FakeSide()
     const origin = new FakeSide()
     joinTunnel(client, origin, uncounted)

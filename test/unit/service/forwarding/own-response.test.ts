@@ -10,7 +10,7 @@ const detailed = (error: TransportError, name = NAME) =>
   ownResponse(error, { name, detail: 'detail', dateHeader: DATE })
 
 describe('an own response', () => {
-  it('says what failed in status, Proxy-Status and body', () => {
+  it('names the failure in status, Proxy-Status and body', () => {
     const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
     const { status, headers, body } = detailed(error)
     expect(status).toBe(502)
@@ -26,7 +26,7 @@ describe('an own response', () => {
     expect(headerValue(headers, 'date')).toBe(DATE)
   })
 
-  it('names no address unless it is to tell details', () => {
+  it('names no address unless details are configured', () => {
     const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
     const { headers, body } = ownResponse(error, { name: NAME, detail: 'brief', dateHeader: DATE })
     expect(JSON.parse(body.toString())).toEqual({
@@ -56,12 +56,12 @@ describe('an own response', () => {
     ['MM_QUEUE_OVERLOADED', '1'],
     ['MM_ORIGIN_PROTECTED', '1'],
     ['MM_CONNECT_REFUSED', undefined],
-  ] as const)('says of %s when to come back: %s', (code, seconds) => {
+  ] as const)('sets for %s when to retry: %s', (code, seconds) => {
     const { headers } = detailed(new TransportError(code, 'x'))
     expect(headerValue(headers, 'retry-after')).toBe(seconds)
   })
 
-  it('keeps every code within what RFC 9209 and a header field allow', () => {
+  it('keeps every code within the limits of RFC 9209 and of a header field', () => {
     for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
       const { headers } = detailed(new TransportError(code, 'a "quoted" \\ ü\r\nx: y'))
       const value = headerValue(headers, 'proxy-status')

@@ -8,15 +8,15 @@ describe('the id of a request', () => {
     expect(ids.of(['accept', '*/*', 'x-request-id', 'abc-1'])).toBe('abc-1')
   })
 
-  it.for(['', 'a b', 'a\tb', 'é', 'x'.repeat(129)])('is made instead of %j', given => {
+  it.for(['', 'a b', 'a\tb', 'é', 'x'.repeat(129)])('is generated in place of %j', given => {
     expect(ids.of(['x-request-id', given])).toBe('made')
   })
 
-  it('is made where the client has none', () => {
+  it('is generated where the client has none', () => {
     expect(ids.of(['accept', '*/*'])).toBe('made')
   })
 
-  it('goes on with the request, once', () => {
+  it('is passed on with the request, once', () => {
     const headers = ['x-request-id', 'abc', 'accept', '*/*']
     expect(ids.withId(headers, 'abc')).toBe(headers)
     expect(ids.withId(['accept', '*/*'], 'made')).toEqual(['accept', '*/*', 'x-request-id', 'made'])

@@ -19,7 +19,7 @@ function drain(buffer: ResponseBuffer): Buffer {
 }
 
 describe('a buffered response', () => {
-  it('comes out as it went in, however it was cut, and costs nothing at its end', () => {
+  it('is delivered unchanged, however it was cut, and holds no memory at its end', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.boolean()), { maxLength: 30 }),
@@ -77,7 +77,7 @@ describe('a buffered response', () => {
     expect(buffer.hasRoom).toBe(true)
   })
 
-  it('of unknown length is full when there is no memory left, and takes in what was read already', () => {
+  it('of unknown length is full when there is no memory left, and accepts bytes that were read already', () => {
     const budget = new BufferBudget(2 * BLOCK)
     const buffer = admit(budget, MB, undefined)
     buffer.append(Buffer.alloc(BLOCK + 1))
@@ -92,12 +92,12 @@ describe('a buffered response', () => {
   it.each([
     [0, MB],
     [MB, 0],
-  ])('is not there with a bound of %i of one and %i of all', (maxBytes, limitBytes) => {
+  ])('does not exist with a bound of %i of one and %i of all', (maxBytes, limitBytes) => {
     expect(ResponseBuffer.admit(new BufferBudget(limitBytes), maxBytes, 1)).toBeUndefined()
     expect(ResponseBuffer.admit(new BufferBudget(limitBytes), maxBytes, undefined)).toBeUndefined()
   })
 
-  it('that trickles costs what it holds, not what its chunks would', () => {
+  it('that trickles costs the bytes that it holds, not those of its chunks', () => {
     const budget = new BufferBudget(MB)
     const buffer = admit(budget, MB, undefined)
     for (let i = 0; i < 10_000; i++) buffer.append(Buffer.of(i))

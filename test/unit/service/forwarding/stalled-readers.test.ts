@@ -15,7 +15,7 @@ import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
 
-describe('stalledToEnd', () => {
+describe('the number of stalled readers to end', () => {
   const full = { isFull: true, waiters: 10, streams: 64, stalledReaders: 64, stalled: 0 }
   it.each([
     ['the share that may stall stays', full, 0.5, 10],
@@ -28,7 +28,7 @@ describe('stalledToEnd', () => {
     ['nobody while a connection can be made', { ...full, isFull: false }, 0.5, 0],
     ['all with a share of 0', { ...full, waiters: 100 }, 0, 64],
     ['nobody with a share of 1', { ...full, streams: 0 }, 1, 0],
-  ])('%s', (_, pressure, share, expected) => {
+  ])('follows the rule: %s', (_, pressure, share, expected) => {
     expect(stalledToEnd(pressure, share)).toBe(expected)
   })
 })
@@ -95,7 +95,7 @@ describe('a reader that stalls', () => {
     expect(reader.isBuffered).toBe(false)
   })
 
-  it('and cannot be buffered holds its connection while nobody waits for it', () => {
+  it('that cannot be buffered holds its connection while nobody waits for it', () => {
     const { clock, readers, pause } = setUp()
     const all = pause(4)
     clock.advance(600_000)
@@ -103,7 +103,7 @@ describe('a reader that stalls', () => {
     expect(readers.stats).toMatchObject({ stalledReaders: 4, endedReaders: 0 })
   })
 
-  it('makes room for those who wait: the longest first, down to the share', () => {
+  it('makes room for waiting requests: the longest stalled first, down to the share', () => {
     const { clock, readers, pause, wait } = setUp()
     const [first, second] = pause(2)
     clock.advance(5_000)

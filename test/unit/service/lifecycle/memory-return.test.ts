@@ -35,7 +35,7 @@ function start(trim: (() => void) | undefined, maxUnusedBytes = 8 * MIB) {
   return { clock, now, done, memory, looks: () => looks }
 }
 
-describe('what slow readers left behind', () => {
+describe('memory that slow readers left behind', () => {
   it('is collected, and its pages are returned and counted', () => {
     const { clock, now, done } = start(() => {})
     clock.advance(2_000)
@@ -47,7 +47,7 @@ describe('what slow readers left behind', () => {
     expect(done).toEqual(['collect', 'returned 50'])
   })
 
-  it('stays where there is no such call, and nobody looks any more', () => {
+  it('stays where there is no such call, and nobody checks any more', () => {
     const { clock, now, done, looks } = start(undefined)
     clock.advance(2_000)
     now.residentBytes = 150 * MIB
@@ -57,7 +57,7 @@ describe('what slow readers left behind', () => {
     expect({ done, looks: looks() }).toEqual({ done: [], looks: before })
   })
 
-  it('is not looked at any more once it is closed', () => {
+  it('is not checked any more after close', () => {
     const { clock, memory, looks } = start(() => {})
     clock.advance(2_000)
     memory.close()

@@ -7,7 +7,7 @@ import { createLogger } from '../../../../src/service/logging/service-log.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 
 describe('a budget of faults', () => {
-  it('is spent by so many within the window, and by no fewer', () => {
+  it('is used up by so many within the window, and by no fewer', () => {
     const budget = new FaultBudget()
     const options = { maxFaults: 3, windowMs: 100 }
     expect([0, 50, 101, 150, 151].map(at => budget.spend(at, options))).toEqual([
@@ -19,7 +19,7 @@ describe('a budget of faults', () => {
     ])
   })
 
-  it('of one is spent by the first; of none never', () => {
+  it('of one is used up by the first, and of none never', () => {
     expect(new FaultBudget().spend(5, { maxFaults: 1, windowMs: 0 })).toBe(true)
     const none = { maxFaults: 0, windowMs: 100 }
     const budget = new FaultBudget()
@@ -27,7 +27,7 @@ describe('a budget of faults', () => {
   })
 })
 
-describe('the culprit', () => {
+describe('the culprit of a fault', () => {
   it('is the socket that owns the resource of the callback, and is ended', () => {
     const socket = new Socket()
     expect(endCulprit({ [Symbol('owner_symbol')]: socket })).toBe('a connection')
@@ -35,7 +35,7 @@ describe('the culprit', () => {
   })
 
   it.each([{}, { [Symbol('owner_symbol')]: { destroy() {} } }, { [Symbol('owner_symbol')]: undefined }])(
-    'is not known of %j',
+    'is not found by %j',
     resource => {
       expect(endCulprit(resource)).toBeUndefined()
     },
@@ -71,8 +71,8 @@ function setUp(maxFaults = 3) {
 
 const noDescriptor = Object.assign(new Error('uv_interface_addresses'), { code: 'ERR_SYSTEM_ERROR' })
 
-describe('the last resort', () => {
-  it('logs and counts what a guard contained, and what nobody caught', () => {
+describe('the last resort for a fault', () => {
+  it('logs and counts faults that a guard contained, and those that nobody caught', () => {
     const { lines, counts, ends, raise } = setUp()
     reportFault('reading the addresses of this machine', noDescriptor)
     raise(new TypeError('no such thing'))
@@ -84,7 +84,7 @@ describe('the last resort', () => {
     expect(ends).toEqual([])
   })
 
-  it('logs a fault that stays once a minute, with how often it came', () => {
+  it('logs a fault that repeats once a minute, with its count', () => {
     const { lines, clock } = setUp()
     for (let i = 0; i < 25; i++) {
       reportFault('a timer', noDescriptor)
@@ -93,7 +93,7 @@ describe('the last resort', () => {
     expect(lines.map(line => /(\d+) times more/.exec(line)?.[1])).toEqual([undefined, '11', '11'])
   })
 
-  it('gives the process up after so many defects within the window, once; what the system says does not count', () => {
+  it('ends the process after so many defects within the window, once, and counts no system errors for that', () => {
     const { lines, ends, raise, clock } = setUp()
     for (let i = 0; i < 100; i++) raise(noDescriptor)
     for (let i = 0; i < 10; i++) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { withServiceDefaults } from '../../../../src/service/lifecycle/running-service.ts'
 
-describe('what a service has by default', () => {
-  it('sheds requests that waited in vain, and sets stalled readers aside, where the configuration says nothing of it', () => {
+describe('the defaults of a service', () => {
+  it('shed requests that waited in vain, and set stalled readers aside', () => {
     expect(withServiceDefaults({}).defaults?.pool).toEqual({
       queueTargetMs: 500,
       maxStalledConnections: 1024,
@@ -14,7 +14,7 @@ describe('what a service has by default', () => {
     })
   })
 
-  it.each([0, 100])('leaves %d ms as they are written', queueTargetMs => {
+  it.each([0, 100])('leave %d ms as they are configured', queueTargetMs => {
     const pool = { queueTargetMs, maxStalledConnections: 0 }
     expect(withServiceDefaults({ defaults: { pool } }).defaults?.pool).toEqual(pool)
   })

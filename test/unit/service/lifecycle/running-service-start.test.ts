@@ -18,7 +18,7 @@ describe('startService', () => {
     })
   })
 
-  it('rejects a file that is not there, by its name', async () => {
+  it('rejects a missing file by its name', async () => {
     await expect(startServiceFromFile('/absent.yaml')).rejects.toMatchObject({
       code: 'MM_CONFIG_INVALID',
       message: expect.stringMatching(/^\/absent\.yaml: cannot read the configuration: ENOENT/),
@@ -43,7 +43,7 @@ describe('a server that cannot be opened', () => {
   })
 })
 
-describe('reloads that come together', () => {
+describe('reloads at the same time', () => {
   const read = (names: readonly string[]) => {
     const origins = Object.fromEntries(
       names.map(name => [name, { url: `http://${name}.test`, hosts: [name] }]),
@@ -53,7 +53,7 @@ describe('reloads that come together', () => {
     return parsed
   }
 
-  it('are done one after the other: the last one stays, however long the one before took to read', async () => {
+  it('are done one after the other, and the last one stays, however long the one before took to read', async () => {
     let finishSlow = (_result: SettingsResult): void => {}
     const slow = new Promise<SettingsResult>(resolve => {
       finishSlow = resolve

@@ -10,7 +10,7 @@ function settings(config: object) {
 
 const SHOP = { url: 'https://shop.example', hosts: ['shop'] }
 
-it('names what a reload changes, and nothing where nothing does', () => {
+it('the changes of settings name what a reload changes, and nothing where nothing does', () => {
   const before = settings({ origins: { shop: SHOP, old: { url: 'https://old.example', hosts: ['old'] } } })
   expect(settingsChanges(before, before)).toEqual([])
   const after = settings({

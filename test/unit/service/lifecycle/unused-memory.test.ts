@@ -31,11 +31,11 @@ function afterFirstLook(): UnusedMemory {
 }
 
 describe('pages that were freed', () => {
-  it('are returned once there are more than allowed for two looks', () => {
+  it('are returned once there are more than allowed for two checks', () => {
     expect(steps(afterFirstLook(), 2, { residentBytes: 165 * MIB })).toEqual(['none', 'trim'])
   })
 
-  it('are kept up to the bound, and from one look to the next', () => {
+  it('are kept up to the bound, and from one check to the next', () => {
     const unused = afterFirstLook()
     expect(steps(unused, 50, { residentBytes: 164 * MIB })).not.toContain('trim')
     unused.next(sample({ residentBytes: 165 * MIB }), OPTIONS)
@@ -48,13 +48,13 @@ describe('pages that were freed', () => {
     expect(answers.indexOf('trim')).toBe(29)
   })
 
-  it('that cannot be returned, as they are in use, are not asked for again until there are more', () => {
+  it('that cannot be returned, as they are in use, are not tried again until there are more', () => {
     const unused = afterFirstLook()
     expect(steps(unused, 50, { residentBytes: 165 * MIB }).filter(step => step === 'trim')).toHaveLength(1)
     expect(steps(unused, 2, { residentBytes: 230 * MIB })).toEqual(['none', 'trim'])
   })
 
-  it('are as many as there are more than at the least', () => {
+  it('are counted above the minimum', () => {
     const unused = new UnusedMemory()
     expect(steps(unused, 5, { residentBytes: 300 * MIB })).not.toContain('trim')
     unused.next(sample(), OPTIONS)
@@ -62,10 +62,10 @@ describe('pages that were freed', () => {
   })
 })
 
-describe('buffers', () => {
+describe('buffers that nobody uses', () => {
   const LEFT = { residentBytes: 170 * MIB, bufferBytes: 75 * MIB }
 
-  it('that nobody holds are collected in an idle moment', () => {
+  it('are collected in an idle moment', () => {
     expect(steps(afterFirstLook(), 3, LEFT)).toEqual(['none', 'collect', 'none'])
   })
 
@@ -73,7 +73,7 @@ describe('buffers', () => {
     expect(steps(afterFirstLook(), 100, { ...LEFT, isIdle: false })).not.toContain('collect')
   })
 
-  it('that slow readers hold are no garbage until these have gone', () => {
+  it('do not include those that slow readers hold', () => {
     const unused = afterFirstLook()
     expect(steps(unused, 100, { ...LEFT, heldBytes: 10 * MIB })).not.toContain('collect')
     expect(steps(unused, 2, LEFT)).toEqual(['none', 'collect'])
@@ -86,7 +86,7 @@ describe('buffers', () => {
   })
 })
 
-it('keeps all of it with a bound of 0', () => {
+it('unused memory is kept whole with a bound of 0', () => {
   const unused = new UnusedMemory()
   const keep = { maxUnusedBytes: 0 }
   unused.next(sample(), keep)

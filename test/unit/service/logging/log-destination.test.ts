@@ -44,7 +44,7 @@ function setUp(limits = { maxBytes: 1_000, maxLines: 5 }) {
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('a log destination', () => {
-  it('writes the lines of a turn together, behind it', async () => {
+  it('writes the lines of a turn together, after it', async () => {
     const { sink, log } = setUp()
     log.write('a\n')
     log.write('b\n')
@@ -53,7 +53,7 @@ describe('a log destination', () => {
     expect(sink.written).toBe('a\nb\n')
   })
 
-  it('writes no more at once than blockBytes, but for a line that is longer', async () => {
+  it('writes no more at once than blockBytes, except a line that is longer', async () => {
     const blocks: string[] = []
     class Counting extends FakeSink {
       override writeAtExit(bytes: Buffer): number {
@@ -71,7 +71,7 @@ describe('a log destination', () => {
     expect(blocks).toEqual(['1\n2\n', 'longer\n', '3\n'])
   })
 
-  it('waits for a sink that is full, goes on in the middle of a line, and says what it dropped', async () => {
+  it('waits for a sink that is full, goes on in the middle of a line, and reports what it dropped', async () => {
     const { sink, clock, resumed, log } = setUp()
     sink.room = 3
     for (const line of ['1\n', '2\n', '3\n']) log.write(line)
@@ -87,7 +87,7 @@ describe('a log destination', () => {
     expect(resumed).toEqual([5])
   })
 
-  it.each(['EPIPE', 'ENOSPC'])('counts what is lost by %s, and tries again later', async code => {
+  it.each(['EPIPE', 'ENOSPC'])('counts lines lost by %s, and tries again later', async code => {
     const { sink, clock, resumed, log } = setUp()
     sink.error = code
     log.write('a\n')
@@ -102,7 +102,7 @@ describe('a log destination', () => {
     expect([sink.written, resumed]).toEqual(['c\n', [2]])
   })
 
-  it('flushes: at once when nothing waits, when all is taken, or when the time is up', async () => {
+  it('flushes at once when nothing waits, when everything is written, or when the time is up', async () => {
     const { sink, clock, log } = setUp()
     await log.flush(100)
     log.write('a\n')
@@ -117,7 +117,7 @@ describe('a log destination', () => {
     expect(sink.written).toBe('a\n')
   })
 
-  it('writes at the exit of the process what is taken without waiting', () => {
+  it('writes at the exit of the process what the sink accepts without waiting', () => {
     const { sink, log } = setUp()
     log.write('a\n')
     log.write('b\n')
@@ -128,7 +128,7 @@ describe('a log destination', () => {
     expect(sink.written).toBe('a\nb')
   })
 
-  it('takes nothing any more when it is closed', async () => {
+  it('accepts nothing any more when it is closed', async () => {
     const { sink, clock, log } = setUp()
     sink.room = 0
     log.write('a\n')
@@ -142,7 +142,7 @@ describe('a log destination', () => {
 })
 
 it.each(['write', 'resumed'] as const)(
-  'a log destination lives through a defect in its sink or its owner (%s)',
+  'a log destination survives a defect in its sink or its owner (%s)',
   async where => {
     const heard = collectFaults()
     const sink = new FakeSink()

@@ -73,7 +73,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('leaves out the phases that did not take place', () => {
+  it('leaves out phases that did not take place', () => {
     const { observe, text } = setUp()
     const timings = { dnsMs: 1.24, connectMs: 0.31, tlsMs: 0 }
     const connection = fakeConnection({ kind: 'none', tlsVersion: undefined, timings })
@@ -122,7 +122,7 @@ describe('the connection log', () => {
     expect(text()).toEqual([`warn  shop: socket.congestionControl does not take effect: ${because}`])
   })
 
-  it('warns of an endpoint that takes no requests and of a panic, and reports at info that one is back', () => {
+  it('warns of an endpoint without requests and of a panic, and reports at info that one is back', () => {
     const { observe, text } = setUp()
     const stands = (standing: EndpointHealthChanged['standing'], because: string): void =>
       observe({ type: 'endpoint-health', origin: SHOP, endpoint: '192.0.2.1:443', standing, because })
@@ -136,7 +136,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('reports a move at info, with its gap, and warns of one that did not work', () => {
+  it('reports a migration at info, with its gap, and warns of one that failed', () => {
     const { observe, text, lines } = setUp()
     const connection = fakeConnection({}, 'h3')
     const told = (changes: Partial<MigrationReport>) =>
@@ -165,7 +165,7 @@ describe('the connection log', () => {
     })
   })
 
-  it('says of a failed connect what to check, and when the next attempt is', () => {
+  it('names for a failed connect what to check, and when the next attempt is', () => {
     const { observe, text } = setUp()
     const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
     observe({ type: 'connect-failed', origin: SHOP, error, durationMs: 3, retryAfterMs: 150 })
@@ -174,7 +174,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('does not pass off a first exchange that broke as a success', () => {
+  it('does not report a first exchange that broke as a success', () => {
     const { observe, text } = setUp()
     observe(exchange({ error: new TransportError('MM_CONNECTION_RESET', 'broke') }))
     expect(text()).toEqual([
@@ -199,7 +199,7 @@ describe('the connection log', () => {
     expect(lines.join()).not.toContain('secret')
   })
 
-  it('reports choices and what is thought of HTTP/3 at info, races and evidence at debug', () => {
+  it('reports choices and the status of HTTP/3 at info, races and evidence at debug', () => {
     const decision: Decision = {
       at: 1,
       lane: 'h3',
@@ -254,7 +254,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('writes JSON when asked, with fields to search by', () => {
+  it('writes JSON when configured, with fields to search by', () => {
     const { observe, lines } = setUp({ format: 'json' })
     observe(opened)
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
@@ -269,7 +269,7 @@ describe('the connection log', () => {
     })
   })
 
-  it('is silent when told to be', () => {
+  it('is silent when configured so', () => {
     const { observe, lines } = setUp({ level: 'silent' })
     observe(opened)
     observe(exchange())
@@ -301,7 +301,7 @@ describe('the ingress log', () => {
     expect(text()).toEqual(['debug client [2001:db8::1]:4000: request refused: MM_BAD_REQUEST two lengths'])
   })
 
-  it('of listeners are warnings', () => {
+  it('reports what listeners notice as warnings', () => {
     const { logger, text } = setUp()
     ingressLog(logger)({
       type: 'fast-open-unavailable',

@@ -55,7 +55,7 @@ function earlierTry(changes: Partial<EarlierTry> = {}): EarlierTry {
   }
 }
 
-it('logs what took its bound or longer, and nothing quicker', () => {
+it('the log of slow requests has those that took its bound or longer, and no other', () => {
   const { observe, text } = setUp(1_000)
   observe?.(ended({ totalMs: 999.9 }))
   expect(text()).toEqual([])
@@ -63,12 +63,12 @@ it('logs what took its bound or longer, and nothing quicker', () => {
   expect(text()).toEqual(['warn  shop GET /cart: slow request: 200 after 1s: queue 800ms, ttfb 120ms'])
 })
 
-it('is not there with a bound of 0, or where warnings are not logged', () => {
+it('the log of slow requests does not exist with a bound of 0, or where warnings are not logged', () => {
   expect(setUp(0).observe).toBeUndefined()
   expect(setUp(1_000, { level: 'error' }).observe).toBeUndefined()
 })
 
-it('reports each try before the last, and how it ended', () => {
+it('the log of slow requests reports each try before the last, and how it ended', () => {
   const { observe, text } = setUp(1_000)
   const noConnection = earlierTry({
     leasedAtMs: undefined,
@@ -85,7 +85,7 @@ it('reports each try before the last, and how it ended', () => {
   )
 })
 
-it('has all of it as fields, the last 8 tries and connects at the most, and never the query', () => {
+it('the log of slow requests has everything as fields, the last 8 tries and connects at the most, and never the query', () => {
   const { observe, lines } = setUp(1_000, { format: 'json' })
   const tries = Array.from({ length: 9 }, (_, i) => earlierTry({ connectionId: i }))
   const attempts = Array.from({ length: 9 }, (_, i) => ({

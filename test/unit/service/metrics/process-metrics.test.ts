@@ -35,8 +35,8 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
   })
 }
 
-describe('a scrape', () => {
-  it('shows what the process has lived through', async () => {
+describe('a scrape of the process', () => {
+  it('shows the faults and the state of the process', async () => {
     const ingress = newIngressStats()
     const metrics = serviceMetrics(ingress)
     metrics.faults.add('contained system')
@@ -60,7 +60,7 @@ describe('a scrape', () => {
   })
 })
 
-describe('reloads', () => {
+describe('the reloads in a scrape', () => {
   it('are counted by outcome, with the time of the last one that was taken', async () => {
     const metrics = serviceMetrics(newIngressStats())
     const read = async () => parsePrometheusText(await metrics.registry.metrics())
@@ -93,7 +93,7 @@ it('a scrape shows what slow clients hold, and how many were ended', async () =>
   expect(page.sum('middlemile_stalled_readers_ended_total')).toBe(2)
 })
 
-it('a scrape has what became of lookups of addresses', async () => {
+it('a scrape has the outcome of lookups of addresses', async () => {
   const registry = new Registry()
   registerResolverMetrics(registry, () => ({ answered: 5, failed: 2, stale: 3 }))
   const text = await registry.metrics()

@@ -26,7 +26,6 @@ import { fakeConnection } from '../fake-connection.ts'
 
 const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
-
 function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
   return {
     type: 'exchange-ended',
@@ -105,6 +104,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
       resolver,
     }),
     ingressStats: () => [ingress],
+    mirrorCounts: () => new Map(),
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [],
@@ -114,7 +114,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
   return { metrics, ingress }
 }
 
-describe('a scrape', () => {
+describe('a scrape of the service', () => {
   it('counts requests by the class that clients got, own answers and clients that went away apart', async () => {
     const { metrics } = setUp()
     for (const status of [200, 204, 301, 404, 503, 599, 700]) metrics.onAnswered(answer({ status }))
@@ -160,7 +160,7 @@ describe('a scrape', () => {
     expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
   })
 
-  it('counts connects that waited for their turn, and requests that an overload has refused', async () => {
+  it('counts connects that waited for their turn, and requests that were refused in an overload', async () => {
     const { metrics, ingress } = setUp({ overloaded: true })
     ingress.shed = 7
     const samples = await scrape(metrics)
@@ -182,7 +182,7 @@ describe('a scrape', () => {
     expect(others.has('middlemile_protection_connections{origin="shop"}')).toBe(false)
   })
 
-  it('counts moves of connections by their outcome, and how long nothing moved in those that worked', async () => {
+  it('counts migrations of connections by their outcome, and the longest gap of those that succeeded', async () => {
     const { metrics } = setUp()
     const moved = (changes: Partial<MigrationReport>) =>
       metrics.observe({
@@ -203,7 +203,7 @@ describe('a scrape', () => {
     expect(samples.get('middlemile_migration_gap_seconds_bucket{origin="shop",le="0.05"}')).toBe(1)
   })
 
-  it('counts early data by its outcome, and connections that were opened in it by what they became', async () => {
+  it('counts early data by its outcome, and connections that were opened in it by their handshake', async () => {
     const { metrics } = setUp()
     const open = () => {
       const connection = fakeConnection({ kind: 'early_data' }, 'h3')
@@ -236,7 +236,7 @@ describe('a scrape', () => {
     expect(of('early_data_total', 'outcome="rejected"')).toBe(1)
   })
 
-  it('shows how long losses held data up, where the protocol can tell', async () => {
+  it('shows how long losses held data back, where the protocol can measure it', async () => {
     const { metrics } = setUp()
     metrics.observe(exchange({ protocol: 'h3', stallMs: 0 }))
     metrics.observe(exchange({ protocol: 'h3', stallMs: 80 }))
@@ -250,7 +250,7 @@ describe('a scrape', () => {
     )
   })
 
-  it('shows how the ways are, where they are measured, by protocol', async () => {
+  it('shows the state of the paths, where they are measured, by protocol', async () => {
     const h3 = { connections: 2, rttMs: 40, lossRatio: 0.02, outOfOrderRatio: undefined }
     const h2 = { connections: 1, rttMs: 50, lossRatio: 0.01, outOfOrderRatio: 0.25 }
     const samples = await scrape(setUp({ pathByProtocol: { h3, h2 } }).metrics)
@@ -282,7 +282,7 @@ describe('a scrape', () => {
     expect(samples.get(`middlemile_queue_seconds_count{${labels}}`)).toBe(3)
   })
 
-  it('shows what the pools know', async () => {
+  it('shows the state of the pools', async () => {
     const samples = await scrape(setUp().metrics)
     const connections = (protocol: string, state: string) =>
       samples.get(`middlemile_connections{origin="shop",protocol="${protocol}",state="${state}"}`)
@@ -360,7 +360,7 @@ describe('a scrape', () => {
     expect([count('maxPingsPerSecond'), count('maxContinuations')]).toEqual([2, 1])
   })
 
-  it('shows what the listeners know, and the process', async () => {
+  it('shows the state of the listeners and of the process', async () => {
     const { metrics, ingress } = setUp()
     ingress.connections = { open: 2, accepted: 7, refused: 1, failedHandshakes: 3 }
     ingress.badRequests = { MM_BAD_REQUEST: 4 }
@@ -406,7 +406,7 @@ describe('a scrape', () => {
     ).toBe(1)
   })
 
-  it('counts what an origin still does after a reload removed it as removed', async () => {
+  it('counts what an origin still does after a reload removed it under the name removed', async () => {
     const { metrics } = setUp()
     metrics.onAnswered(answer())
     metrics.configure([{ name: 'other', origin: OTHER }])
@@ -417,7 +417,7 @@ describe('a scrape', () => {
     ).toBe(1)
   })
 
-  it('shows what is thought of HTTP/3 to the best alternative of an origin, as long as the origin is there', async () => {
+  it('shows the status of HTTP/3 for the best alternative of an origin, as long as the origin exists', async () => {
     const { metrics } = setUp()
     const statuses = async () => {
       const samples = await scrape(metrics)
@@ -455,7 +455,7 @@ describe('a scrape', () => {
     expect(selection.http3Status, 'the one unheard of for longest is forgotten').toBe('broken')
   })
 
-  it('counts decisions, races, lanes and evidence, with labels from our own words only', async () => {
+  it('counts decisions, races, lanes and evidence, with labels from a fixed list only', async () => {
     const { metrics } = setUp()
     const decision = { at: 0, because: 'x', candidates: [], wouldChange: [] }
     const decide = (lane: LaneName, rule: DecisionRule) =>

@@ -63,7 +63,7 @@ describe('the metrics of several workers', () => {
     expect(text).toContain('took_seconds_bucket{le="+Inf"} 6\ntook_seconds_sum 3\ntook_seconds_count 6\n')
   })
 
-  it('take the mean, the most or the least of gauges that cannot be added', () => {
+  it('use the mean, the maximum or the minimum of gauges that cannot be added', () => {
     const names = [
       'middlemile_reuse_rate',
       'middlemile_backing_off',
@@ -80,7 +80,7 @@ describe('the metrics of several workers', () => {
     expect(names.map(name => shown.sum(name))).toEqual([0.5, 1, 0, 1])
   })
 
-  it('keep what workers had counted that have ended', () => {
+  it('keep the counters of workers that have ended', () => {
     const metrics = new SummedMetrics()
     metrics.onShown(1, [counter(10), counter(1, 'gone'), gauge('level', 9)])
     metrics.onEnded(1)
@@ -94,7 +94,7 @@ describe('the metrics of several workers', () => {
     expect(page(metrics.text([{ worker: '1', metrics: [counter(2)] }])).sum('requests_total')).toBe(18)
   })
 
-  it('show what is of single processes by worker, and requests and connections of each as well', () => {
+  it('show values of single processes by worker, and requests and connections of each as well', () => {
     const of = (value: number) => [
       gauge('process_resident_memory_bytes', value),
       { ...counter(value), name: 'middlemile_ingress_requests_total' },
@@ -110,7 +110,7 @@ describe('the metrics of several workers', () => {
     expect(shown.sum('middlemile_worker_requests_total', { worker: '1' })).toBe(1)
   })
 
-  it('write what JSON has no number for, and escape labels', () => {
+  it('write values that JSON has no number for, and escape labels', () => {
     expect(metricsText([gauge('level', null)])).toContain('\nlevel NaN\n')
     const odd: MetricSnapshot = { ...counter(1), values: [{ labels: { a: 'b"\\\n' }, value: 1 }] }
     expect(metricsText([odd])).toContain('requests_total{a="b\\"\\\\\\n"} 1\n')

@@ -64,7 +64,7 @@ describe('RouteTable', () => {
     ['/api/v20', 'api'],
     ['/', 'shop'],
     ['*', 'shop'],
-  ])('takes the longest prefix at a segment boundary for %s', (path, expected) => {
+  ])('matches the longest prefix at a segment boundary for %s', (path, expected) => {
     expect(find(hosts, 'shop.example', path)).toBe(expected)
   })
 
@@ -81,7 +81,7 @@ describe('RouteTable', () => {
     expect(hosts.match('news.example', '/', '', GET, true)?.target).toBe('any-example')
   })
 
-  it('answers the same for a host that was forgotten in between', () => {
+  it('returns the same for a host that was evicted in between', () => {
     for (let i = 0; i < 3_000; i++) find(hosts, `host-${i}.test`, '/')
     expect(find(hosts, 'shop.example', '/api')).toBe('api')
     expect(find(hosts, 'host-1.test', '/')).toBe('rest')

@@ -43,7 +43,7 @@ function pair() {
 }
 
 describe('a channel between processes', () => {
-  it('hands a message to the handler of its kind', async () => {
+  it('passes a message to the handler of its kind', async () => {
     const { above, below } = pair()
     const received: string[] = []
     below.receive('hello', ({ name }) => received.push(name))
@@ -52,7 +52,7 @@ describe('a channel between processes', () => {
     expect(received).toEqual(['a'])
   })
 
-  it('answers a question, and hands on what the answerer throws', async () => {
+  it('answers a question, and passes on what the answerer throws', async () => {
     const { above, below } = pair()
     await expect(above.ask('double', { of: 1 }, 100)).rejects.toThrow('nobody answers that here')
     below.answer('double', ({ of }) => {

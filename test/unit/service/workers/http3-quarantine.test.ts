@@ -7,7 +7,7 @@ import {
 } from '../../../../src/service/workers/http3-quarantine.ts'
 
 describe('the quarantine of HTTP/3', () => {
-  it('leaves an origin alone for a minute, twice as long after each further crash, an hour at the most', () => {
+  it('excludes an origin for a minute, twice as long after each further crash, an hour at the most', () => {
     const quarantine = new Http3Quarantine()
     const lengths: number[] = []
     let now = 0
@@ -20,7 +20,7 @@ describe('the quarantine of HTTP/3', () => {
     expect(lengths).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60])
   })
 
-  it('begins anew with an origin that stayed sound as long again', () => {
+  it('begins anew with an origin that had no crash for as long again', () => {
     const quarantine = new Http3Quarantine()
     quarantine.add(['https://a', 'https://b'], 0)
     expect(quarantine.at(59_999)).toEqual(['https://a', 'https://b'])
@@ -37,7 +37,7 @@ describe('the quarantine of HTTP/3', () => {
   })
 })
 
-it('leaves HTTP/3 out for the named origins alone, and never leaves one without a protocol', () => {
+it('the quarantine of HTTP/3 excludes the named origins alone, and never leaves one without a protocol', () => {
   const parsed = parseConfig(
     {
       listen: [{ address: '127.0.0.1:0' }],

@@ -4,7 +4,7 @@ import { handOver, takeInherited } from '../../../../src/service/workers/inherit
 const NOTHING = { listening: [], quic: [], admin: undefined, ready: undefined }
 
 describe('inherited sockets', () => {
-  it('come to a successor as they were handed over, and leave its environment', () => {
+  it('reach a successor as they were handed over, and leave its environment', () => {
     const used = [{ socket: 1, pid: 77 }]
     const quic = [
       { fds: [30, 31], mark: 5, used },
@@ -30,7 +30,7 @@ describe('inherited sockets', () => {
     expect(takeInherited({ ...plain.environment }, 1)).toEqual({ ...NOTHING, listening: [4], ready: 3 })
   })
 
-  it('come from systemd to the process that it means, and to no other', () => {
+  it('come from systemd to the process that it names, and to no other', () => {
     const given = { LISTEN_FDS: '2', LISTEN_PID: '100', LISTEN_FDNAMES: 'a:b' }
     expect(takeInherited({ ...given }, 101)).toEqual(NOTHING)
     const environment: Record<string, string | undefined> = { ...given }
@@ -38,7 +38,7 @@ describe('inherited sockets', () => {
     expect(environment).toEqual({})
   })
 
-  it('are none where the environment says nothing that makes sense', () => {
+  it('are none where the environment is invalid', () => {
     for (const value of ['', 'x', '3,', '-1', '3;4', '1e9'])
       expect(takeInherited({ MIDDLEMILE_LISTEN_FDS: value }, 1)).toEqual(NOTHING)
     for (const value of [

@@ -48,7 +48,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('refuse an address that another program has, and leave nothing open', async () => {
+  it('refuse an address that another program uses, and leave nothing open', async () => {
     const { open, loaded } = machine([9090])
     const opening = ListeningDescriptors.open([overTcp(8080), overTcp(9090)], 2, undefined, loaded)
     await expect(opening).rejects.toMatchObject({
@@ -58,7 +58,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('are taken from those that were inherited, none of which is left without a worker', async () => {
+  it('include inherited ones, none of which is left without a worker', async () => {
     const inherited = { 3: LOOPBACK, 4: LOOPBACK, 5: LOOPBACK, 6: { host: '::1', port: 1 } }
     const { open, loaded } = machine([8080], inherited)
     const sockets = await ListeningDescriptors.open(
@@ -90,7 +90,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('refuse a UDP port that another program has, and leave nothing open', async () => {
+  it('refuse a UDP port that another program uses, and leave nothing open', async () => {
     const { open, loaded } = machine([7070])
     const quicOnly = { ...overBoth(7070), tcp: false }
     const opening = ListeningDescriptors.open([overTcp(8080), quicOnly], 2, undefined, loaded)
@@ -100,7 +100,7 @@ describe('listening descriptors', () => {
     expect(open.size).toBe(0)
   })
 
-  it('take over UDP sockets by their address, and close those that nothing wants any more', async () => {
+  it('take over UDP sockets by their address, and close those that are not needed any more', async () => {
     const { open, loaded } = machine([8080], { 3: LOOPBACK, 8: LOOPBACK, 9: { ...LOOPBACK, port: 1 } })
     for (const fd of [3, 8, 9]) open.add(fd)
     const quic = [

@@ -17,7 +17,7 @@ function machine() {
 }
 
 describe('the UDP sockets of an address', () => {
-  it('are each of one worker from its start to its end, and then of the next one', () => {
+  it('belong to one worker from its start to its end, and then to the next one', () => {
     const sockets = new QuicSockets(machine().calls, ADDRESS)
     expect([sockets.claim(1).socket, sockets.claim(2).socket, sockets.claim(3).socket]).toEqual([0, 1, 2])
     sockets.release(2)
@@ -36,7 +36,7 @@ describe('the UDP sockets of an address', () => {
     expect(closed).toEqual([first.fd, second.fd])
   })
 
-  it('give new connections to workers that are ready, and leave it so while there is none', () => {
+  it('give new connections to workers that are ready, and do not change that while there is none', () => {
     const { calls, programs } = machine()
     const sockets = new QuicSockets(calls, ADDRESS)
     sockets.claim(1)
@@ -51,14 +51,14 @@ describe('the UDP sockets of an address', () => {
     expect(programs).toHaveLength(2)
   })
 
-  it('say why the kernel does not steer', () => {
+  it('report why the kernel does not steer', () => {
     const { calls } = machine()
     const sockets = new QuicSockets({ ...calls, steer: () => 92 }, ADDRESS)
     sockets.claim(1)
     expect(sockets.steer([1])).toBe('ENOPROTOOPT')
   })
 
-  it('pass to a successor, which uses none that a process before it still reads', () => {
+  it('pass to a successor, which uses none that an earlier process still reads', () => {
     const { calls } = machine()
     const old = new QuicSockets(calls, ADDRESS, undefined, () => true)
     old.claim(1)

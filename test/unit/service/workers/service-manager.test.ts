@@ -9,8 +9,8 @@ function setUp(environment: Record<string, string> = {}) {
   return { sent, clock, manager }
 }
 
-describe('what systemd is notified of', () => {
-  it('is each step of the life of a service', () => {
+describe('the notification of systemd', () => {
+  it('names each step of the life of a service', () => {
     const { sent, manager } = setUp()
     manager.ready()
     manager.reloading()
@@ -26,7 +26,7 @@ describe('what systemd is notified of', () => {
     ])
   })
 
-  it('is a proof of liveness in half of the time that the watchdog allows, until another process is the main one', () => {
+  it('proves liveness within half of the time that the watchdog allows, until another process is the main one', () => {
     const { sent, clock, manager } = setUp({ WATCHDOG_USEC: '2000000', WATCHDOG_PID: String(process.pid) })
     manager.ready()
     clock.advance(3_000)
@@ -42,7 +42,7 @@ describe('what systemd is notified of', () => {
     [{ WATCHDOG_USEC: 'x' }],
     [{ WATCHDOG_USEC: '0' }],
     [{ WATCHDOG_USEC: '2000000', WATCHDOG_PID: '1' }],
-  ] as const)('is no proof of liveness where the watchdog asks for none: %j', ([environment]) => {
+  ] as const)('proves no liveness where the watchdog does not ask for it: %j', ([environment]) => {
     const { sent, clock, manager } = setUp({ ...environment })
     manager.ready()
     clock.advance(10_000)

@@ -97,7 +97,7 @@ describe('a table of workers', () => {
     expect(world.since(40_000)).toEqual(['43000 kill 1', '43000 start 3 in 0: hung'])
   })
 
-  it('holds nothing against workers when it was stopped itself', () => {
+  it('blames no worker for silence when it was stopped itself', () => {
     const world = new World()
     world.run(40_000)
     world.now += 60_000 // the machine was suspended
@@ -128,7 +128,7 @@ describe('a table of workers', () => {
     expect(gaps).toEqual([100, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000, 10000])
   })
 
-  it('starts a successor beside one that outgrows its bound, and lets it drain when that is ready', () => {
+  it('starts a successor for one that outgrows its bound, and drains that when it is ready', () => {
     const world = new World()
     world.run(40_000)
     world.memoryBytes.set(1, 1_001)
@@ -162,7 +162,7 @@ describe('a table of workers', () => {
     expect(world.log.filter(line => line.includes('start')).length).toBeLessThan(16)
   })
 
-  it('lets all drain at its end, and starts nobody any more', () => {
+  it('drains all at its end, and starts no further one', () => {
     const world = new World()
     world.run(1_000)
     world.table.end(world.now)
@@ -173,7 +173,7 @@ describe('a table of workers', () => {
     expect(world.table.isEmpty).toBe(true)
   })
 
-  it('waits for ever for a drain without a timeout', () => {
+  it('waits forever for a drain without a timeout', () => {
     const world = new World({ ...OPTIONS, drainTimeoutMs: 0 })
     world.run(1_000)
     world.table.end(world.now)

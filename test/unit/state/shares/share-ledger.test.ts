@@ -27,7 +27,7 @@ describe('fair shares', () => {
     expect(fairShares(wants, ceiling, 0)).toEqual(expected)
   })
 
-  it('give everybody a turn where there are fewer than members that want one', () => {
+  it('give each member a turn where there are fewer than members that want one', () => {
     expect([0, 1, 2, 3].map(turn => fairShares([1, 0, 1, 1], 1, turn))).toEqual([
       [1, 0, 0, 0],
       [0, 0, 1, 0],
@@ -36,7 +36,7 @@ describe('fair shares', () => {
     ])
   })
 
-  it('stay where they are while everybody has one', () => {
+  it('stay where they are while each member has one', () => {
     expect([0, 1].map(turn => fairShares([5, 5], 3, turn))).toEqual([
       [2, 1],
       [2, 1],
@@ -45,12 +45,12 @@ describe('fair shares', () => {
 })
 
 describe('the ledger of a ceiling', () => {
-  it('gives a member that is alone all of it at once', () => {
+  it('gives a member that is alone everything at once', () => {
     const { ask } = ledgerOf(12)
     expect(ask('a', 1)).toMatchObject({ share: 12, members: 1, granted: 12 })
   })
 
-  it('gives a second one what the first one does not need, once that has given it back', () => {
+  it('gives a second member what the first one does not need, once that was given back', () => {
     const { ledger, ask } = ledgerOf(10)
     ask('a', 2)
     expect(ask('b', 5).share).toBe(0)
@@ -60,14 +60,14 @@ describe('the ledger of a ceiling', () => {
     expect(ask('b', 5).share).toBe(5)
   })
 
-  it('asks nobody to give back what nobody lacks', () => {
+  it('asks for nothing back that no member lacks', () => {
     const { ask } = ledgerOf(10)
     ask('a', 0)
     ask('b', 0)
     expect(ask('a', 0, 10).share).toBe(10)
   })
 
-  it('divides evenly what both want more of', () => {
+  it('divides evenly what two members want more of', () => {
     const { ask } = ledgerOf(10)
     ask('a', 50)
     ask('b', 50)
@@ -76,7 +76,7 @@ describe('the ledger of a ceiling', () => {
     expect(ask('b', 50).share).toBe(5)
   })
 
-  it('is not moved by a message that is older than the last one', () => {
+  it('ignores a message that is older than the last one', () => {
     const { ledger, ask } = ledgerOf(10)
     ask('a', 4, 0, 0, { number: 7 })
     ask('a', 4, 3, 0, { number: 8 })
@@ -85,14 +85,14 @@ describe('the ledger of a ceiling', () => {
     expect(ledger.snapshot).toEqual(before)
   })
 
-  it('frees what a member had that does not ask again within the lease', () => {
+  it('frees the share of a member that does not ask again within the lease', () => {
     const { ask } = ledgerOf(10)
     ask('a', 10)
     expect(ask('b', 10, 0, LEASE_MS - 1).share).toBe(0)
     expect(ask('b', 10, 0, LEASE_MS).share).toBe(10)
   })
 
-  it('frees at once what a member had that leaves, or is known to be gone', () => {
+  it('frees at once the share of a member that leaves, or is known to be gone', () => {
     const { ledger, ask } = ledgerOf(10)
     ask('a', 10)
     ask('a', 0, 0, 0, { leaves: true })
@@ -101,7 +101,7 @@ describe('the ledger of a ceiling', () => {
     expect(ask('c', 10).share).toBe(10)
   })
 
-  it('believes one that comes back with what it kept, and gives others nothing of it', () => {
+  it('accepts the share of a member that comes back with it, and gives others nothing of it', () => {
     const { ask } = ledgerOf(10)
     ask('a', 6)
     ask('b', 6, 0, LEASE_MS) // a is gone
@@ -109,7 +109,7 @@ describe('the ledger of a ceiling', () => {
     expect(ask('c', 6, 0, LEASE_MS + 2).share).toBe(0)
   })
 
-  it('gives nothing while members of a lost ledger may come back', () => {
+  it('grants nothing while members of a lost ledger may come back', () => {
     const { ask } = ledgerOf(10, LEASE_MS)
     expect(ask('new', 5).share).toBe(0)
     expect(ask('old', 5, 4).share).toBe(4)
@@ -136,7 +136,7 @@ describe('the ledger of a ceiling', () => {
     expect(ledger.receive({ ...request, number: 100, keeps: 4 }, 0, 4).granted).toBe(4)
   })
 
-  it('names those who would have another answer, while somebody lacks something', () => {
+  it('names the members whose answer has changed, while one lacks something', () => {
     const { ledger, ask } = ledgerOf(4)
     ask('a', 4)
     expect(ledger.due(4, 0)).toEqual([])
@@ -150,7 +150,7 @@ describe('the ledger of a ceiling', () => {
     expect(ledger.due(4, 0)).toEqual([])
   })
 
-  it('gives those their turn who want one where there are fewer, and asks the others to give it back', () => {
+  it('gives members a turn where there are fewer shares, and asks the others to give theirs back', () => {
     const { ledger, ask } = ledgerOf(1)
     expect(ask('a', 3).share).toBe(1)
     expect(ask('b', 3).share).toBe(0)
@@ -162,7 +162,7 @@ describe('the ledger of a ceiling', () => {
     expect(ask('b', 3, 0, TURN_MS).share).toBe(1)
   })
 
-  it('takes numbers that make no sense for nothing', () => {
+  it('treats invalid numbers as zero', () => {
     const { ask } = ledgerOf(10)
     for (const nonsense of [NaN, -1, Infinity, 'x' as never, undefined as never])
       expect(ask('a', nonsense, nonsense).share).toBe(10)

@@ -4,8 +4,15 @@ import { ShareMember } from '../../../../src/state/shares/share-member.ts'
 const RENEW_MS = 1_000
 const LEASE_MS = 10_000
 
-function member({ floor = 3, leaseMs = LEASE_MS } = {}) {
-  const parts = { of: 'https://shop.example', member: 'a', renewMs: RENEW_MS, leaseMs, firstNumber: 100 }
+function member({ floor = 3, leaseMs = LEASE_MS, takesFloor = true } = {}) {
+  const parts = {
+    of: 'https://shop.example',
+    member: 'a',
+    renewMs: RENEW_MS,
+    leaseMs,
+    firstNumber: 100,
+    takesFloor,
+  }
   const one = new ShareMember(parts)
   one.configure(20, floor)
   const granted = (share: number, holds = 0, now = 0): boolean => {
@@ -25,14 +32,14 @@ const answer = (number: number, share: number) => ({
 })
 
 describe('a member of a ceiling', () => {
-  it('has nothing before it is answered, and then what it was granted', () => {
+  it('has nothing before it is answered, and then its grant', () => {
     const { one, granted } = member()
     expect([one.share, one.state]).toEqual([0, 'new'])
     expect(granted(8)).toBe(true)
     expect([one.share, one.state]).toEqual([8, 'granted'])
   })
 
-  it('says that it keeps what it may have, or has if that is more', () => {
+  it('announces that it keeps its grant, or its connections if they are more', () => {
     const { one, granted } = member()
     granted(8)
     expect(one.ask(5, 0).keeps).toBe(8)
@@ -40,7 +47,7 @@ describe('a member of a ceiling', () => {
     expect(one.ask(9, 0).keeps).toBe(9)
   })
 
-  it('ignores what is no answer to its last question', () => {
+  it('ignores an answer to any question but its last', () => {
     const { one } = member()
     const first = one.ask(0, 0)
     one.onUnanswered()
@@ -50,7 +57,7 @@ describe('a member of a ceiling', () => {
     expect([one.onAnswer(answer(second.number, 9)), one.share]).toEqual([false, 4])
   })
 
-  it('goes on with its share for as long as the lease is sure, and with the floor then', () => {
+  it('goes on with its share for as long as the lease is certain, and with the floor then', () => {
     const { one, granted } = member()
     granted(8, 0, 500)
     one.ask(0, 1_500)
@@ -61,20 +68,20 @@ describe('a member of a ceiling', () => {
     expect([one.share, one.state]).toEqual([6, 'granted'])
   })
 
-  it('counts the lease from its question, since the ledger had that later', () => {
+  it('counts the lease from its question, since the ledger received that later', () => {
     const { one } = member()
     const { number } = one.ask(0, 1_000)
     one.onAnswer(answer(number, 4))
     expect(one.endsAt).toBe(1_000 + LEASE_MS)
   })
 
-  it('keeps its share for ever where there is no lease', () => {
+  it('keeps its share forever where there is no lease', () => {
     const { one, granted } = member({ leaseMs: Infinity })
     granted(8)
     expect([one.onTime(1e12), one.share]).toEqual([false, 8])
   })
 
-  it('has the floor when nobody has ever answered, and never more than the ceiling', () => {
+  it('has the floor when no ledger has ever answered, and never more than the ceiling', () => {
     const { one } = member({ floor: 99 })
     one.ask(0, 0)
     expect(one.onUnanswered()).toBe(true)
@@ -83,7 +90,7 @@ describe('a member of a ceiling', () => {
     expect(one.share).toBe(5)
   })
 
-  it('asks soon while it lacks something, less often while that is vain, and else to renew', () => {
+  it('asks soon while it lacks something, less often while that is vain, and otherwise to renew', () => {
     const { one, granted } = member()
     granted(2)
     one.onWants(2, 0)
@@ -105,7 +112,7 @@ describe('a member of a ceiling', () => {
     expect(one.ask(0, 1_000).wants).toBe(1)
   })
 
-  it('asks soon when it has something to give back, and when there is news', () => {
+  it('asks soon when it has something to give back, and when there is a change', () => {
     const { one, granted } = member()
     granted(8)
     granted(6, 8, 1_000)
@@ -117,7 +124,7 @@ describe('a member of a ceiling', () => {
     expect(one.nextAt(6)).toBe(2_025)
   })
 
-  it('does not ask while an answer is to come, nor in a hurry where nobody answers', () => {
+  it('does not ask while an answer is to come, nor soon where no ledger answers', () => {
     const { one } = member()
     one.onWants(5, 0)
     one.ask(0, 0)

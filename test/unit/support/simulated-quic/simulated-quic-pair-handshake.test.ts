@@ -80,7 +80,7 @@ describe('the handshake of the simulated engine', () => {
     expect(server.eventTypes).toEqual(['established'])
   })
 
-  it('comes through a bad link', () => {
+  it('succeeds over a bad link', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const { pair } = ends({
         seed,
@@ -164,7 +164,7 @@ describe('early data of the simulated engine', () => {
     expect(find(client, 'established').handshake.isResumed).toBe(true)
   })
 
-  it('is sent again after the handshake when the server has another key, or takes none', () => {
+  it('is sent again after the handshake when the server has another key, or accepts none', () => {
     const engine = new SimulatedEngine()
     const ticket = ticketOf({ engine })
     const refusals = [{ ticketKey: Buffer.alloc(48, 1) }, { earlyData: false }]
@@ -199,7 +199,7 @@ describe('early data of the simulated engine', () => {
     expect(outcomes.size).toBe(2)
   })
 
-  it('goes by the limits of the ticket, and a server that allows less now rejects it', () => {
+  it('follows the limits of the ticket, and is rejected by a server that allows less now', () => {
     const engine = new SimulatedEngine()
     const ticket = ticketOf({ engine, server: { quic: { maxConcurrentStreams: 4 } } })
     const less = { quic: { maxConcurrentStreams: 2 } }
@@ -210,7 +210,7 @@ describe('early data of the simulated engine', () => {
     expect(find(client, 'early-data').outcome).toBe('rejected')
   })
 
-  it('ends the connection then, with an engine that does not trim, as quiche 0.18 does not', () => {
+  it('ends the connection when it is rejected with an engine that does not trim, as quiche 0.18 does not', () => {
     const engine = new SimulatedEngine()
     const ticket = ticketOf({ engine, server: { quic: { maxConcurrentStreams: 4 } } })
     const { pair, client } = ends({
@@ -239,7 +239,7 @@ describe('early data of the simulated engine', () => {
 })
 
 describe('the end of a connection of the simulated engine', () => {
-  it('is told to the peer, and both are driven for three probe timeouts more', () => {
+  it('is reported to the peer, and both are driven for three probe timeouts more', () => {
     const { pair, client, server } = ends()
     pair.establish()
     pair.client.connection.close(true, 0x100, 'enough')
@@ -258,7 +258,7 @@ describe('the end of a connection of the simulated engine', () => {
     expect(pair.client.connection.nextTimeoutAt(pair.now)).toBe(Infinity)
   })
 
-  it('is said again when the peer goes on, since the first word was lost', () => {
+  it('is reported again when the peer goes on, since the first report was lost', () => {
     const { pair, client, server } = ends()
     pair.establish()
     pair.clock.advance(100)
@@ -304,7 +304,7 @@ describe('the end of a connection of the simulated engine', () => {
     expect(pair.clock.pendingTimers()).toBe(0)
   })
 
-  it('does not come while somebody pings', () => {
+  it('does not come while a PING is sent from time to time', () => {
     const { pair, client } = ends({ server: { quic: { idleTimeoutMs: 3000 } } })
     pair.establish()
     for (let i = 0; i < 10; i++) {
@@ -360,7 +360,7 @@ describe('the end of a connection of the simulated engine', () => {
 })
 
 describe('datagrams of the simulated engine', () => {
-  it('come as they come, within their length and number', () => {
+  it('are delivered as they come, within their length and number', () => {
     const { pair, client, server } = ends({ client: { quic: { maxQueuedDatagrams: 2 } } })
     expect(pair.client.connection.sendDatagram(Buffer.from('too early'))).toBe(false)
     pair.establish()
@@ -386,7 +386,7 @@ describe('datagrams of the simulated engine', () => {
     expect(pair.trace.filter(line => line.includes('datagram 4'))).toHaveLength(1)
   })
 
-  it('are given once, though every packet comes twice', () => {
+  it('are delivered once, though every packet comes twice', () => {
     const { pair, server } = ends({ conditions: { latencyMs: 20, duplicateRate: 1 } })
     pair.establish()
     for (let i = 0; i < 10; i++) pair.client.connection.sendDatagram(Buffer.of(i))
@@ -396,7 +396,7 @@ describe('datagrams of the simulated engine', () => {
     expect(bytes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  it('are none where the peer takes none', () => {
+  it('do not exist where the peer accepts none', () => {
     const { pair } = ends({ server: { quic: { maxQueuedDatagrams: 0 } } })
     pair.establish()
     expect(pair.client.connection.maxDatagramBytes).toBe(0)

@@ -61,7 +61,7 @@ const CASES: [type: Frame['type'], act: (rig: Rig) => void, isHeard: (rig: Rig) 
   ],
 ]
 
-describe('a control frame that is lost is said again', () => {
+describe('the simulated engine repeats a lost control frame of type', () => {
   for (const [type, act, isHeard] of CASES) {
     it(type, () => {
       const rig = established()
@@ -78,7 +78,7 @@ describe('a control frame that is lost is said again', () => {
   }
 })
 
-describe('a packet is declared lost', () => {
+describe('the simulated engine declares a packet lost', () => {
   const quiet = { streamWindowBytes: 100_000, connectionWindowBytes: 100_000 }
 
   /** Four packets a millisecond apart, of which the first is lost: when its bytes leave again. */

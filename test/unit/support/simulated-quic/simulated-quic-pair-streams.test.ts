@@ -17,7 +17,7 @@ function established(options: SimulatedQuicPairOptions = {}) {
 }
 
 describe('flow control of the simulated engine', () => {
-  it('stops a writer whose reader sleeps at the window of the stream, and goes on when it wakes', () => {
+  it('stops a writer whose reader stalls at the window of the stream, and goes on when it resumes', () => {
     const { pair, client, server } = established({ server: { quic: { streamWindowBytes: 10_000 } } })
     server.asleep.add(0)
     client.open(Buffer.alloc(50_000, 1))
@@ -56,7 +56,7 @@ describe('flow control of the simulated engine', () => {
     expect(client.pendingBytes(4)).toBe(0)
   })
 
-  it('gives back what came for a stream that was stopped', () => {
+  it('gives back the credit of a stream that was stopped', () => {
     const { pair, client, server } = established({ server: { quic: { connectionWindowBytes: 12_000 } } })
     server.asleep.add(0)
     client.open(Buffer.alloc(50_000, 1))
@@ -68,7 +68,7 @@ describe('flow control of the simulated engine', () => {
     expect(client.events).toContainEqual({ type: 'stopped', stream: 0, code: 7 })
   })
 
-  it('grows the window of a reader that keeps up, up to its most', () => {
+  it('grows the window of a reader that keeps up, up to its maximum', () => {
     const quic = { streamWindowBytes: 10_000, maxStreamWindowBytes: 80_000 }
     const engine = new SimulatedEngine({ congestionWindowBytes: 1_000_000 })
     const slow = established({ engine, server: { quic: { ...quic, maxStreamWindowBytes: 10_000 } } })
@@ -82,7 +82,7 @@ describe('flow control of the simulated engine', () => {
     expect(times[1]).toBeLessThan(times[0]! / 3)
   })
 
-  it('writes what the congestion window takes, and says when there is room', () => {
+  it('writes what the congestion window allows, and reports when there is room', () => {
     const engine = new SimulatedEngine({ congestionWindowBytes: 6000 })
     const { pair, client, server } = established({ engine })
     const stream = pair.client.connection.openStream('bidirectional')!
@@ -115,7 +115,7 @@ describe('streams of the simulated engine', () => {
     expect(connection.openStream('bidirectional')).toBe(8)
   })
 
-  it('are counted by direction, and a client takes no requests', () => {
+  it('are counted by direction, and a client accepts no requests', () => {
     const { pair, client, server } = established({ client: { quic: { maxUnidirectionalStreams: 1 } } })
     expect(pair.server.connection.openStream('bidirectional')).toBeUndefined()
     const control = server.open(Buffer.from('control'), 'unidirectional')
@@ -135,7 +135,7 @@ describe('streams of the simulated engine', () => {
     expect(pair.client.connection.write(stream, Buffer.from('x'), true)).toBe(0)
   })
 
-  it('report a reset once, and throw away what was not read', () => {
+  it('report a reset once, and discard what was not read', () => {
     const { pair, client, server } = established()
     server.asleep.add(0)
     const stream = pair.client.connection.openStream('bidirectional')!
@@ -155,7 +155,7 @@ describe('streams of the simulated engine', () => {
     pair.until(() => pair.server.connection.openStreams === 0 && pair.client.connection.openStreams === 0)
   })
 
-  it('are read to the end though reset, when everything had come', () => {
+  it('are read to the end even if reset, when everything had come', () => {
     const { pair, client, server } = established()
     server.asleep.add(0)
     client.open(Buffer.from('whole'))
@@ -169,7 +169,7 @@ describe('streams of the simulated engine', () => {
     expect(server.eventTypes).not.toContain('reset')
   })
 
-  it('are said to be readable again, once per turn, as long as something lies there', () => {
+  it('are reported as readable again, once per turn, as long as they have bytes', () => {
     const { pair, client, server } = established()
     const seen: number[] = []
     server.onEvent = (event, now) => event.type === 'readable' && seen.push(now)

@@ -13,7 +13,7 @@ describe('ChunkReader', () => {
     expect(messages[0]?.body).toBe('hello0123456789abcdefghij')
   })
 
-  it('hands on the small chunks of one read together, and what came ahead of a fault ahead of it', () => {
+  it('delivers the small chunks of one read together, and what came before a fault before the fault', () => {
     const small = '1\r\nx\r\n'.repeat(3_000)
     const pieces: number[] = []
     const reader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => pieces.push(chunk.length))
@@ -46,7 +46,7 @@ describe('ChunkReader', () => {
     '1\r\nx\r\n\r\n\r\nx\r\n',
     '1\r\nx\r\n1 \r\nx\r\n0\r\n\r\n',
     '1\r\nx\r\n1;a=b\r\nx\r\n0\r\n\r\n',
-  ])('takes chunks that lie whole in a read for what they are byte by byte: %j', body => {
+  ])('reads chunks that lie whole in a read as it does byte by byte: %j', body => {
     const outcomeOf = (pieceBytes: number): unknown[] => {
       let data = ''
       const reader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => {
@@ -67,7 +67,7 @@ describe('ChunkReader', () => {
     expect(outcomeOf(7)).toEqual(outcomeOf(1))
   })
 
-  it('takes nothing behind a chunk whose reader holds it back, until it is released', () => {
+  it('reads nothing behind a chunk whose reader holds it back, until it is released', () => {
     const pieces: string[] = []
     const reader: ChunkReader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => {
       pieces.push(chunk.toString())
@@ -85,12 +85,12 @@ describe('ChunkReader', () => {
     expect([reader.receive(body, next, body.length), reader.isDone]).toEqual([body.length, true])
   })
 
-  it('takes data for data, whatever it looks like', () => {
+  it('treats data as data, whatever it looks like', () => {
     const data = '0\r\n\r\nGET / HTTP/1.1\r\n\r\n'
     expect(read(`${data.length.toString(16)}\r\n${data}\r\n0\r\n\r\n`).messages[0]?.body).toBe(data)
   })
 
-  it('reads past extensions', () => {
+  it('skips extensions', () => {
     const { messages, error } = read(
       '2;a\r\nab\r\n1;a=b;c="d \\"\xe9'.replace('\xe9', '') + '"\r\nc\r\n0;last\r\n\r\n',
     )
@@ -98,7 +98,7 @@ describe('ChunkReader', () => {
     expect(messages[0]?.body).toBe('abc')
   })
 
-  it('passes trailers on, but for those that belong to the connection or must not be trailers', () => {
+  it('passes trailers on, except those that belong to the connection or must not be trailers', () => {
     const trailers =
       'X-Sum: 9\r\nConnection: x\r\nTE: x\r\nAuthorization: x\r\nSet-Cookie: a\r\nCache-Control: x\r\nServer-Timing: t\r\n'
     expect(read(`0\r\n${trailers}\r\n`).messages[0]?.trailers).toEqual(['x-sum', '9', 'server-timing', 't'])
@@ -111,13 +111,13 @@ describe('ChunkReader', () => {
     expect(messages.map(message => message.trailers)).toEqual([['x', '1'], [], ['x', '1'], []])
   })
 
-  it('holds a line to its limit', () => {
+  it('bounds the length of a line', () => {
     const line = (length: number) => `1;${'a'.repeat(length - 2)}\r\nx\r\n0\r\n\r\n`
     expect(read(line(50), { maxChunkLineBytes: 50 }).error).toBeUndefined()
     expect(read(line(51), { maxChunkLineBytes: 50 }).error?.message).toContain('a chunk line is longer')
   })
 
-  it('holds all extensions of a body together to their limit', () => {
+  it('bounds all extensions of a body together', () => {
     const body = (count: number) => `${`1;${'a'.repeat(9)}\r\nx\r\n`.repeat(count)}0\r\n\r\n`
     expect(read(body(10), { maxChunkExtensionBytes: 100 }).error).toBeUndefined()
     expect(read(body(12), { maxChunkExtensionBytes: 100 }).error?.message).toContain(
@@ -125,7 +125,7 @@ describe('ChunkReader', () => {
     )
   })
 
-  it('holds trailers to their number and their bytes', () => {
+  it('bounds the number of trailers and their bytes', () => {
     expect(read(`0\r\n${'a: b\r\n'.repeat(5)}\r\n`, { maxHeaderCount: 4 }).error?.code).toBe(
       'MM_REQUEST_HEADER_LIMIT',
     )

@@ -7,7 +7,7 @@ const GET = { method: 'GET', authority: 'a', path: '/', headers: [] as string[] 
 const refused = expect.objectContaining({ code: 'MM_INVALID_ARGUMENT', processed: 'no' })
 
 describe('encodeRequestHead', () => {
-  it('writes origin-form, Host first', () => {
+  it('writes the origin-form, and Host first', () => {
     expect(encodeRequestHead({ ...GET, path: '/x?y', headers: ['accept', '*/*', 'x-a', ''] }, 'none')).toBe(
       'GET /x?y HTTP/1.1\r\nhost: a\r\naccept: */*\r\nx-a: \r\n\r\n',
     )
@@ -102,14 +102,14 @@ describe('encodeResponseHead', () => {
     )
   })
 
-  it('passes the length of the body on that HEAD and 304 leave out, but none where none may be', () => {
+  it('passes on the length of a body that HEAD and 304 leave out, but none where none may be', () => {
     const headers = ['content-length', '5']
     expect(encodeResponseHead({ status: 200, headers }, 'none', persistent)).toContain('content-length: 5')
     expect(encodeResponseHead({ status: 304, headers }, 'none', persistent)).toContain('content-length: 5')
     expect(encodeResponseHead({ status: 204, headers }, 'none', persistent)).not.toContain('content-length')
   })
 
-  it('writes informational responses, without a word on the connection', () => {
+  it('writes informational responses without any field about the connection', () => {
     const connection = { minorVersion: 1, keepAlive: false } as const
     expect(encodeResponseHead({ status: 103, headers: ['link', 'x'] }, 'none', connection)).toBe(
       'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n',
@@ -135,7 +135,7 @@ describe('encodeResponseHead', () => {
 })
 
 describe('the chunk encoders', () => {
-  it('write what is read back', () => {
+  it('write what the chunk reader reads back', () => {
     const head = encodeRequestHead({ ...GET, method: 'POST' }, 'chunked')
     const text = `${head}${encodeChunkHead(300)}${'x'.repeat(300)}\r\n${encodeLastChunk(['x-sum', '1'])}`
     const { messages, error } = decodeRequests(text)
@@ -143,7 +143,7 @@ describe('the chunk encoders', () => {
     expect(messages[0]).toMatchObject({ body: 'x'.repeat(300), trailers: ['x-sum', '1'] })
   })
 
-  it('leave out trailers that must not be', () => {
+  it('leave out fields that must not be trailers', () => {
     expect(encodeLastChunk(['content-length', '5', 'host', 'a', 'authorization', 'x', 'x-ok', 'y'])).toBe(
       '0\r\nx-ok: y\r\n\r\n',
     )

@@ -16,18 +16,18 @@ describe('header names', () => {
     }
   })
 
-  it('are found, every one of the table', () => {
+  it('are all found that the table contains', () => {
     for (let id = 0; id < NAME_COUNT; id++) {
       expect(find(nameOf(id).toUpperCase())).toBe(id)
       expect(idOfName(nameOf(id))).toBe(id)
     }
   })
 
-  it('are unknown when they are in no table', () => {
+  it('are unknown when they are not in the table', () => {
     for (const text of ['x-nobody-has-this', 'x', '']) expect(find(text)).toBe(UNKNOWN_NAME)
   })
 
-  it('are not taken for another that has the same slot', () => {
+  it('are not confused with another that has the same slot', () => {
     // Length, first, middle and last two bytes are those of the name.
     for (const twin of ['hxst', 'cxxxxxx-xxxxth', 'CONTENT-XENGTH', 'content_length'])
       expect(find(twin)).toBe(UNKNOWN_NAME)

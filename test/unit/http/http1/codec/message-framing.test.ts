@@ -17,7 +17,7 @@ describe('decimalOf', () => {
 })
 
 describe('requestFraming', () => {
-  it('takes a CONNECT that says it has no body', () => {
+  it('accepts a CONNECT that says it has no body', () => {
     const fields = { contentLength: '0', transferEncoding: undefined }
     expect(requestFraming('CONNECT', 1, fields, READING_REQUEST)).toBe(0)
   })

@@ -34,7 +34,7 @@ describe('RequestDecoder', () => {
     ])
   })
 
-  it('keeps what belongs to the connection out of the list, and content-length and trailer in it', () => {
+  it('leaves fields of the connection out of the list, and keeps content-length and trailer in it', () => {
     const head = headOf(
       'POST / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, x-hop, te\r\nKeep-Alive: 5\r\nX-Hop: 1\r\nTE: trailers\r\n' +
         'Proxy-Connection: x\r\nHTTP2-Settings: AA\r\nUpgrade: foo\r\nTrailer: x-sum\r\nContent-Length: 0\r\nX-Kept: 2\r\n\r\n',
@@ -65,7 +65,7 @@ describe('RequestDecoder', () => {
     ['CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', undefined, 'a:443', ''],
     ['CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', undefined, 'a:443', ''],
     ['GET / HTTP/1.0\r\n\r\n', undefined, '', '/'],
-  ])('takes the target apart: %j', (text, scheme, authority, path) => {
+  ])('splits the target into its parts: %j', (text, scheme, authority, path) => {
     expect(headOf(text)).toMatchObject({ scheme, authority, path })
   })
 
@@ -120,13 +120,13 @@ describe('RequestDecoder', () => {
     expect(lent?.byteOffset).toBe(bytes.byteOffset + bytes.length - 5)
   })
 
-  it('takes one empty line before a request, and no more', () => {
+  it('accepts one empty line before a request, and no more', () => {
     expect(headOf('\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n')?.path).toBe('/')
     expect(decodeRequests('\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n').error?.code).toBe('MM_BAD_REQUEST')
     expect(decodeRequests('\r\n').error?.code).toBe('MM_CLIENT_GONE')
   })
 
-  it('takes nothing after an error or a stop', () => {
+  it('reads nothing after an error or a stop', () => {
     const seen: string[] = []
     const decoder = new RequestDecoder(DEFAULT_CODEC_LIMITS, {
       onHead: () => void seen.push('head'),
@@ -150,7 +150,7 @@ describe('RequestDecoder', () => {
     expect(broken.receive(bytes, 0, bytes.length)).toBe(0)
   })
 
-  it('takes a close between messages, and no other', () => {
+  it('accepts a close between messages, and no other', () => {
     expect(decodeRequests('').error).toBeUndefined()
     expect(decodeRequests('GET / HTTP/1.1\r\nHost: a\r\n\r\n').error).toBeUndefined()
     for (const part of [
@@ -162,12 +162,12 @@ describe('RequestDecoder', () => {
     }
   })
 
-  describe('limits', () => {
+  describe('a limit of RequestDecoder', () => {
     const line = (length: number) =>
       `GET /${'a'.repeat(length - 'GET / HTTP/1.1'.length)} HTTP/1.1\r\nHost: a\r\n\r\n`
     const cutsFor = (text: string) => [[], Array.from({ length: text.length }, (_, i) => i), [1000]]
 
-    it('hold the request line to its bytes', () => {
+    it('bounds the bytes of the request line', () => {
       for (const cuts of cutsFor(line(101))) {
         expect(decodeRequests(line(100), { cuts, limits: { maxLineBytes: 100 } }).error).toBeUndefined()
         expect(decodeRequests(line(101), { cuts, limits: { maxLineBytes: 100 } }).error?.code).toBe(
@@ -176,7 +176,7 @@ describe('RequestDecoder', () => {
       }
     })
 
-    it('hold the head to its bytes, without the empty line that may come first', () => {
+    it('bounds the bytes of the head, without the empty line that may come first', () => {
       const text = line(100)
       for (const start of ['', '\r\n']) {
         for (const cuts of cutsFor(start + text)) {
@@ -188,7 +188,7 @@ describe('RequestDecoder', () => {
       }
     })
 
-    it('hold the head to its number of fields', () => {
+    it('bounds the number of fields of the head', () => {
       const text = `GET / HTTP/1.1\r\nHost: a\r\n${'a: b\r\n'.repeat(99)}\r\n`
       expect(
         decodeRequests(text, { limits: { maxHeaderCount: 100 } }).messages[0]?.head.headers,
@@ -198,7 +198,7 @@ describe('RequestDecoder', () => {
       )
     })
 
-    it('end a head that never ends, with bounded memory', () => {
+    it('ends a head that never ends, with bounded memory', () => {
       const decoder = new RequestDecoder(DEFAULT_CODEC_LIMITS, { onHead() {}, onData() {}, onEnd() {} })
       const piece = Buffer.from(`a: ${'b'.repeat(995)}\r\n`)
       decoder.receive(Buffer.from('GET / HTTP/1.1\r\n'), 0, 16)

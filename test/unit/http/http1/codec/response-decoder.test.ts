@@ -4,7 +4,7 @@ import { ResponseDecoder } from '../../../../../src/http/http1/codec/response-de
 import { decodeResponse } from './decoding.ts'
 
 describe('ResponseDecoder', () => {
-  it('reads a head', () => {
+  it('reads a head into status, reason and fields', () => {
     const { messages, error } = decodeResponse(
       'HTTP/1.1 404 Not Found at all\r\nServer: x\r\nKeep-Alive: timeout=5, max=100\r\nContent-Length: 3\r\n\r\nabc',
     )
@@ -31,7 +31,7 @@ describe('ResponseDecoder', () => {
     ])
   })
 
-  it.each(['HTTP/1.1 200 \r\n', 'HTTP/1.1 200\r\n'])('takes a status line without a reason: %j', line => {
+  it.each(['HTTP/1.1 200 \r\n', 'HTTP/1.1 200\r\n'])('accepts a status line without a reason: %j', line => {
     const { messages } = decodeResponse(`${line}content-length: 0\r\n\r\n`)
     expect(messages[0]?.head).toMatchObject({ status: 200, statusText: '' })
   })
@@ -47,7 +47,7 @@ describe('ResponseDecoder', () => {
     ])
   })
 
-  it('passes a status on that RFC 9110 does not know, as origins send it', () => {
+  it('passes on a status that RFC 9110 does not define, as origins send it', () => {
     const { messages } = decodeResponse('HTTP/1.1 999 Request denied\r\ncontent-length: 0\r\n\r\n')
     expect(messages[0]?.head).toMatchObject({ status: 999, statusText: 'Request denied', bodyLength: 0 })
   })
@@ -70,7 +70,7 @@ describe('ResponseDecoder', () => {
     ['GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n', ['content-length', '5']],
     ['GET', 'HTTP/1.1 204 No Content\r\n\r\n', []],
     ['GET', 'HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n', []],
-  ])('knows that there is no body: %s %j', (method, text, headers) => {
+  ])('recognizes that there is no body: %s %j', (method, text, headers) => {
     const { messages, taken } = decodeResponse(`${text}next`, { method, ends: false })
     expect(messages[0]).toMatchObject({
       head: { hasBody: false, keepAlive: true, headers },
@@ -80,7 +80,7 @@ describe('ResponseDecoder', () => {
     expect(taken).toBe(text.length)
   })
 
-  it('takes nothing that it was not told to expect', () => {
+  it('accepts nothing that it was not told to expect', () => {
     const heads: number[] = []
     const decoder = new ResponseDecoder(DEFAULT_CODEC_LIMITS, {
       onHead: head => void heads.push(head.status),
@@ -102,7 +102,7 @@ describe('ResponseDecoder', () => {
   describe('a tunnel', () => {
     const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n'
 
-    it('begins with the 101 that was asked for, and what follows is not taken', () => {
+    it('begins with the 101 that was asked for, and what follows is not read', () => {
       const { messages, taken } = decodeResponse(`${SWITCH}raw`, { upgrade: 'websocket', ends: false })
       expect(messages).toMatchObject([
         { head: { status: 101, upgrade: 'websocket', isTunnel: true, keepAlive: false } },
@@ -146,13 +146,13 @@ describe('ResponseDecoder', () => {
     expect(decodeResponse(text).messages[0]?.head.keepAlive).toBe(keepAlive)
   })
 
-  it('takes a Connection that names Transfer-Encoding, as one large CDN sends it', () => {
+  it('accepts a Connection field that names Transfer-Encoding, as one large CDN sends it', () => {
     const text =
       'HTTP/1.1 200 OK\r\nConnection: Transfer-Encoding, keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
     expect(decodeResponse(text).error).toBeUndefined()
   })
 
-  it('drops the fields that Connection names, but not what delimits the message', () => {
+  it('drops the fields that Connection names, but not those that delimit the message', () => {
     const answer = (option: string) => {
       const { messages, error } = decodeResponse(
         `HTTP/1.1 200 OK\r\nConnection: ${option}\r\nX-Hop: 1\r\nSet-Cookie: a=b\r\ncontent-length: 2\r\n\r\nok`,
@@ -175,7 +175,7 @@ describe('ResponseDecoder', () => {
     ['426 Upgrade Required', 'h2c, HTTP/3.0,', 'HTTP/3.0'],
     ['200 OK', 'h2,h2c', undefined],
     ['200 OK', 'not a protocol', undefined],
-  ])('keeps the offer of a final response: %s, %s', (status, upgrade, offer) => {
+  ])('keeps the protocols that a final response offers to upgrade to: %s, %s', (status, upgrade, offer) => {
     const { messages } = decodeResponse(
       `HTTP/1.1 ${status}\r\nConnection: upgrade\r\nUpgrade: ${upgrade}\r\ncontent-length: 0\r\n\r\n`,
     )
@@ -183,7 +183,7 @@ describe('ResponseDecoder', () => {
     expect(headers).toEqual(['content-length', '0', ...(offer === undefined ? [] : ['upgrade', offer])])
   })
 
-  it('takes no offer from HTTP/1.0', () => {
+  it('ignores an offer to upgrade in HTTP/1.0', () => {
     const { messages } = decodeResponse('HTTP/1.0 426 x\r\nUpgrade: websocket\r\ncontent-length: 0\r\n\r\n')
     expect(messages[0]?.head.headers).toEqual(['content-length', '0'])
   })
@@ -201,7 +201,7 @@ describe('ResponseDecoder', () => {
     expect(error?.message).toContain(message)
   })
 
-  it('holds head and trailers to their limits', () => {
+  it('bounds head and trailers', () => {
     const limits = { maxHeaderBytes: 200, maxTrailerBytes: 100, maxLineBytes: 50 }
     const long = 'a'.repeat(180)
     const start = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n'

@@ -19,7 +19,7 @@ class CountingParser {
 }
 
 describe('SectionBuffer', () => {
-  it('has a section that is whole parsed where it lies', () => {
+  it('lets a section that is whole be parsed where it lies', () => {
     const parser = new CountingParser()
     const section = new SectionBuffer(parser, 1000, false)
     const bytes = Buffer.from('..a: b\r\n\r\nrest')
@@ -28,7 +28,7 @@ describe('SectionBuffer', () => {
     expect(parser.sections).toEqual(['a: b\r\n\r\n'])
   })
 
-  it('collects one that comes in pieces, and says where it ended', () => {
+  it('collects a section that comes in pieces, and says where it ended', () => {
     const parser = new CountingParser()
     const section = new SectionBuffer(parser, 1000, false)
     expect(section.receive(Buffer.from('a: b\r'), 0, 5)).toBe(INCOMPLETE)
@@ -39,7 +39,7 @@ describe('SectionBuffer', () => {
     expect(parser.sections).toEqual(['a: b\r\n\r\n'])
   })
 
-  it('looks at each byte a bounded number of times, however small the pieces are', () => {
+  it('reads each byte a bounded number of times, however small the pieces are', () => {
     const parser = new CountingParser()
     const section = new SectionBuffer(parser, 100_000, false)
     const bytes = Buffer.from(`${'a: bcdefgh\r\n'.repeat(5000)}\r\n`)
@@ -49,19 +49,22 @@ describe('SectionBuffer', () => {
     expect(parser.looked).toBeLessThanOrEqual(2 * bytes.length)
   })
 
-  it.each(['x\ny', 'x\ry', 'x\r\r'])('has it parsed at once when a line ends wrongly: %j', text => {
-    const parser = new CountingParser()
-    const section = new SectionBuffer(parser, 1000, false)
-    const bytes = Buffer.from(text)
-    section.receive(Buffer.from('bad'), 0, 0)
-    expect(section.receive(Buffer.from('ba'), 0, 2)).toBe(INCOMPLETE)
-    expect(() => {
-      section.receive(Buffer.from('d'), 0, 1)
-      for (let i = 0; i < bytes.length; i++) section.receive(bytes, i, i + 1)
-    }).toThrow('bad')
-  })
+  it.each(['x\ny', 'x\ry', 'x\r\r'])(
+    'lets a section be parsed at once when a line ends wrongly: %j',
+    text => {
+      const parser = new CountingParser()
+      const section = new SectionBuffer(parser, 1000, false)
+      const bytes = Buffer.from(text)
+      section.receive(Buffer.from('bad'), 0, 0)
+      expect(section.receive(Buffer.from('ba'), 0, 2)).toBe(INCOMPLETE)
+      expect(() => {
+        section.receive(Buffer.from('d'), 0, 1)
+        for (let i = 0; i < bytes.length; i++) section.receive(bytes, i, i + 1)
+      }).toThrow('bad')
+    },
+  )
 
-  it('takes no more than its limit', () => {
+  it('accepts no more than its limit', () => {
     const parser = new CountingParser()
     const section = new SectionBuffer(parser, 8, false)
     section.receive(Buffer.from('1234'), 0, 4)

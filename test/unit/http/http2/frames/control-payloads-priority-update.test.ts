@@ -7,7 +7,7 @@ import { requestBlock } from '../../../../support/http2-fields.ts'
 import { FLAG, frame, headers, SETTING, uint32, windowUpdate } from '../../../../support/http2-wire.ts'
 import { SessionRig } from '../http2-session/session-rig.ts'
 
-describe('PRIORITY_UPDATE', () => {
+describe('the PRIORITY_UPDATE frame', () => {
   const faultOf = (payload: Buffer): string => {
     try {
       readPriorityUpdate(payload, 0, payload.length)
@@ -24,7 +24,7 @@ describe('PRIORITY_UPDATE', () => {
     ['RFC 9113 4.2: no room for a stream', 'FRAME_SIZE_ERROR', Buffer.alloc(3)],
     ['RFC 9113 4.2: nothing', 'FRAME_SIZE_ERROR', Buffer.alloc(0)],
     ['no value is a value', 'none', uint32(1)],
-  ])('%s: %s', (_, code, payload) => {
+  ])('is judged by %s with %s', (_, code, payload) => {
     expect(faultOf(payload)).toBe(code)
   })
 
@@ -38,7 +38,7 @@ describe('PRIORITY_UPDATE', () => {
     })
   })
 
-  it('is cut where it is no priority any more', () => {
+  it('is cut where its text can be no priority any more', () => {
     const payload = Buffer.concat([uint32(1), Buffer.from(`u=1${' '.repeat(16_000)}`)])
     const { value } = readPriorityUpdate(payload, 0, payload.length)
     expect(value.length).toBeLessThan(300)
@@ -72,16 +72,16 @@ describe('a PRIORITY_UPDATE that comes before its request (RFC 9218 7.1)', () =>
     return rig.frames()[0]
   }
 
-  it('counts', () => {
+  it('counts against the limit of those that wait', () => {
     expect(firstServed([])).toBe('DATA 11')
   })
 
-  it('is let go with a request that is refused: the next ones count as before', () => {
+  it('is dropped with a request that is refused, so that the next ones count as before', () => {
     const refused = [1, 3, 5, 7].flatMap(id => [update(id), headers(id, tooLarge, END)])
     expect(firstServed(refused)).toBe('DATA 11')
   })
 
-  it('is let go when its number is left out (RFC 9113 5.1.1)', () => {
+  it('is dropped when its number is skipped (RFC 9113 5.1.1)', () => {
     expect(firstServed([...[1, 2, 3, 5].map(update), headers(7, tooLarge, END)])).toBe('DATA 11')
   })
 })

@@ -25,7 +25,7 @@ function read(reader: HeadReader, bytes: Buffer, times: number): unknown[] {
 }
 
 describe('HeadReader', () => {
-  it('judges a head that comes again and again once, be it good or malformed', () => {
+  it('judges a head that repeats only once, whether it is valid or malformed', () => {
     const reader = newReader()
     const malformed = read(reader, requestBlock('no slash'), 20)
     for (const fault of malformed)

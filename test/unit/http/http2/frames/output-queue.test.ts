@@ -5,7 +5,7 @@ import { OutputQueue } from '../../../../../src/http/http2/frames/output-queue.t
 const bytesOf = (pieces: readonly Buffer[]): string => Buffer.concat(pieces).toString('hex')
 
 describe('OutputQueue', () => {
-  it('puts frames one behind the other', () => {
+  it('appends frames one behind the other', () => {
     const queue = new OutputQueue()
     queue.putFrame(PING, 1, 0, Buffer.from('0102030405060708', 'hex'))
     queue.putData(3, 0, Buffer.from('abcdef'), 1, 3)
@@ -14,7 +14,7 @@ describe('OutputQueue', () => {
     expect(queue.bytes).toBe(0)
   })
 
-  it('leaves what was taken as it is until it is released, and uses two blocks in turn', () => {
+  it('leaves output that was taken unchanged until it is released, and uses two blocks in turn', () => {
     const queue = new OutputQueue()
     queue.putFrame(PING, 0, 0, Buffer.alloc(8, 1))
     const [first] = queue.take()
@@ -69,7 +69,7 @@ describe('OutputQueue', () => {
     expect(queue.endStreamAt(position)).toBe(false)
   })
 
-  it('knows what was taken', () => {
+  it('knows which frames were taken', () => {
     const queue = new OutputQueue()
     queue.putData(1, 0, Buffer.from('x'), 0, 1)
     queue.take()
@@ -80,7 +80,7 @@ describe('OutputQueue', () => {
     expect(queue.isUntaken(position)).toBe(true)
   })
 
-  it('takes back what nobody has taken, from a position on, and goes on behind it', () => {
+  it('takes back frames that nobody has taken, from a position on, and goes on behind them', () => {
     const queue = new OutputQueue()
     const chunk = Buffer.alloc(5000)
     queue.putData(1, 0, chunk, 0, 100)
@@ -108,7 +108,7 @@ describe('OutputQueue', () => {
     expect(all.subarray(2 * 5009).toString('hex')).toBe('00000100010000006378')
   })
 
-  it('does not take back what was taken', () => {
+  it('does not take back frames that were taken', () => {
     const queue = new OutputQueue()
     queue.putData(1, 0, Buffer.from('x'), 0, 1)
     queue.take()

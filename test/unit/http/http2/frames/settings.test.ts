@@ -73,7 +73,7 @@ describe('readSettings', () => {
     ['RFC 9113 6.5.2', 'PROTOCOL_ERROR', 'client', [SETTING.MAX_FRAME_SIZE, 2 ** 24]],
     ['RFC 8441 3', 'PROTOCOL_ERROR', 'server', [SETTING.ENABLE_CONNECT_PROTOCOL, 2]],
     ['RFC 9218 2.1', 'PROTOCOL_ERROR', 'client', [NO_PRIORITIES, 2]],
-  ])('%s: %s from a %s for %j', (_, code, from, entry) => {
+  ])('applies %s, with %s, to a %s that sends %j', (_, code, from, entry) => {
     expect(faultOf(() => read([entry], INITIAL_HTTP2_SETTINGS, from))).toBe(code)
   })
 
@@ -86,14 +86,14 @@ describe('readSettings', () => {
     expect(read(entries)).toMatchObject({ maxConcurrentStreams: 7, initialWindowBytes: 0 })
   })
 
-  it('keeps what a later frame does not mention, and leaves the settings before as they were', () => {
+  it('keeps what a later frame does not mention, and leaves the earlier settings as they were', () => {
     const first = read([[SETTING.MAX_CONCURRENT_STREAMS, 5]])
     const second = read([[SETTING.MAX_FRAME_SIZE, 20_000]], first)
     expect(second).toEqual({ ...first, maxFrameBytes: 20_000 })
     expect(first.maxFrameBytes).toBe(16_384)
   })
 
-  it('does not let extended CONNECT be taken back (RFC 8441 3)', () => {
+  it('does not let a peer take extended CONNECT back (RFC 8441 3)', () => {
     const offered = read([[SETTING.ENABLE_CONNECT_PROTOCOL, 1]])
     expect(faultOf(() => read([[SETTING.ENABLE_CONNECT_PROTOCOL, 0]], offered))).toBe('PROTOCOL_ERROR')
     expect(read([[SETTING.ENABLE_CONNECT_PROTOCOL, 1]], offered).enableConnectProtocol).toBe(true)
@@ -103,7 +103,7 @@ describe('readSettings', () => {
     expect(read([[SETTING.ENABLE_CONNECT_PROTOCOL, 0]], read([])).enableConnectProtocol).toBe(false)
   })
 
-  it('takes the end of the RFC 7540 priorities in the first SETTING_TABLE only (RFC 9218 2.1)', () => {
+  it('reads the end of the RFC 7540 priorities in the first SETTINGS only (RFC 9218 2.1)', () => {
     const empty = read([])
     expect(faultOf(() => read([[NO_PRIORITIES, 1]], empty))).toBe('PROTOCOL_ERROR')
     expect(read([[NO_PRIORITIES, 0]], empty).noRfc7540Priorities).toBe(false)

@@ -6,7 +6,7 @@ import { SessionRig } from './session-rig.ts'
 
 const END = FLAG.END_HEADERS | FLAG.END_STREAM
 
-describe('a client says GOAWAY (RFC 9113 6.8)', () => {
+describe('a client that sends GOAWAY (RFC 9113 6.8)', () => {
   /** A server that answers one request when it is notified of it. */
   const left = (): SessionRig => {
     const rig = new SessionRig('server')
@@ -17,7 +17,7 @@ describe('a client says GOAWAY (RFC 9113 6.8)', () => {
   }
   const answer = (rig: SessionRig, id: number): void => rig.stream(id).respond(200, NO_HEADERS, true)
 
-  it('and still gets its answers; the last one ends the session', () => {
+  it('still gets its answers, and the last one ends the session', () => {
     const rig = left()
     rig.receive(headers(3, requestBlock(), END))
     answer(rig, 1)
@@ -31,14 +31,14 @@ describe('a client says GOAWAY (RFC 9113 6.8)', () => {
     ])
   })
 
-  it('with nothing open: the session ends at once', () => {
+  it('ends the session at once with nothing open', () => {
     const rig = new SessionRig('server')
     rig.receive(goaway(0))
     expect(rig.log()).toEqual(['goaway 0 NO_ERROR', 'ending', 'over NO_ERROR local'])
   })
 
   it.each(['before', 'after'])(
-    '%s we drain: it receives the last request that is answered, like others',
+    '%s we drain gets the number of the last request that is answered, as others do',
     when => {
       const rig = when === 'before' ? left() : new SessionRig('server')
       if (when === 'after') rig.receive(headers(1, requestBlock(), END))

@@ -47,13 +47,13 @@ describe.each(ROLES)('SETTINGS for a %s (RFC 9113 6.5)', role => {
     expect(verdictOn(new SessionRig(role), settings(values))).toBe(`connection ${code}`)
   })
 
-  it('that nobody knows are ignored', () => {
+  it('with unknown identifiers are ignored', () => {
     const rig = new SessionRig(role)
     expect(verdictOn(rig, settings({ 0: 1, 7: 2, 0xff: 3, 0xffff: 4 }))).toBe('none')
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('that do not come are missed', () => {
+  it('that do not come in time end the session', () => {
     const rig = new SessionRig(role, { handshake: false, options: { settingsTimeoutMs: 5000 } })
     rig.frames()
     expect(rig.session.hasPeerSettings).toBe(false)
@@ -65,7 +65,7 @@ describe.each(ROLES)('SETTINGS for a %s (RFC 9113 6.5)', role => {
     expect(rig.log()).toEqual(['ending', 'over SETTINGS_TIMEOUT timeout'])
   })
 
-  it('of ours that are not acknowledged are missed (6.5.3)', () => {
+  it('of ours that are not acknowledged in time end the session (6.5.3)', () => {
     const rig = new SessionRig(role, { handshake: false, options: { settingsTimeoutMs: 5000 } })
     rig.receive(role === 'server' ? PREFACE : Buffer.alloc(0), settings())
     rig.frames()
@@ -176,7 +176,7 @@ describe('GOAWAY for a client (RFC 9113 6.8)', () => {
     expect(rig.frames()).toEqual(['GOAWAY 0 NO_ERROR'])
   })
 
-  it('in two steps: 2^31-1 stops new streams, the second one names the last', () => {
+  it('comes in two steps: 2^31-1 stops new streams, the second one names the last', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.open()
@@ -188,14 +188,14 @@ describe('GOAWAY for a client (RFC 9113 6.8)', () => {
     expect(rig.session.openStreams).toBe(1)
   })
 
-  it('must not go up', () => {
+  it('must not raise its last id', () => {
     const rig = new SessionRig('client')
     for (let i = 0; i < 3; i++) rig.open()
     rig.receive(goaway(3))
     expect(verdictOn(rig, goaway(5))).toBe('connection PROTOCOL_ERROR')
   })
 
-  it('with an error says the same of what is above, and leaves the rest open', () => {
+  it('with an error has the same effect on the streams above, and leaves the rest open', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.open()
@@ -213,7 +213,7 @@ describe('GOAWAY for a client (RFC 9113 6.8)', () => {
     expect(rig.log()).toEqual(['goaway 0 NO_ERROR', 'ending', 'over NO_ERROR local'])
   })
 
-  it('debug data is cut and made printable', () => {
+  it('has its debug data cut and made printable', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(goaway(1, 'NO_ERROR', '\x1b[2J'.repeat(1000)))
@@ -221,7 +221,7 @@ describe('GOAWAY for a client (RFC 9113 6.8)', () => {
     expect(line).toMatch(/^goaway 1 NO_ERROR [ -~]{1,200}$/)
   })
 
-  it('of a code that nobody knows is no special one (7)', () => {
+  it('with an unknown code has no special meaning (7)', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(frame(TYPE.GOAWAY, 0, 0, Buffer.concat([uint32(1), uint32(0xdeadbeef)])))
@@ -238,7 +238,7 @@ describe('the drain of a server (RFC 9113 6.8)', () => {
     return rig
   }
 
-  it('says 2^31-1 and asks for a PING first; what is on its way is taken', () => {
+  it('sends GOAWAY with 2^31-1 and a PING first, and still accepts what is on its way', () => {
     const rig = drained()
     const [first, probe] = rig.wire()
     expect(first?.payload.toString('hex')).toBe('7fffffff00000000')
@@ -253,7 +253,7 @@ describe('the drain of a server (RFC 9113 6.8)', () => {
     expect(rig.log()).toEqual(['closed 3', 'closed 1', 'ending', 'over NO_ERROR local'])
   })
 
-  it('ignores requests above the last id, and all that belongs to them', () => {
+  it('ignores requests above the last id, and all frames that belong to them', () => {
     const rig = drained()
     const probe = rig.wire()[1]!
     rig.receive(frame(TYPE.PING, FLAG.ACK, 0, probe.payload))
@@ -273,7 +273,7 @@ describe('the drain of a server (RFC 9113 6.8)', () => {
     expect(rig.log().at(-1)).toBe('over NO_ERROR local')
   })
 
-  it('does not wait for ever for the answer to its PING', () => {
+  it('does not wait forever for the answer to its PING', () => {
     const rig = drained()
     rig.frames()
     expect(rig.session.nextTimeoutAt).toBeLessThan(60_000)
@@ -290,7 +290,7 @@ describe('the drain of a server (RFC 9113 6.8)', () => {
     expect(rig.log()).toEqual(['ending', 'over NO_ERROR local'])
   })
 
-  it('twice is once', () => {
+  it('is done once when it is asked for twice', () => {
     const rig = drained()
     rig.session.drain(1)
     expect(rig.frames()).toEqual([`GOAWAY ${MAX_ID} NO_ERROR`, 'PING 0'])
@@ -298,7 +298,7 @@ describe('the drain of a server (RFC 9113 6.8)', () => {
 })
 
 describe('the drain of a client', () => {
-  it('takes no more streams, and says GOAWAY when the last is done', () => {
+  it('opens no more streams, and sends GOAWAY when the last is done', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.frames()
@@ -319,7 +319,7 @@ describe('the drain of a client', () => {
 })
 
 describe('the end of a session', () => {
-  it.each(ROLES)('a %s closes with a code, and is deaf from then on', role => {
+  it.each(ROLES)('comes with a code for a %s that closes it, which receives nothing from then on', role => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open()
     else rig.receive(headers(1, requestBlock(), END))
@@ -341,7 +341,7 @@ describe('the end of a session', () => {
     expect(rig.log()).toEqual([])
   })
 
-  it('what was never taken for writing was not processed', () => {
+  it('reports as unprocessed what was never taken for writing', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.frames()
@@ -356,7 +356,7 @@ describe('the end of a session', () => {
     expect(rig.session).toMatchObject({ capacity: 0, openStreams: 0 })
   })
 
-  it('a handler that closes the session from within stops it there', () => {
+  it('comes at once where a handler closes the session from within', () => {
     const rig = new SessionRig('server')
     rig.onRequest = () => rig.session.close('NO_ERROR', 'enough')
     rig.receive(headers(1, requestBlock(), END), headers(3, requestBlock(), END), data(0, 'x'))
@@ -364,7 +364,7 @@ describe('the end of a session', () => {
     expect(rig.log().filter(line => line.startsWith('request'))).toEqual(['request 1 GET / end'])
   })
 
-  it('a handler that throws ends the session, not the process', () => {
+  it('follows from a handler that throws, and does not end the process', () => {
     const rig = new SessionRig('server')
     rig.onRequest = () => {
       throw new Error('a defect')
@@ -375,7 +375,7 @@ describe('the end of a session', () => {
   })
 
   it.each(ROLES)(
-    'trailers of a %s that cannot be put on the wire break their stream, also when they had to wait',
+    'does not follow from trailers of a %s that cannot be encoded, which break their stream alone, even when they had to wait',
     role => {
       for (const window of [0, 65_535]) {
         const rig = new SessionRig(role, { peerSettings: { [SETTING.INITIAL_WINDOW_SIZE]: window } })
@@ -400,7 +400,7 @@ describe('the end of a session', () => {
   )
 })
 
-describe('extensions', () => {
+describe('of the extensions,', () => {
   it('ORIGIN (RFC 8336 2) is for clients, on stream 0', () => {
     const origins = frame(0xc, 0, 0, Buffer.from('\x00\x0ehttps://a.test\x00\x01x', 'latin1'))
     const rig = new SessionRig('client')

@@ -165,7 +165,7 @@ describe.each(
     roles.map(role => ({ role, limit, what, act, cost })),
   ),
 )('a $role with $limit and $what', ({ role, limit, act, cost }) => {
-  it('takes ten seconds’ worth at once, and one more ends the connection', () => {
+  it('is allowed ten seconds’ worth at once, and one more ends the connection', () => {
     const rig = opened(role, { [limit]: PER_SECOND })
     rig.now += 10_000
     for (let i = 0; i < BURST / cost; i++) act(rig, i)
@@ -177,7 +177,7 @@ describe.each(
     expect(log.at(-1)).toBe('over ENHANCE_YOUR_CALM flood')
   })
 
-  it('takes the rate for as long as it lasts', () => {
+  it('is allowed the rate for as long as it lasts', () => {
     const rig = opened(role, { [limit]: PER_SECOND })
     for (let i = 0; i < 10 * BURST; i++) {
       rig.now += (1000 * cost) / PER_SECOND + 0.001
@@ -186,7 +186,7 @@ describe.each(
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('is off at 0', () => {
+  it('is not limited at 0', () => {
     const rig = opened(role, { [limit]: 0 })
     for (let i = 0; i < 500; i++) act(rig, i)
     expect(isAlive(rig)).toBe(true)
@@ -194,7 +194,7 @@ describe.each(
 })
 
 describe('maxSettingsPerSecond', () => {
-  it.each(ROLES)('a %s takes ten seconds’ worth, the first of the connection included', role => {
+  it.each(ROLES)('allows a %s ten seconds’ worth, the first of the connection included', role => {
     const rig = opened(role, { maxSettingsPerSecond: PER_SECOND })
     for (let i = 1; i < BURST; i++) rig.receive(settings())
     expect(isAlive(rig)).toBe(true)
@@ -240,7 +240,7 @@ describe('a head that goes on to insert when it is too large', () => {
 
 describe('maxTinyFramesPerSecond', () => {
   it.each(ROLES)(
-    'a %s takes a second’s worth of single bytes at once, and what their bytes pay for',
+    'allows a %s a second’s worth of single bytes at once, and what their bytes pay for',
     role => {
       const rig = opened(role, { maxTinyFramesPerSecond: 150 })
       // 159 bytes pay for nine.
@@ -254,7 +254,7 @@ describe('maxTinyFramesPerSecond', () => {
     },
   )
 
-  it.each(ROLES)('a %s takes the rate for as long as it lasts', role => {
+  it.each(ROLES)('allows a %s the rate for as long as it lasts', role => {
     const rig = opened(role, { maxTinyFramesPerSecond: 10 })
     for (let i = 0; i < 300; i++) {
       rig.now += 100
@@ -264,7 +264,7 @@ describe('maxTinyFramesPerSecond', () => {
   })
 
   it.each(ROLES)(
-    'a %s takes messages of 16 bytes at any rate, and single bytes between large frames',
+    'allows a %s messages of 16 bytes at any rate, and single bytes between large frames',
     role => {
       const rig = opened(role, { maxTinyFramesPerSecond: 1 })
       for (let i = 0; i < 1000; i++) rig.receive(data(1, Buffer.alloc(16)))
@@ -273,7 +273,7 @@ describe('maxTinyFramesPerSecond', () => {
     },
   )
 
-  it.each(ROLES)('is off at 0: %s', role => {
+  it.each(ROLES)('is switched off by 0: %s', role => {
     const rig = opened(role, { maxTinyFramesPerSecond: 0 })
     for (let i = 0; i < 1000; i++) rig.receive(data(1, 'x'))
     expect(isAlive(rig)).toBe(true)
@@ -289,7 +289,7 @@ describe('maxResetsPerSecond of a new client', () => {
   it.each([
     ['requests that are given up', giveUp, 300],
     ['malformed requests', malform, 60],
-  ])('three seconds’ worth of %s at once, and no more', (_, act, most) => {
+  ])('allows three seconds’ worth of %s at once, and no more', (_, act, most) => {
     const rig = opened('server', {})
     for (let i = 0; i < most; i++) act(rig, 2 * i + 3)
     expect(isAlive(rig)).toBe(true)
@@ -298,7 +298,7 @@ describe('maxResetsPerSecond of a new client', () => {
     expect(rig.log()).toContain('defence maxResetsPerSecond')
   })
 
-  it('is ten seconds’ worth after seven seconds, whatever the client did meanwhile within its rate', () => {
+  it('allows ten seconds’ worth after seven seconds, whatever the client did meanwhile within its rate', () => {
     const rig = opened('server', {})
     for (let i = 0; i < 300; i++) giveUp(rig, 2 * i + 3)
     rig.now += 10_000
@@ -325,15 +325,15 @@ describe('maxResetsPerSecond of a new client', () => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('is not five times as fast used up by more requests than it may have open', () => {
+  it('is not used up five times as fast by more requests than the client may have open', () => {
     const rig = opened('server', { maxConcurrentStreams: 1 })
     for (let i = 0; i < 300; i++) rig.receive(headers(2 * i + 3, requestBlock(), END))
     expect(isAlive(rig)).toBe(true)
   })
 })
 
-describe('what is no flood', () => {
-  it.each(ROLES)('a %s takes many small frames that end their streams, each', role => {
+describe('a peer that floods nobody', () => {
+  it.each(ROLES)('may send a %s many small frames that end their streams, each', role => {
     const rig = opened(role, { maxTinyFramesPerSecond: 1, maxEmptyFramesPerSecond: 1 })
     for (let id = 3; id < 203; id += 2) {
       if (role === 'client') rig.open()
@@ -344,13 +344,13 @@ describe('what is no flood', () => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it.each(ROLES)('a %s takes content of 64 bytes a frame, and credit of 1024', role => {
+  it.each(ROLES)('may send a %s content of 64 bytes a frame, and credit of 1024', role => {
     const rig = opened(role, { maxTinyFramesPerSecond: 1, maxTinyWindowUpdatesPerSecond: 1 })
     for (let i = 0; i < 1000; i++) rig.receive(data(1, Buffer.alloc(64)), windowUpdate(0, 1024))
     expect(isAlive(rig)).toBe(true)
   })
 
-  it.each(ROLES)('a %s takes many acknowledgements', role => {
+  it.each(ROLES)('may send a %s many acknowledgements', role => {
     const rig = opened(role, { maxSettingsPerSecond: 1, maxPingsPerSecond: 1 })
     for (let i = 0; i < 1000; i++) {
       rig.receive(frame(TYPE.SETTINGS, FLAG.ACK, 0), frame(TYPE.PING, FLAG.ACK, 0, Buffer.alloc(8)))
@@ -362,7 +362,7 @@ describe('what is no flood', () => {
   it.each([
     ['after they were answered', false],
     ['when the whole answer has left', true],
-  ])('a server takes requests that are given up %s', (_, isWhole) => {
+  ])('may give up many requests at a server %s', (_, isWhole) => {
     const rig = opened('server', { maxResetsPerSecond: 1 })
     for (let id = 3; id < 203; id += 2) {
       rig.receive(headers(id, requestBlock(), END))
@@ -372,7 +372,7 @@ describe('what is no flood', () => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('a client takes resets of its requests, which it asked for', () => {
+  it('may reset the requests of a client, which asked for that', () => {
     const rig = opened('client', { maxResetsPerSecond: 1 })
     for (let id = 3; id < 203; id += 2) {
       rig.open()
@@ -385,7 +385,7 @@ describe('what is no flood', () => {
 describe('maxContinuations', () => {
   const block = (role: Role): Buffer => (role === 'client' ? responseBlock() : requestBlock('/parts'))
 
-  it.each(ROLES)('a %s takes that many, and not one more', role => {
+  it.each(ROLES)('allows a %s that many, and not one more', role => {
     for (const [count, survives] of [
       [5, true],
       [6, false],
@@ -411,7 +411,7 @@ describe('maxQueuedReplies', () => {
     ['PING', ROLES, rig => rig.receive(ping())],
     ['SETTINGS', ROLES, rig => rig.receive(settings())],
     ['resets', ['server'], (rig, index) => rig.receive(headers(2 * index + 3, requestBlock('x'), END))],
-  ])('answers to %s that nobody reads', (_, roles, act) => {
+  ])('bounds the answers to %s that nobody reads', (_, roles, act) => {
     for (const role of roles) {
       const rig = opened(role, { ...off, maxQueuedReplies: 50 })
       for (let i = 0; i < 50; i++) act(rig, i)
@@ -422,7 +422,7 @@ describe('maxQueuedReplies', () => {
     }
   })
 
-  it.each(ROLES)('a %s answers as many as it likes to who reads them', role => {
+  it.each(ROLES)('lets a %s answer as much as a peer reads', role => {
     const rig = opened(role, { ...off, maxQueuedReplies: 50 })
     for (let i = 0; i < 20; i++) {
       for (let j = 0; j < 50; j++) rig.receive(ping())
@@ -433,7 +433,7 @@ describe('maxQueuedReplies', () => {
 })
 
 describe('fieldBlockTimeoutMs', () => {
-  it.each(ROLES)('a %s does not wait for ever for the rest of a block', role => {
+  it.each(ROLES)('bounds how long a %s waits for the rest of a block', role => {
     const rig = opened(role, { fieldBlockTimeoutMs: 5000 })
     rig.now = 1000
     rig.receive(headers(1, Buffer.alloc(0), 0))
@@ -448,8 +448,8 @@ describe('fieldBlockTimeoutMs', () => {
   })
 })
 
-describe('every limit', () => {
-  it('is tested here', () => {
+describe('every limit of HTTP/2 floods', () => {
+  it('is tested in this file', () => {
     const perSecond = Object.keys(DEFAULT_HTTP2_OPTIONS).filter(name => name.endsWith('PerSecond'))
     const tested = new Set<string>([
       ...FLOODS.map(([limit]) => limit),

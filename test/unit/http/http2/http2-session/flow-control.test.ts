@@ -60,7 +60,7 @@ const creditOf = (frames: readonly WireFrame[], id: number): number =>
     .filter(({ type, streamId }) => type === TYPE.WINDOW_UPDATE && streamId === id)
     .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0)
 
-describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
+describe.each(ROLES)('a %s that sends content (RFC 9113 6.9)', role => {
   it.each<[string, string, (rig: SessionRig) => Buffer]>([
     ['6.9: 0 on the connection', 'connection PROTOCOL_ERROR', () => windowUpdate(0, 0)],
     ['6.9: 0 on a stream', 'stream 1 PROTOCOL_ERROR', () => windowUpdate(1, 0)],
@@ -86,13 +86,13 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
       'none',
       () => settings({ [SETTING.INITIAL_WINDOW_SIZE]: MAX_WINDOW }),
     ],
-  ])('%s: %s', (_, verdict, bytes) => {
+  ])('counts credit by section %s, with %s', (_, verdict, bytes) => {
     const rig = sending(role)
     expect(verdictOn(rig, bytes(rig))).toBe(verdict)
     if (!verdict.startsWith('connection')) expect(isAlive(rig)).toBe(true)
   })
 
-  it('sends no more than the window of the stream, and goes on with credit', () => {
+  it('sends no more than the window of the stream, and goes on with further credit', () => {
     const rig = sending(role)
     rig.receive(windowUpdate(0, 1_000_000))
     const stream = rig.stream(1)
@@ -108,7 +108,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(stream.queuedBytes).toBe(0)
   })
 
-  it('sends no more than the window of the connection, and shares what comes', () => {
+  it('sends no more than the window of the connection, and shares further credit among its streams', () => {
     const rig = sending(role, {}, 2)
     rig.receive(windowUpdate(1, 1_000_000), windowUpdate(3, 1_000_000))
     rig.stream(1).write(Buffer.alloc(100_000), keep)
@@ -120,7 +120,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(rig.log().sort()).toEqual(['writable 1', 'writable 3'])
   })
 
-  it('ends a stream behind what waits, and without a window for an end alone', () => {
+  it('ends a stream behind what waits, and needs no window for an end alone', () => {
     const rig = sending(role)
     const stream = rig.stream(1)
     stream.write(Buffer.alloc(INITIAL_WINDOW), keep)
@@ -142,13 +142,13 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     ])
   })
 
-  it('cuts DATA to the frames that the peer takes (6.5.2)', () => {
+  it('cuts DATA to the frame size that the peer accepts (6.5.2)', () => {
     const rig = sending(role, { peerSettings: { [SETTING.MAX_FRAME_SIZE]: 20_000 } })
     rig.stream(1).write(Buffer.alloc(50_000), keep)
     expect(rig.wire().map(({ payload }) => payload.length)).toEqual([20_000, 20_000, 10_000])
   })
 
-  it('6.9.2: a smaller INITIAL_WINDOW_SIZE takes windows below zero, where they stay until credit has filled them', () => {
+  it('takes windows below zero after a smaller INITIAL_WINDOW_SIZE, until credit has filled them (6.9.2)', () => {
     const rig = sending(role)
     rig.receive(windowUpdate(0, 1_000_000))
     const stream = rig.stream(1)
@@ -170,7 +170,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(stream.queuedBytes).toBe(100_000 - INITIAL_WINDOW - 28)
   })
 
-  it('6.9.2: a window of 0 from the start holds content back, not heads', () => {
+  it('holds content back, not heads, with a window of 0 from the start (6.9.2)', () => {
     const rig = sending(role, { peerSettings: { [SETTING.INITIAL_WINDOW_SIZE]: 0 } })
     rig.stream(1).write(Buffer.from('abc'), keep)
     rig.stream(1).end(NO_HEADERS)
@@ -183,7 +183,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(last?.payload.toString()).toBe('c')
   })
 
-  it('6.5.3: what new SETTINGS allow comes behind their acknowledgement', () => {
+  it('uses what new SETTINGS allow behind their acknowledgement (6.5.3)', () => {
     const rig = sending(role)
     rig.receive(windowUpdate(0, 1_000_000))
     rig.stream(1).write(Buffer.alloc(100_000), keep)
@@ -192,7 +192,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(rig.frames()).toEqual(['SETTINGS 0', 'DATA 1'])
   })
 
-  it('6.9.1: credit for a stream that is over changes nothing', () => {
+  it('ignores credit for a stream that is over (6.9.1)', () => {
     const rig = sending(role)
     rig.stream(1).reset('CANCEL')
     rig.frames()
@@ -231,7 +231,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
   })
 })
 
-describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
+describe.each(ROLES)('a %s that receives content (RFC 9113 6.9)', role => {
   const small = { streamWindowBytes: 70_000, maxStreamWindowBytes: 70_000, connectionWindowBytes: 100_000 }
 
   it('gives credit back for what was read, on both levels', () => {
@@ -246,7 +246,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('6.9.1: more than the window of the stream breaks it', () => {
+  it('breaks a stream whose content exceeds its window (6.9.1)', () => {
     const rig = receiving(role, small)
     rig.stream(1).pause()
     for (let i = 0; i < 7; i++) rig.receive(data(1, Buffer.alloc(10_000)))
@@ -257,7 +257,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('6.9.1: more than the window of the connection ends it', () => {
+  it('ends the connection when content exceeds its window (6.9.1)', () => {
     const rig = receiving(role, { ...small, maxBufferedBytes: 100_000 })
     const next = role === 'client' ? rig.open(POST, false).id : 3
     rig.receive(headers(next, role === 'client' ? responseBlock() : requestBlock('/', [], 'POST')))
@@ -269,7 +269,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(verdictOn(rig, data(1, 'x'))).toBe('connection FLOW_CONTROL_ERROR')
   })
 
-  it('stalls the stream of a reader who sleeps, and no other', () => {
+  it('stalls the stream of a stalled reader, and no other', () => {
     const rig = receiving(role, { ...small, maxBufferedBytes: 1_000_000 })
     const next = role === 'client' ? rig.open(POST, false).id : 3
     rig.receive(headers(next, role === 'client' ? responseBlock() : requestBlock('/', [], 'POST')))
@@ -299,7 +299,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.bodies.get(1)).toHaveLength(70_000)
   })
 
-  it('holds no more than maxBufferedBytes for all that sleep, and goes on when they wake', () => {
+  it('holds no more than maxBufferedBytes for all stalled readers, and goes on when they resume', () => {
     const rig = receiving(role, { ...small, maxBufferedBytes: 200_000 })
     rig.stream(1).pause()
     let credit = 100_000
@@ -324,7 +324,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('gives credit for padding, and for what nobody reads any more', () => {
+  it('gives credit for padding, and for bytes that nobody reads any more', () => {
     const rig = receiving(role, small)
     let credit = 100_000
     let streamCredit = 70_000
@@ -391,7 +391,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(stream.hasReceivedEnd).toBe(true)
   })
 
-  it('holds small frames joined: 60,000 of one byte cost what they hold, and wake a reader a dozen times', () => {
+  it('holds small frames joined: 60,000 of one byte cost what they hold, and notify a reader a dozen times', () => {
     const rig = receiving(role, { ...small, maxTinyFramesPerSecond: 0 })
     const stream = rig.stream(1)
     stream.pause()
@@ -403,7 +403,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.log().length).toBeLessThan(12)
   })
 
-  it('a reader that resets its stream from within receives nothing more of it', () => {
+  it('reports nothing more to a reader that resets its stream from within', () => {
     const rig = receiving(role, small)
     const stream = rig.stream(1)
     stream.pause()
@@ -414,7 +414,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('a window below 65535 holds from the acknowledgement on (6.9.3)', () => {
+  it('enforces a window below 65535 from its acknowledgement on, and not before (6.9.3)', () => {
     const rig = new SessionRig(role, {
       handshake: false,
       options: { streamWindowBytes: 1000, maxStreamWindowBytes: 1000 },
@@ -434,7 +434,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.bodies.get(1)).toHaveLength(60_000)
   })
 
-  it('a window below 65535 is held to once it was acknowledged', () => {
+  it('breaks a stream beyond a window below 65535 that was acknowledged', () => {
     const rig = receiving(role, { streamWindowBytes: 1000, maxStreamWindowBytes: 1000 })
     rig.stream(1).pause()
     expect(verdictOn(rig, data(1, Buffer.alloc(1000)))).toBe('none')
@@ -451,7 +451,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
       'a window of the connection that has grown',
       { maxBufferedBytes: 100_000, maxStreamWindowBytes: 10_000_000 },
     ],
-  ])('does not stand still for ever with %s', (_, options) => {
+  ])('does not stall forever with %s', (_, options) => {
     const rig = receiving(role, { ...small, ...options })
     let credit = options.connectionWindowBytes ?? small.connectionWindowBytes
     for (let i = 0; i < 500; i++) {

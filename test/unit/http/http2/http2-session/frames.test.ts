@@ -214,8 +214,8 @@ const ROWS: [rule: string, verdict: Verdict | Record<Role, Verdict>, ...bytes: B
   ['RFC 8336 2: an ORIGIN that is cut off', 'none', frame(0xc, 0, 0, bytes(1))],
 ]
 
-describe.each(ROLES)('a %s meets a frame', role => {
-  it.each(ROWS)('%s: %j', (_, verdict, ...frames) => {
+describe.each(ROLES)('a %s that receives a frame', role => {
+  it.each(ROWS)('reacts to %s with %j', (_, verdict, ...frames) => {
     const rig = opened(role)
     const expected = typeof verdict === 'string' ? verdict : verdict[role]
     expect(verdictOn(rig, ...frames)).toBe(expected)
@@ -228,7 +228,7 @@ describe.each(ROLES)('a %s meets a frame', role => {
     }
   })
 
-  it.each(ROWS)('%s: the same, byte by byte', (_, verdict, ...frames) => {
+  it.each(ROWS)('reacts to %s byte by byte as well', (_, verdict, ...frames) => {
     const rig = opened(role)
     for (const byte of Buffer.concat(frames)) rig.receive(Buffer.from([byte]))
     const expected = typeof verdict === 'string' ? verdict : verdict[role]
@@ -236,7 +236,7 @@ describe.each(ROLES)('a %s meets a frame', role => {
     else expect(rig.frames().at(-1)).toMatch(new RegExp(`^GOAWAY \\d+ ${expected.split(' ')[1]}$`))
   })
 
-  it('6.2: padding and priority of HEADERS are no part of its block', () => {
+  it('ignores padding and priority of HEADERS, which are no part of the block (6.2)', () => {
     const rig = opened(role)
     const block = role === 'client' ? responseBlock(204) : requestBlock('/padded')
     const id = 3
@@ -251,7 +251,7 @@ describe.each(ROLES)('a %s meets a frame', role => {
     expect(rig.log()[0]).toBe(role === 'client' ? 'response 3 204' : 'request 3 GET /padded end')
   })
 
-  it('6.10: a block is one, in however many frames', () => {
+  it('reads a block as one, in however many frames (6.10)', () => {
     const rig = opened(role)
     const block = role === 'client' ? responseBlock(200, [['x-a', 'b']]) : requestBlock('/parts')
     if (role === 'client') rig.open()
@@ -262,7 +262,7 @@ describe.each(ROLES)('a %s meets a frame', role => {
     expect(rig.log()[0]).toBe(role === 'client' ? 'response 3 200' : 'request 3 GET /parts end')
   })
 
-  it('5.4.1: names the last stream of the peer in its GOAWAY, and breaks what is open', () => {
+  it('names the last stream of the peer in its GOAWAY, and breaks what is open (5.4.1)', () => {
     const rig = opened(role)
     rig.receive(frame(TYPE.PING, 0, 1, bytes(8)))
     expect(rig.frames()).toEqual([`GOAWAY ${role === 'server' ? 1 : 0} PROTOCOL_ERROR`])
@@ -280,7 +280,7 @@ describe.each(ROLES)('a %s meets a frame', role => {
   })
 })
 
-describe('what comes first (RFC 9113 3.4)', () => {
+describe('as the first thing on a connection (RFC 9113 3.4)', () => {
   it.each<[string, string]>([
     ['HTTP/1.1', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['one wrong byte', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\rX'],
@@ -299,7 +299,7 @@ describe('what comes first (RFC 9113 3.4)', () => {
   it.each<[Role, Buffer]>([
     ['server', PREFACE],
     ['client', Buffer.alloc(0)],
-  ])('a %s wants SETTINGS as the first frame', (role, preface) => {
+  ])('a %s requires SETTINGS as the first frame', (role, preface) => {
     for (const first of [
       frame(TYPE.PING, 0, 0, bytes(8)),
       frame(0xee, 0, 0),
@@ -313,7 +313,7 @@ describe('what comes first (RFC 9113 3.4)', () => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('a client says its preface, then SETTINGS without push, before all else', () => {
+  it('a client sends its preface, then SETTINGS without push, before all else', () => {
     const rig = new SessionRig('client', { handshake: false })
     const [first, ...others] = rig.wire()
     expect(first).toMatchObject({ type: TYPE.SETTINGS, flags: 0, streamId: 0 })
@@ -321,7 +321,7 @@ describe('what comes first (RFC 9113 3.4)', () => {
     expect(others.map(({ type }) => type)).toEqual([TYPE.WINDOW_UPDATE])
   })
 
-  it('a server says SETTINGS at once, without waiting for the preface', () => {
+  it('a server sends SETTINGS at once, without waiting for the preface', () => {
     const rig = new SessionRig('server', { handshake: false, enableConnectProtocol: true })
     const [first] = rig.wire()
     expect(first).toMatchObject({ type: TYPE.SETTINGS, flags: 0, streamId: 0 })

@@ -55,7 +55,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('gives a reader that sleeps the rest of what had come whole before it ends the others', () => {
+  it('gives a stalled reader the rest of what had come whole before it ends the others', () => {
     const rig = new Timed()
     for (const id of [1, 3]) {
       rig.open().pause()
@@ -85,7 +85,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.until(rig.now + 1_000)).toEqual([rig.now])
   })
 
-  it('spares a server that counts pings: quiet but for answers and control frames, it is asked again after quietIntervalMs', () => {
+  it('spares a server that counts pings: one that sends only answers and control frames is asked again after quietIntervalMs', () => {
     const rig = new Timed()
     rig.open(POST, false)
     expect(rig.until(1_500)).toEqual([1_000])
@@ -101,7 +101,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.until(63_000)).toEqual([62_500])
   })
 
-  it('takes a check that is out already for its own ask, and the other way round: one PING at a time', () => {
+  it('shares one PING with a check that is under way, in both directions', () => {
     const rig = new Timed()
     rig.open()
     rig.wire()
@@ -122,7 +122,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(other.frames()).toHaveLength(1)
   })
 
-  it('keeps asking for what was given up unanswered', () => {
+  it('keeps asking for an exchange that was given up unanswered', () => {
     const rig = new Timed()
     rig.open().reset('CANCEL')
     rig.log()
@@ -130,7 +130,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.log()).toEqual(['ending', 'over NO_ERROR silent'])
   })
 
-  it('asks idle peers where it is told to', () => {
+  it('asks idle peers where the options say so', () => {
     const rig = new Timed({ idleIntervalMs: 5_000 })
     expect(rig.until(5_500)).toEqual([5_000])
     rig.answer()
@@ -139,7 +139,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.log().at(-1)).toBe('over NO_ERROR silent')
   })
 
-  it('waits for a PING that is behind an upload on a slow way', () => {
+  it('waits for a PING that is behind an upload on a slow path', () => {
     const rig = new Timed()
     const stream = rig.open(POST, false)
     stream.write(Buffer.alloc(40_000), chunk => chunk)
@@ -160,7 +160,7 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.log().at(-1)).toBe('over NO_ERROR silent')
   })
 
-  it('is off where nobody says anything', () => {
+  it('is off by default', () => {
     const rig = new SessionRig('client')
     rig.open()
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)

@@ -72,7 +72,7 @@ describe('a response (RFC 9113 8.1)', () => {
       ['response 1 304', 'closed 1', 'end 1'],
       [headers(1, status(304, length(500)), END)],
     ],
-  ])('takes %s', (_, log, frames) => {
+  ])('is accepted with %s', (_, log, frames) => {
     const rig = asked()
     for (const frame of frames) expect(verdictOn(rig, frame)).toBe('none')
     expect(rig.log()).toEqual(log)
@@ -212,7 +212,7 @@ describe('a request (RFC 9113 8.1)', () => {
         data(1, 'frame'),
       ],
     ],
-  ])('takes %s', (_, log, frames) => {
+  ])('is accepted with %s', (_, log, frames) => {
     const rig = server()
     for (const frame of frames) expect(verdictOn(rig, frame)).toBe('none')
     expect(rig.log()).toEqual(log)
@@ -227,7 +227,7 @@ describe('a request (RFC 9113 8.1)', () => {
     ['8.3.1: a Host that differs', [headers(1, requestBlock('/', [['host', 'b.test']]), END)]],
     ['8.1.1: less content than promised', [headers(1, requestBlock('/', [length(4)], 'POST'), END)]],
     ['8.1.1: two lengths', [headers(1, requestBlock('/', [length(4), length(5)], 'POST'))]],
-  ])('that is malformed is told to nobody: %s', (_, frames) => {
+  ])('that is malformed is reported to nobody: %s', (_, frames) => {
     const rig = server()
     expect(verdictOn(rig, ...frames)).toBe('stream 1 PROTOCOL_ERROR')
     expect(rig.log()).toEqual([])
@@ -251,7 +251,7 @@ describe('a request (RFC 9113 8.1)', () => {
     ])
   })
 
-  it('RFC 8441 3: with :protocol that was not offered is malformed', () => {
+  it('with :protocol that was not offered is malformed (RFC 8441 3)', () => {
     const rig = new SessionRig('server', { enableConnectProtocol: false })
     const block = literals(
       [':method', 'CONNECT'],
@@ -291,7 +291,7 @@ describe('a request (RFC 9113 8.1)', () => {
     expect(rig.log()).toEqual(['request 3 GET / end'])
   })
 
-  it('a block far above the limit ends the connection: its compressed bytes are not gathered', () => {
+  it('with a block far above the limit ends the connection, and its compressed bytes are not gathered', () => {
     const rig = new SessionRig('server', { maxHeaderBytes: 1000, options: { maxContinuations: 1000 } })
     const part = Buffer.alloc(10_000)
     expect(verdictOn(rig, headers(1, part, 0), continuation(1, part))).toBe('connection ENHANCE_YOUR_CALM')
@@ -299,7 +299,7 @@ describe('a request (RFC 9113 8.1)', () => {
   })
 })
 
-describe('what we send (RFC 9113 8)', () => {
+describe('a request or response that we send (RFC 9113 8)', () => {
   it.each<[string, Partial<OutgoingRequest>]>([
     ['a field with a line in it', { headers: ['x', 'a\r\nb: c'] }],
     ['a name that is no token', { headers: ['x y', '1'] }],
@@ -322,7 +322,7 @@ describe('what we send (RFC 9113 8)', () => {
     ['a protocol without CONNECT', { protocol: 'websocket' }],
     ['a protocol that is none', { method: 'CONNECT', protocol: 'web socket' }],
     ['CONNECT to no port', { method: 'CONNECT' }],
-  ])('never has %s: open() refuses it and puts nothing out', (_, change) => {
+  ])('never has %s, since open() refuses it and writes nothing', (_, change) => {
     const rig = new SessionRig('client')
     expect(() => rig.open({ ...GET, headers: ['x-table', 'entry'], ...change })).toThrow(TransportError)
     expect(rig.session.outputBytes).toBe(0)
@@ -330,7 +330,7 @@ describe('what we send (RFC 9113 8)', () => {
     expect(rig.open().id).toBe(1)
   })
 
-  it('is in CONTINUATION frames when it is larger than a frame of the peer (6.10)', () => {
+  it('uses CONTINUATION frames when its head is larger than a frame of the peer (6.10)', () => {
     const rig = new SessionRig('client')
     rig.open({ ...GET, headers: ['x', 'y'.repeat(60_000)] })
     const frames = rig.wire()
@@ -352,7 +352,7 @@ describe('what we send (RFC 9113 8)', () => {
     expect([rig.open().id, rig.open().id, rig.open().id]).toEqual([1, 3, 5])
   })
 
-  it('stops at the last number, and says so before it must', () => {
+  it('stops at the last number, and reports that before', () => {
     const rig = new SessionRig('client', { firstStreamId: 2 ** 31 - 3 })
     expect(rig.open().id).toBe(2 ** 31 - 3)
     expect(rig.session.capacity).toBeGreaterThan(0)
@@ -364,7 +364,7 @@ describe('what we send (RFC 9113 8)', () => {
     expect(rig.log()).toContain('response 2147483647 200')
   })
 
-  it('answers with 1xx, then a head, content and trailers', () => {
+  it('has 1xx, then a head, content and trailers', () => {
     const rig = new SessionRig('server', { peerSettings: { [SETTING.HEADER_TABLE_SIZE]: 0 } })
     rig.receive(headers(1, requestBlock(), END))
     const stream = rig.stream(1)
@@ -384,7 +384,7 @@ describe('what we send (RFC 9113 8)', () => {
   })
 
   it.each<Role>(['client', 'server'])(
-    'by a %s: a size of 0 for our table is obeyed, and announced in the next block (RFC 7541 4.2)',
+    'of a %s obeys a table size of 0, and announces it in the next block (RFC 7541 4.2)',
     role => {
       const rig = new SessionRig(role)
       const send = (id: number): Buffer => {
@@ -407,7 +407,7 @@ describe('what we send (RFC 9113 8)', () => {
     },
   )
 
-  it('POST without content ends in its head or in an empty frame', () => {
+  it('without content ends in its head or in an empty frame', () => {
     const rig = new SessionRig('client')
     rig.open(POST)
     const stream = rig.open(POST, false)

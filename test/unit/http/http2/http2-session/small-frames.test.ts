@@ -20,7 +20,7 @@ function opened(role: Role, count = 1): SessionRig {
 const digits = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i % 10))
 
 describe.each(ROLES)('small DATA frames for a %s', role => {
-  it('of one read go to their reader together', () => {
+  it('in one read reach their reader together', () => {
     const rig = opened(role)
     const bytes = digits(3_000)
     rig.receive(...bytes.map(byte => data(1, byte)))
@@ -28,7 +28,7 @@ describe.each(ROLES)('small DATA frames for a %s', role => {
     expect(rig.log().length).toBeLessThan(6)
   })
 
-  it('of streams that take turns go to their readers together, stream by stream', () => {
+  it('on streams that alternate reach their readers together, stream by stream', () => {
     const rig = opened(role, 4)
     const bytes = digits(1_000)
     rig.receive(...bytes.flatMap(byte => [1, 3, 5, 7].map(id => data(id, byte))))
@@ -36,7 +36,7 @@ describe.each(ROLES)('small DATA frames for a %s', role => {
     expect(rig.log().length).toBeLessThan(4 * 5)
   })
 
-  it('wait for no later read', () => {
+  it('do not wait for a later read', () => {
     const rig = opened(role)
     rig.receive(data(1, 'a'))
     expect(rig.log()).toEqual(['data 1 1'])
@@ -45,14 +45,14 @@ describe.each(ROLES)('small DATA frames for a %s', role => {
     expect(rig.log()).toEqual(['data 1 2'])
   })
 
-  it('are overtaken by no large one, and by no end', () => {
+  it('are not overtaken by a large one, nor by an end', () => {
     const rig = opened(role)
     rig.receive(data(1, 'a'), data(1, 'b'), data(1, 'c'.repeat(5_000)), data(1, 'd', FLAG.END_STREAM))
     expect(rig.bodies.get(1)).toBe(`ab${'c'.repeat(5_000)}d`)
     expect(rig.log().at(-1)).toBe('end 1')
   })
 
-  it('are handed on ahead of trailers, a reset and a fault that follow in the same read', () => {
+  it('are delivered before trailers, a reset and a fault that follow in the same read', () => {
     const trailers = headers(1, responseBlock().subarray(0, 0), FLAG.END_HEADERS | FLAG.END_STREAM)
     for (const [what, last] of [
       [trailers, /^end 1/],
@@ -83,7 +83,7 @@ describe.each(ROLES)('small DATA frames for a %s', role => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('of a reader that another one stops are held', () => {
+  it('are held when their reader is stopped by another', () => {
     const rig = opened(role, 2)
     rig.onData = () => {
       rig.stream(1).pause()
@@ -97,7 +97,7 @@ describe.each(ROLES)('small DATA frames for a %s', role => {
   })
 })
 
-it('small DATA frames are handed on ahead of a GOAWAY', () => {
+it('small DATA frames are delivered before a GOAWAY', () => {
   const rig = opened('client', 2)
   rig.receive(data(1, 'a'), data(3, 'b'), goaway(1, 'INTERNAL_ERROR'))
   expect([rig.bodies.get(1), rig.bodies.get(3)]).toEqual(['a', 'b'])

@@ -139,28 +139,33 @@ const ROWS = (['client', 'server'] as const).flatMap(role =>
   ),
 )
 
-describe('RFC 9113 5.1', () => {
-  it.each(ROWS)('a $role, $frame, $state: $expected', ({ role, frame, state, expected }) => {
-    const rig = inState(role, state)
-    const verdict = verdictOn(rig, FRAMES[frame])
-    const log = rig.log()
-    if (expected.startsWith('c:')) {
-      expect(verdict).toBe(`connection ${expected.slice(2)}`)
-      return
-    }
-    expect(verdict).toBe(expected.startsWith('s:') ? `stream 1 ${expected.slice(2)}` : 'none')
-    if (expected.startsWith('s:')) {
-      const told = state === 'ended' ? [] : ['closed 1 failed', `reset 1 ${expected.slice(2)} broken`]
-      expect(log).toEqual(told)
-    } else expect(log.length > 0).toBe(expected === 'taken')
-    expect(isAlive(rig)).toBe(true)
-    // An error of one stream leaves the others alone.
-    const next = role === 'client' ? rig.open().id : 3
-    rig.receive(headers(next, role === 'client' ? responseBlock() : requestBlock(), END_HEADERS | END_STREAM))
-    expect(rig.log()).toContain(role === 'client' ? `response ${next} 200` : `request ${next} GET / end`)
-  })
+describe('a stream (RFC 9113 5.1)', () => {
+  it.each(ROWS)(
+    'of a $role that gets $frame when $state has the outcome $expected',
+    ({ role, frame, state, expected }) => {
+      const rig = inState(role, state)
+      const verdict = verdictOn(rig, FRAMES[frame])
+      const log = rig.log()
+      if (expected.startsWith('c:')) {
+        expect(verdict).toBe(`connection ${expected.slice(2)}`)
+        return
+      }
+      expect(verdict).toBe(expected.startsWith('s:') ? `stream 1 ${expected.slice(2)}` : 'none')
+      if (expected.startsWith('s:')) {
+        const told = state === 'ended' ? [] : ['closed 1 failed', `reset 1 ${expected.slice(2)} broken`]
+        expect(log).toEqual(told)
+      } else expect(log.length > 0).toBe(expected === 'taken')
+      expect(isAlive(rig)).toBe(true)
+      // An error of one stream leaves the others alone.
+      const next = role === 'client' ? rig.open().id : 3
+      rig.receive(
+        headers(next, role === 'client' ? responseBlock() : requestBlock(), END_HEADERS | END_STREAM),
+      )
+      expect(rig.log()).toContain(role === 'client' ? `response ${next} 200` : `request ${next} GET / end`)
+    },
+  )
 
-  it('a new stream of the peer has a higher number than those before: the ones between are closed (5.1.1)', () => {
+  it('is closed when the peer skips it and opens one with a higher number (5.1.1)', () => {
     const request = headers(5, requestBlock(), END_HEADERS | END_STREAM)
     const skipped = (verdictFrame: Buffer) => verdictOn(withRequest5(), verdictFrame)
     const withRequest5 = () => {
@@ -177,7 +182,7 @@ describe('RFC 9113 5.1', () => {
     expect(skipped(request)).toBe('stream 5 STREAM_CLOSED')
   })
 
-  it('numbers that are not the peer’s own to open (5.1.1)', () => {
+  it('with a number that is not the peer’s to open ends the connection (5.1.1)', () => {
     const to = (role: Role, frame: Buffer) => verdictOn(new SessionRig(role), frame)
     expect(to('server', headers(2, requestBlock(), END_HEADERS | END_STREAM))).toBe(
       'connection PROTOCOL_ERROR',
@@ -198,7 +203,7 @@ describe('RFC 9113 5.1', () => {
     }
   })
 
-  it('a request without pseudo-fields on an idle stream breaks that stream, which is used up then', () => {
+  it('that is idle is broken, and used up, by a request without pseudo-fields', () => {
     const rig = new SessionRig('server')
     expect(verdictOn(rig, FRAMES['HEADERS that end'])).toBe('stream 1 PROTOCOL_ERROR')
     expect(rig.log()).toEqual([])
@@ -220,7 +225,7 @@ describe('RFC 9113 5.1', () => {
     }
   })
 
-  it('what was on its way of any number of answers that were given up is ignored; window and HPACK stay in step', () => {
+  it('that was given up ignores what was on its way, any number of times, and window and HPACK stay in step', () => {
     const rig = new SessionRig('client', { options: { connectionWindowBytes: 65_535 } })
     const streams = Array.from({ length: 1100 }, () => rig.open())
     const last = rig.open()
@@ -233,7 +238,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.log().at(-1)).toBe(`end ${last.id}`)
   })
 
-  it('a client that is notified of the end of an upload it goes on with is notified of a clean end', () => {
+  it('of a client that goes on with an upload has a clean end when the upload ends', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     rig.receive(headers(1, responseBlock(), END_HEADERS | END_STREAM))
@@ -244,7 +249,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('RST_STREAM with NO_ERROR behind a complete answer takes nothing of it away (8.1)', () => {
+  it('keeps a complete answer when RST_STREAM with NO_ERROR follows it (8.1)', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()
@@ -256,7 +261,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.frames()).toEqual(['HEADERS 1'])
   })
 
-  it('RST_STREAM with NO_ERROR behind a complete answer, which a stalled reader has not read, wakes who waits for room', () => {
+  it('with a complete answer that a stalled reader has not read notifies who waits for room at RST_STREAM with NO_ERROR', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()
@@ -271,7 +276,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.log()).toEqual(['data 1 6', 'closed 1', 'end 1'])
   })
 
-  it('RST_STREAM with NO_ERROR of a client that has said everything takes its request back, though the reader sleeps', () => {
+  it('of a client whose request is complete is taken back by RST_STREAM with NO_ERROR, though the reader stalls', () => {
     const rig = new SessionRig('server')
     rig.receive(headers(1, requestBlock('/', [], 'POST')))
     const stream = rig.stream(1)
@@ -284,7 +289,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('RST_STREAM with NO_ERROR behind the end of a tunnel takes nothing from its reader, once it is one', () => {
+  it('that was a tunnel keeps its bytes for the reader when RST_STREAM with NO_ERROR follows its end', () => {
     const CONNECT = literals([':method', 'CONNECT'], [':authority', 'a.test:443'])
     for (const isAccepted of [true, false]) {
       const rig = new SessionRig('server')
@@ -309,20 +314,20 @@ describe('RFC 9113 5.1', () => {
     ['REFUSED_STREAM', 'closed 1', 'reset 1 REFUSED_STREAM unprocessed'],
     ['CANCEL', 'closed 1', 'reset 1 CANCEL peer'],
     ['INTERNAL_ERROR', 'closed 1 failed', 'reset 1 INTERNAL_ERROR peer'],
-  ] as const)('RST_STREAM with %s', (code, closed, reset) => {
+  ] as const)('is closed by RST_STREAM with %s', (code, closed, reset) => {
     const rig = inState('client', 'open')
     rig.receive(resetStream(1, code))
     expect(rig.log()).toEqual([closed, reset])
     expect(rig.frames()).toEqual([])
   })
 
-  it('RST_STREAM with a code that nobody knows (7)', () => {
+  it('is closed by RST_STREAM with an unknown code (7)', () => {
     const rig = inState('client', 'open')
     rig.receive(frame(TYPE.RST_STREAM, 0, 1, Buffer.from([0xde, 0xad, 0xbe, 0xef])))
     expect(rig.log()).toEqual(['closed 1 failed', 'reset 1 INTERNAL_ERROR peer'])
   })
 
-  it('a stream is reset once, and commands on it do nothing afterwards', () => {
+  it('is reset once, and commands on it do nothing afterwards', () => {
     const rig = inState('client', 'open')
     const stream = rig.stream(1)
     stream.reset('CANCEL')

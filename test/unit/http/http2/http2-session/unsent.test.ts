@@ -24,7 +24,7 @@ const ENDS: [how: string, end: (rig: SessionRig) => void, lastWords: string[]][]
  * well.
  */
 describe.each(ENDS)('a client session that %s', (_, end, lastWords) => {
-  it('takes back the requests that it tells to be unprocessed', () => {
+  it('takes back the requests that it reports as unprocessed', () => {
     const rig = new SessionRig('client')
     const first = rig.open(POST, false)
     rig.frames()
@@ -44,7 +44,7 @@ describe.each(ENDS)('a client session that %s', (_, end, lastWords) => {
     expect(rig.frames()).toEqual(['DATA 1', ...lastWords])
   })
 
-  it('leaves what is being written alone', () => {
+  it('leaves output that is being written alone', () => {
     const rig = new SessionRig('client')
     rig.open()
     const inFlight = Buffer.concat(rig.session.takeOutput())
@@ -66,15 +66,15 @@ describe.each(ENDS)('a client session that %s', (_, end, lastWords) => {
   })
 })
 
-describe('the end of a session', () => {
-  it('of which nothing has left is a whole conversation all the same', () => {
+describe('the end of a session with unsent output', () => {
+  it('still sends a whole conversation when nothing has left before', () => {
     const rig = new SessionRig('client', { handshake: false })
     rig.open(POST)
     rig.session.close('NO_ERROR', 'bye')
     expect(rig.frames()).toEqual(['SETTINGS 0', 'WINDOW_UPDATE 0', 'GOAWAY 0 NO_ERROR'])
   })
 
-  it('takes back what many blocks of output hold', () => {
+  it('takes back requests over many blocks of output', () => {
     const rig = new SessionRig('client')
     for (let i = 0; i < 40; i++) rig.open(POST, false).write(Buffer.alloc(1000), keep)
     rig.session.close('NO_ERROR', 'bye')

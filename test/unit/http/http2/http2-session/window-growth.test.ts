@@ -80,8 +80,8 @@ function downloadMs(bytes: number, maxStreamWindowBytes: number): number {
   return endedMs
 }
 
-describe('the window over a long way', () => {
-  it('grows with the bandwidth-delay product until it is no limit', () => {
+describe('the window over a path with a long delay', () => {
+  it('grows with the bandwidth-delay product until it is no limit any more', () => {
     const held = downloadMs(40 * MIB, DEFAULT_HTTP2_OPTIONS.streamWindowBytes)
     const bulk = downloadMs(40 * MIB, MIB)
     const grown = downloadMs(40 * MIB, DEFAULT_HTTP2_OPTIONS.maxStreamWindowBytes)

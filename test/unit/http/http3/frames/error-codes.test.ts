@@ -28,7 +28,7 @@ describe('error codes', () => {
     })
   })
 
-  it('unknown ones and grease mean H3_NO_ERROR (RFC 9114 9)', () => {
+  it('that are unknown, and grease, mean H3_NO_ERROR (RFC 9114 9)', () => {
     expect([0x10e, 0x21, 0x1f * 5 + 0x21, 0, 2 ** 60].map(http3ErrorCodeOf)).toEqual([
       'H3_MESSAGE_ERROR',
       ...Array.from({ length: 4 }, () => 'H3_NO_ERROR'),

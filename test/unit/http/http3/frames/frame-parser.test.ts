@@ -68,16 +68,19 @@ function feed(parser: FrameParser, recorder: Recorder, bytes: Buffer, cuts: read
 }
 
 describe('FrameParser', () => {
-  it.each(Array.from({ length: WIRE.length + 1 }, (_, cut) => cut))('cut at byte %i', cut => {
-    const recorder = new Recorder()
-    const parser = new FrameParser(recorder)
-    feed(parser, recorder, WIRE, [cut])
-    expect(recorder.log).toEqual(LOG)
-    expect(recorder.delivered).toBe(`abc${'d'.repeat(70)}`)
-    expect(parser.isWithinFrame).toBe(false)
-  })
+  it.each(Array.from({ length: WIRE.length + 1 }, (_, cut) => cut))(
+    'reads the same frames when they are cut at byte %i',
+    cut => {
+      const recorder = new Recorder()
+      const parser = new FrameParser(recorder)
+      feed(parser, recorder, WIRE, [cut])
+      expect(recorder.log).toEqual(LOG)
+      expect(recorder.delivered).toBe(`abc${'d'.repeat(70)}`)
+      expect(parser.isWithinFrame).toBe(false)
+    },
+  )
 
-  it('byte by byte, and held after every piece', () => {
+  it('reads the same frames byte by byte, held after every piece', () => {
     const recorder = new Recorder()
     recorder.holdsAlways = true
     const parser = new FrameParser(recorder)
@@ -91,7 +94,7 @@ describe('FrameParser', () => {
     expect(recorder.delivered).toBe(`abc${'d'.repeat(70)}`)
   })
 
-  it('stops where it is held, and takes nothing while it is', () => {
+  it('stops where it is held, and reads nothing while it is', () => {
     const recorder = new Recorder()
     recorder.holdsAlways = true
     const parser = new FrameParser(recorder)
@@ -122,7 +125,7 @@ describe('FrameParser', () => {
     ])
   })
 
-  it('a frame that is longer than anything is read over for ever', () => {
+  it('skips a frame of unlimited length forever', () => {
     const recorder = new Recorder()
     const parser = new FrameParser(recorder)
     parser.receive(Buffer.concat([varint(2), Buffer.alloc(8, 0xff)]), 0, 9)
@@ -131,7 +134,7 @@ describe('FrameParser', () => {
     expect(parser.isWithinFrame).toBe(true)
   })
 
-  it('what its sink throws goes through', () => {
+  it('passes on what its sink throws', () => {
     const recorder = new Recorder()
     recorder.onFrame = () => {
       throw new Error('not here')
@@ -139,7 +142,7 @@ describe('FrameParser', () => {
     expect(() => new FrameParser(recorder).receive(WIRE, 0, WIRE.length)).toThrow('not here')
   })
 
-  it('any frames, cut and held in any way, come out the same', () => {
+  it('reads any frames, cut and held in any way, as the same', () => {
     const frames = fc.array(
       fc.tuple(fc.nat(100_000), fc.uint8Array({ maxLength: 200 }), fc.constantFrom(1, 2, 4, 8)),
       { maxLength: 12 },

@@ -52,21 +52,24 @@ const ON_CONTROL: readonly [type: number, client: string, server: string][] = [
 
 const STATES: readonly ReadState[] = ['head', 'body', 'tunnel', 'trailers']
 
-describe('the table of request streams', () => {
-  it.each(ON_REQUEST)('type %i', (type, client, server = client) => {
-    for (const [role, cells] of [
-      ['client', client],
-      ['server', server],
-    ] as const) {
-      const verdicts = STATES.map(state => judgeOnRequestStream(type, state, role))
-      const words = cells.split(' ')
-      expect([role, ...verdicts]).toEqual([role, ...STATES.map((_, i) => words[i] ?? words[0])])
-    }
-  })
+describe('on a request stream,', () => {
+  it.each(ON_REQUEST)(
+    'a frame of type %i has its verdict in every state',
+    (type, client, server = client) => {
+      for (const [role, cells] of [
+        ['client', client],
+        ['server', server],
+      ] as const) {
+        const verdicts = STATES.map(state => judgeOnRequestStream(type, state, role))
+        const words = cells.split(' ')
+        expect([role, ...verdicts]).toEqual([role, ...STATES.map((_, i) => words[i] ?? words[0])])
+      }
+    },
+  )
 })
 
-describe('the table of control streams', () => {
-  it.each(ON_CONTROL)('type %i', (type, client, server) => {
+describe('on a control stream,', () => {
+  it.each(ON_CONTROL)('a frame of type %i has its verdict in every state', (type, client, server) => {
     expect(judgeOnControlStream(type, true, 'client')).toBe(client)
     expect(judgeOnControlStream(type, true, 'server')).toBe(server)
     const first = type === 0x04 ? 'take' : NONE
@@ -76,7 +79,7 @@ describe('the table of control streams', () => {
 })
 
 describe('frameName', () => {
-  it('is what people know it by', () => {
+  it('is the name in the RFC, and a number for other frames', () => {
     expect([0, 4, 0xf0700, 0x21].map(frameName)).toEqual([
       'DATA',
       'SETTINGS',

@@ -13,8 +13,8 @@ function sectionOf(name: string): Buffer {
  * drafts in which index 0 and index 62 of the static table were none; RFC 9204 has fields there, so that they
  * decode. As the head of a message they are refused all the same.
  */
-describe.each(['err9', 'err10'])('the vector %s', name => {
-  it.each(['request', 'response'] as const)('is refused as a %s', kind => {
+describe.each(['err9', 'err10'])('the section of the test vector %s', name => {
+  it.each(['request', 'response'] as const)('is refused as the head of a %s', kind => {
     const reader = new SectionReader({
       maxTableBytes: 4096,
       maxBlockedStreams: 16,

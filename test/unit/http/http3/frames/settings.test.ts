@@ -23,11 +23,11 @@ const codeOf = (act: () => unknown): string => {
 }
 
 describe('readSettings', () => {
-  it('nothing said is the initial values', () => {
+  it('returns the initial values for an empty frame', () => {
     expect(readHttp3Settings(Buffer.alloc(0))).toEqual(INITIAL_HTTP3_SETTINGS)
   })
 
-  it('what means something, among what does not', () => {
+  it('reads the settings that it knows, among others', () => {
     const bytes = payload([0x21, 9], [1, 4096], [7, 3], [6, 70_000], [8, 1], [0x33, 1], [0xabcdef, 1])
     expect(readHttp3Settings(bytes)).toEqual({
       qpackMaxTableCapacity: 4096,
@@ -38,15 +38,15 @@ describe('readSettings', () => {
     })
   })
 
-  it.each([0x00, 0x02, 0x03, 0x04, 0x05])('setting %i of HTTP/2 (RFC 9114 7.2.4.1)', id => {
+  it.each([0x00, 0x02, 0x03, 0x04, 0x05])('refuses setting %i of HTTP/2 (RFC 9114 7.2.4.1)', id => {
     expect(codeOf(() => readHttp3Settings(payload([id, 0])))).toBe('H3_SETTINGS_ERROR')
   })
 
-  it.each([1, 6, 7, 8, 0x33, 0x21, 0x7777])('setting %i twice (RFC 9114 7.2.4)', id => {
+  it.each([1, 6, 7, 8, 0x33, 0x21, 0x7777])('refuses setting %i when it comes twice (RFC 9114 7.2.4)', id => {
     expect(codeOf(() => readHttp3Settings(payload([id, 1], [id, 1])))).toBe('H3_SETTINGS_ERROR')
   })
 
-  it.each([8, 0x33])('setting %i is 0 or 1 (RFC 9220 3, RFC 9297 2.1.1)', id => {
+  it.each([8, 0x33])('accepts 0 or 1 for setting %i, and nothing else (RFC 9220 3, RFC 9297 2.1.1)', id => {
     expect([0, 1].map(value => codeOf(() => readHttp3Settings(payload([id, value]))))).toEqual([
       'none',
       'none',
@@ -56,7 +56,7 @@ describe('readSettings', () => {
     }
   })
 
-  it('cut anywhere but between two', () => {
+  it('refuses a frame that is cut anywhere but between two settings', () => {
     const bytes = payload([1, 4096], [6, 70_000], [0x33, 1])
     const whole = new Set([0, 3, 8, 10])
     for (let end = 0; end <= bytes.length; end++) {
@@ -65,14 +65,14 @@ describe('readSettings', () => {
     }
   })
 
-  it('64 are enough, one more is H3_EXCESSIVE_LOAD', () => {
+  it('accepts 64 settings, and refuses one more with H3_EXCESSIVE_LOAD', () => {
     const many = (count: number): Buffer =>
       payload(...Array.from({ length: count }, (_, i) => [0x21 + 0x1f * i, i] as const))
     expect(codeOf(() => readHttp3Settings(many(64)))).toBe('none')
     expect(codeOf(() => readHttp3Settings(many(65)))).toBe('H3_EXCESSIVE_LOAD')
   })
 
-  it('any bytes are settings or one of three faults', () => {
+  it('returns settings or one of three faults for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), bytes => {
         const code = codeOf(() => readHttp3Settings(Buffer.from(bytes)))
@@ -91,7 +91,7 @@ const someSettings: fc.Arbitrary<Http3Settings> = fc.record({
 })
 
 describe('encodeSettings', () => {
-  it('is read back as it was, with and without grease', () => {
+  it('writes what is read back unchanged, with and without grease', () => {
     fc.assert(
       fc.property(someSettings, fc.option(fc.nat(63), { nil: undefined }), (settings, n) => {
         const bytes = encodeHttp3Settings(settings, n === undefined ? undefined : [n, n])
@@ -100,13 +100,13 @@ describe('encodeSettings', () => {
     )
   })
 
-  it('leaves out what need not be said', () => {
+  it('leaves out what has its initial value', () => {
     expect(encodeHttp3Settings(INITIAL_HTTP3_SETTINGS)).toHaveLength(0)
   })
 })
 
 describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
-  it('the same is right, and so is more of anything but the table', () => {
+  it('accepts the same settings, and more of anything but the table', () => {
     fc.assert(
       fc.property(someSettings, settings => {
         expect(codeOf(() => checkAgainstRemembered(settings, settings))).toBe('none')
@@ -137,16 +137,16 @@ describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
     [{ maxFieldSectionSize: 999 }, 'H3_SETTINGS_ERROR'],
     [{ enableConnectProtocol: false }, 'H3_SETTINGS_ERROR'],
     [{ h3Datagram: false }, 'H3_SETTINGS_ERROR'],
-  ])('%o is %s', (change, code) => {
+  ])('refuses %o with %s', (change, code) => {
     expect(codeOf(() => checkAgainstRemembered({ ...before, ...change }, before))).toBe(code)
   })
 
-  it('a table where there was none may come', () => {
+  it('accepts a table where there was none', () => {
     const none = { ...before, qpackMaxTableCapacity: 0 }
     expect(codeOf(() => checkAgainstRemembered(before, none))).toBe('none')
   })
 
-  it('an unlimited section size that is limited now is less', () => {
+  it('treats an unlimited section size that is limited now as less', () => {
     expect(codeOf(() => checkAgainstRemembered(before, { ...before, maxFieldSectionSize: Infinity }))).toBe(
       'H3_SETTINGS_ERROR',
     )
@@ -168,8 +168,8 @@ const someTicket = fc.record({
   token: fc.option(bytes(1), { nil: undefined }),
 })
 
-describe('tickets for the store', () => {
-  it('come back as they were', () => {
+describe('a ticket for the store', () => {
+  it('is read back unchanged', () => {
     fc.assert(
       fc.property(someTicket, ticket => {
         expect(decodeTicket(encodeTicket(ticket))).toEqual(ticket)
@@ -177,7 +177,7 @@ describe('tickets for the store', () => {
     )
   })
 
-  it('large limits come back as no more than they were', () => {
+  it('with large limits is read back with no more than they were', () => {
     const settings: Http3Settings = {
       qpackMaxTableCapacity: 2 ** 40,
       qpackBlockedStreams: 2 ** 33,
@@ -196,7 +196,7 @@ describe('tickets for the store', () => {
   })
 
   it.each([0xffff_fffe, 0xffff_ffff, 2 ** 32, 2 ** 62])(
-    'what said %i agrees with what is remembered of it',
+    'with the limit %i agrees with what is remembered of it',
     limit => {
       const settings: Http3Settings = {
         qpackMaxTableCapacity: limit,
@@ -210,7 +210,7 @@ describe('tickets for the store', () => {
     },
   )
 
-  it('cut within the head or the token is no ticket; cut later it is one that the engine will refuse', () => {
+  it('is none when it is cut within the head or the token, and one that the engine will refuse when it is cut later', () => {
     fc.assert(
       fc.property(someTicket, fc.nat(), (ticket, mark) => {
         const encoded = encodeTicket(ticket)
@@ -222,7 +222,7 @@ describe('tickets for the store', () => {
     )
   })
 
-  it('any bytes are a ticket or none', () => {
+  it('is read from any bytes, or is none', () => {
     fc.assert(
       fc.property(bytes(0), fc.boolean(), (garbage, hasMagic) => {
         const input = hasMagic ? Buffer.concat([Buffer.from('h3t1'), garbage]) : garbage
@@ -233,7 +233,7 @@ describe('tickets for the store', () => {
     )
   })
 
-  it('with other flags, other padding, another magic or too many bytes are none', () => {
+  it('is none with other flags, other padding, another magic or too many bytes', () => {
     const settings = { ...decodeTicket(good())!.settings }
     expect(settings.h3Datagram).toBe(true)
     for (const [at, value] of [

@@ -14,7 +14,7 @@ describe('variable-length integers (RFC 9000 16)', () => {
     ['7bbd', 2, 15_293],
     ['25', 1, 37],
     ['4025', 2, 37],
-  ])('the example %s of A.1', (hex, bytes, value) => {
+  ])('have the value of the example %s in A.1', (hex, bytes, value) => {
     expect(read(Buffer.from(hex, 'hex'))).toEqual([value, bytes])
   })
 
@@ -27,7 +27,7 @@ describe('variable-length integers (RFC 9000 16)', () => {
     [2 ** 30 - 1, 4],
     [2 ** 30, 8],
     [2 ** 53 - 1, 8],
-  ])('%i takes %i bytes', (value, bytes) => {
+  ])('encode %i in %i bytes', (value, bytes) => {
     const buffer = Buffer.alloc(10, 0xaa)
     expect(varintBytes(value)).toBe(bytes)
     expect(encodeVarint(buffer, 1, value)).toBe(1 + bytes)
@@ -35,7 +35,7 @@ describe('variable-length integers (RFC 9000 16)', () => {
     expect(readVarint({ buffer, at: 1, end: 10 })).toBe(value)
   })
 
-  it('what is cut short is not there, and the cursor stays', () => {
+  it('are not there while they are cut short, and the cursor stays', () => {
     for (const hex of ['9d7f3e7d', '7bbd', 'c000000000000001']) {
       const bytes = Buffer.from(hex, 'hex')
       for (let end = 0; end < bytes.length; end++) {
@@ -45,13 +45,13 @@ describe('variable-length integers (RFC 9000 16)', () => {
     }
   })
 
-  it('the largest that a number holds, and one more', () => {
+  it('are exact up to the largest safe number, and infinite beyond it', () => {
     expect(read(Buffer.from('c01fffffffffffff', 'hex'))[0]).toBe(Number.MAX_SAFE_INTEGER)
     expect(read(Buffer.from('c020000000000000', 'hex'))[0]).toBe(Number.POSITIVE_INFINITY)
     expect(read(Buffer.alloc(8, 0xff))[0]).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('round trips', () => {
+  it('are read back as they were written', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), value => {
         const buffer = Buffer.alloc(8)

@@ -21,7 +21,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     ['H3_NO_ERROR', 'closed 0', 'peer'],
     ['H3_VERSION_FALLBACK', 'closed 0 failed', 'needs-http1'],
     ['H3_MESSAGE_ERROR', 'closed 0 failed', 'peer'],
-  ] as const)('by RESET_STREAM with %s', (code, closed, cause) => {
+  ] as const)('by RESET_STREAM with %s reports why, and ends its own side', (code, closed, cause) => {
     const rig = new SessionRig('client')
     rig.open(POST, false)
     rig.quic.peerResets(0, CODE[code])
@@ -33,7 +33,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('a code that nobody knows is H3_NO_ERROR (9)', () => {
+  it('by an unknown code takes it for H3_NO_ERROR (9)', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.quic.peerResets(0, 0x1f * 55 + 0x21)
@@ -41,7 +41,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['closed 0', 'reset 0 H3_NO_ERROR peer'])
   })
 
-  it('by STOP_SENDING with H3_REQUEST_REJECTED', () => {
+  it('by STOP_SENDING with H3_REQUEST_REJECTED reports the request as unprocessed', () => {
     const rig = new SessionRig('client')
     rig.open(POST, false)
     rig.quic.peerStops(0, CODE.H3_REQUEST_REJECTED)
@@ -49,7 +49,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['closed 0', 'reset 0 H3_REQUEST_REJECTED unprocessed'])
   })
 
-  it('by STOP_SENDING: the answer still comes, what is written is thrown away, who waits is woken', () => {
+  it('by STOP_SENDING still gets the answer, drops what is written, and notifies who waits for room', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 1000 } })
     const stream = rig.open(POST, false)
     rig.quic.allow(0, 0)
@@ -66,7 +66,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('by STOP_SENDING behind the whole answer, which a stalled reader has not read: nothing of it is lost', () => {
+  it('by STOP_SENDING behind the whole answer, which a stalled reader has not read, loses nothing of it', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()
@@ -78,7 +78,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['data 0 6', 'closed 0', 'end 0'])
   })
 
-  it('by STOP_SENDING behind an answer that was delivered', () => {
+  it('by STOP_SENDING behind an answer that was delivered reports nothing but the close', () => {
     const rig = new SessionRig('client')
     rig.open(POST, false)
     rig.receive(0, responseHeaders(), true)
@@ -88,7 +88,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['closed 0'])
   })
 
-  it('by STOP_SENDING behind an answer that was delivered, while somebody waits for room', () => {
+  it('by STOP_SENDING behind an answer that was delivered notifies who waits for room', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 1000 } })
     const stream = rig.open(POST, false)
     rig.quic.allow(0, 0)
@@ -105,7 +105,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
 })
 
 describe('a server whose stream the peer breaks off', () => {
-  it('by RESET_STREAM before the end of the request', () => {
+  it('by RESET_STREAM before the end of the request reports the reset, and resets its answer', () => {
     const rig = posted()
     rig.quic.peerResets(0, CODE.H3_REQUEST_CANCELLED)
     rig.turn()
@@ -113,7 +113,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.nameOf(rig.quic.stream(0).resetCode)).toBe('H3_REQUEST_CANCELLED')
   })
 
-  it('by STOP_SENDING while it answers', () => {
+  it('by STOP_SENDING while it answers reports the reset, and drops what is written', () => {
     const rig = posted()
     rig.stream(0).respond(200, NO_HEADERS, false)
     rig.quic.peerStops(0, CODE.H3_REQUEST_CANCELLED)
@@ -124,7 +124,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('by STOP_SENDING behind its whole answer, which takes nothing from the request', () => {
+  it('by STOP_SENDING behind its whole answer loses nothing of the request', () => {
     const rig = posted()
     rig.stream(0).respond(200, NO_HEADERS, true)
     rig.quic.peerStops(0, CODE.H3_NO_ERROR)
@@ -132,7 +132,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.log()).toEqual(['data 0 4', 'closed 0', 'end 0'])
   })
 
-  it('by STOP_SENDING that comes with the request, or before it: it is over before it began, and leaves nothing', () => {
+  it('by STOP_SENDING that comes with the request, or before it, leaves nothing behind', () => {
     const rig = new SessionRig('server')
     rig.onRequest = stream => {
       stream.respond(200, NO_HEADERS, false)
@@ -151,7 +151,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.frames(8).at(-1)).toMatch(/end$/)
   })
 
-  it('STOP_SENDING of what is over already is nothing', () => {
+  it('by STOP_SENDING when it is over already does nothing', () => {
     const rig = new SessionRig('server')
     rig.onRequest = stream => stream.respond(204, NO_HEADERS, true)
     rig.receive(0, requestHeaders(), true)
@@ -162,7 +162,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.quic.closed).toBeUndefined()
   })
 
-  it('by RESET_STREAM before anything of it was read', () => {
+  it('by RESET_STREAM before anything of it was read reports no request', () => {
     const rig = new SessionRig('server')
     rig.quic.peerResets(0, CODE.H3_REQUEST_CANCELLED)
     rig.turn()
@@ -170,7 +170,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('by RESET_STREAM before the head was whole: nobody is notified of a request', () => {
+  it('by RESET_STREAM before the head was whole reports no request', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders().subarray(0, 5))
     rig.quic.peerResets(0, CODE.H3_REQUEST_CANCELLED)
@@ -180,13 +180,13 @@ describe('a server whose stream the peer breaks off', () => {
   })
 })
 
-describe('what we break off', () => {
+describe('when we break off a stream,', () => {
   it.each([
     ['NO_ERROR', 'H3_REQUEST_CANCELLED', 'H3_NO_ERROR'],
     ['CANCEL', 'H3_REQUEST_CANCELLED', 'H3_REQUEST_CANCELLED'],
     ['INTERNAL_ERROR', 'H3_INTERNAL_ERROR', 'H3_INTERNAL_ERROR'],
     ['ENHANCE_YOUR_CALM', 'H3_EXCESSIVE_LOAD', 'H3_EXCESSIVE_LOAD'],
-  ] as const)('a client, with %s: RESET_STREAM %s, STOP_SENDING %s', (code, reset, stop) => {
+  ] as const)('a client with %s sends RESET_STREAM with %s and STOP_SENDING with %s', (code, reset, stop) => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.reset(code)
@@ -202,14 +202,14 @@ describe('what we break off', () => {
     expect(rig.log()).toEqual([])
   })
 
-  it('a client whose request is out only stops the answer', () => {
+  it('a client whose request has left only stops the answer', () => {
     const rig = new SessionRig('client')
     rig.open().reset('CANCEL')
     const { resetCode, stopCode } = rig.quic.stream(0)
     expect([rig.nameOf(resetCode), rig.nameOf(stopCode)]).toEqual(['none', 'H3_REQUEST_CANCELLED'])
   })
 
-  it('a server that has answered lets the rest of a request go with H3_NO_ERROR (4.1)', () => {
+  it('a server that has answered drops the rest of a request with H3_NO_ERROR (4.1)', () => {
     const rig = posted()
     rig.stream(0).respond(413, NO_HEADERS, true)
     rig.stream(0).reset('NO_ERROR')
@@ -220,7 +220,7 @@ describe('what we break off', () => {
     expect(rig.log().filter(line => line.startsWith('request'))).toEqual([])
   })
 
-  it('a server that breaks off within its answer says so on both sides', () => {
+  it('a server that breaks off within its answer sends the code on both sides', () => {
     const rig = posted()
     rig.stream(0).respond(200, NO_HEADERS, false)
     rig.stream(0).reset('INTERNAL_ERROR')
@@ -228,7 +228,7 @@ describe('what we break off', () => {
     expect([rig.nameOf(resetCode), rig.nameOf(stopCode)]).toEqual(['H3_INTERNAL_ERROR', 'H3_INTERNAL_ERROR'])
   })
 
-  it('a server, from within the call that tells the request', () => {
+  it('a server may do so from within the call that reports the request', () => {
     const rig = new SessionRig('server')
     rig.onRequest = stream => stream.reset('INTERNAL_ERROR')
     rig.receive(0, Buffer.concat([POST_HEAD, data('x')]), true)
@@ -236,7 +236,7 @@ describe('what we break off', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('a reader, from within its call: nothing more is reported', () => {
+  it('a reader may do so from within its call, and nothing more is reported', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.onData = stream => stream.reset('CANCEL')
@@ -245,7 +245,7 @@ describe('what we break off', () => {
     expect(rig.log()).toEqual(['response 0 200', 'data 0 2000', 'closed 0'])
   })
 
-  it('a stream that is corked takes its cork with it', () => {
+  it('the output that was held for it is dropped', () => {
     const rig = new SessionRig('client')
     const doomed = rig.session.open(POST, false, NO_EVENTS, 0)
     doomed.reset('CANCEL')

@@ -31,7 +31,7 @@ describe('credit for streams, which comes back after their end and not with it (
     return rig
   }
 
-  it('leaves the capacity what it is, and a request waits for it', () => {
+  it('leaves the capacity unchanged, and a request waits for it', () => {
     const rig = starved()
     expect(rig.session.readiness(request, rig.now)).toBe('later')
     rig.turn()
@@ -66,7 +66,7 @@ describe('credit for streams, which comes back after their end and not with it (
 })
 
 describe('acknowledgements of sections (RFC 9204 4.4.1)', () => {
-  it('wait for each other once the peer knows that its insertions have come', () => {
+  it('wait for each other once the peer knows that its insertions have arrived', () => {
     const rig = new SessionRig('client')
     rig.encoder(setCapacity(4096), insertLiteral(':status', '200'))
     const written = (): number => rig.quic.stream(rig.ownDecoder).written.length
@@ -81,7 +81,7 @@ describe('acknowledgements of sections (RFC 9204 4.4.1)', () => {
     expect(lengths.slice(31)).toEqual([32, 32])
   })
 
-  it('go with what cannot wait', () => {
+  it('leave with output that cannot wait', () => {
     const rig = new SessionRig('client')
     rig.encoder(setCapacity(4096), insertLiteral(':status', '200'))
     const before = rig.quic.stream(rig.ownDecoder).written.length

@@ -93,9 +93,9 @@ const CONTROL: readonly [name: string, roles: readonly Role[], bytes: Buffer, co
   ['GOAWAY of 20 000 bytes', ROLES, frame(FRAME.GOAWAY, Buffer.alloc(0), 20_000), 'H3_EXCESSIVE_LOAD'],
 ]
 
-describe('the control stream', () => {
+describe('on the control stream', () => {
   it.each(CONTROL.flatMap(([name, roles, bytes, code]) => roles.map(role => ({ role, name, bytes, code }))))(
-    'a $role meets $name: $code',
+    'a $role ends the connection for $name with $code',
     ({ role, bytes, code }) => {
       const rig = fresh(role)
       rig.control(bytes)
@@ -113,11 +113,14 @@ describe('the control stream', () => {
         ['an unknown frame', frame(0x21)],
       ].map(([name, bytes]) => ({ role, name: name as string, bytes: bytes as Buffer })),
     ),
-  )('a $role meets $name before SETTINGS: H3_MISSING_SETTINGS (6.2.1)', ({ role, bytes }) => {
-    const rig = silent(role)
-    rig.control(bytes, settings())
-    expect(rig.verdict()).toBe('connection H3_MISSING_SETTINGS')
-  })
+  )(
+    'a $role ends the connection for $name before SETTINGS with H3_MISSING_SETTINGS (6.2.1)',
+    ({ role, bytes }) => {
+      const rig = silent(role)
+      rig.control(bytes, settings())
+      expect(rig.verdict()).toBe('connection H3_MISSING_SETTINGS')
+    },
+  )
 
   it.each(
     ROLES.flatMap(role =>
@@ -150,13 +153,13 @@ describe('the control stream', () => {
         ] as const,
       ].map(([name, bytes, code]) => ({ role, name, bytes, code })),
     ),
-  )('a $role meets $name: $code', ({ role, bytes, code }) => {
+  )('a $role ends the connection for $name with $code', ({ role, bytes, code }) => {
     const rig = silent(role)
     rig.control(bytes)
     expect(rig.verdict()).toBe(`connection ${code}`)
   })
 
-  it.each(ROLES)('a %s reads over unknown frames, in whatever pieces, and goes on', role => {
+  it.each(ROLES)('a %s skips unknown frames, in whatever pieces, and goes on', role => {
     const rig = fresh(role)
     const bytes = Buffer.concat([frame(0x21, Buffer.alloc(300)), frame(0x1f * 1000 + 0x21), frame(0xbeef)])
     for (const byte of bytes) rig.control(Buffer.of(byte))
@@ -165,7 +168,7 @@ describe('the control stream', () => {
     if (role === 'client') expect(rig.log()).toContain('goaway 0')
   })
 
-  it('a client is notified of the origins (RFC 9412), a server reads over them', () => {
+  it('a client reports the origins of ORIGIN (RFC 9412), and a server skips them', () => {
     const payload = Buffer.from('\0\x12https://origin.test', 'latin1')
     payload[1] = payload.length - 2
     for (const role of ROLES) {
@@ -176,7 +179,7 @@ describe('the control stream', () => {
     }
   })
 
-  it('a server takes MAX_PUSH_ID that goes up, and never pushes', () => {
+  it('a server accepts MAX_PUSH_ID that goes up, and never pushes', () => {
     const rig = fresh('server')
     rig.control(frame(FRAME.MAX_PUSH_ID, varint(4)), frame(FRAME.MAX_PUSH_ID, varint(4)))
     rig.control(frame(FRAME.MAX_PUSH_ID, varint(40)))
@@ -185,8 +188,8 @@ describe('the control stream', () => {
   })
 })
 
-describe('unidirectional streams (RFC 9114 6.2)', () => {
-  it.each(ROLES)('a %s opens control and QPACK streams, SETTINGS first, and says grease', role => {
+describe('on unidirectional streams (RFC 9114 6.2)', () => {
+  it.each(ROLES)('a %s opens control and QPACK streams, SETTINGS first, and sends grease', role => {
     const rig = silent(role)
     const [first, second] = rig.quic.frames(rig.ownControl, 1)
     expect(first?.type).toBe(FRAME.SETTINGS)
@@ -196,7 +199,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     expect([rig.ownControl, rig.ownEncoder, rig.ownDecoder].map(typeOf)).toEqual([0, 2, 3])
   })
 
-  it.each(ROLES)('a %s whose peer allows them one by one opens them so', role => {
+  it.each(ROLES)('a %s opens its streams one by one when the peer allows them so', role => {
     const rig = new SessionRig(role, { handshake: false })
     rig.quic.left.unidirectional = 0
     rig.quic.establish()
@@ -211,7 +214,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     expect(rig.quic.ids).toEqual([rig.ownControl, rig.ownEncoder, rig.ownDecoder])
   })
 
-  it.each(ROLES)('a %s puts out SETTINGS in the pieces that QUIC takes', role => {
+  it.each(ROLES)('a %s writes SETTINGS in the pieces that QUIC takes', role => {
     const rig = new SessionRig(role, { handshake: false })
     rig.quic.room = 3
     rig.quic.establish()
@@ -230,7 +233,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
         ['second', 'ended', 'reset', 'ours stopped'].map(what => ({ role, kind, what })),
       ),
     ),
-  )('a $role, $kind stream, $what', ({ role, kind, what }) => {
+  )('a $role ends the connection for its $kind stream: $what', ({ role, kind, what }) => {
     const rig = fresh(role)
     const index = ['control', 'encoder', 'decoder'].indexOf(kind)
     const type = [0, 2, 3][index]!
@@ -254,7 +257,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     expect(rig.verdict()).toBe('connection H3_CLOSED_CRITICAL_STREAM')
   })
 
-  it('a push stream: H3_ID_ERROR for a client that allowed none (4.6), H3_STREAM_CREATION_ERROR for a server (6.2.2)', () => {
+  it('a push stream is refused with H3_ID_ERROR by a client that allowed none (4.6), with H3_STREAM_CREATION_ERROR by a server (6.2.2)', () => {
     for (const [role, code] of [
       ['client', 'H3_ID_ERROR'],
       ['server', 'H3_STREAM_CREATION_ERROR'],
@@ -266,7 +269,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
   })
 
   it.each(ROLES)(
-    'a %s stops streams of unknown types, however their type is written, and lives (6.2)',
+    'a %s stops streams of unknown types, however their type is written, and goes on (6.2)',
     role => {
       for (const type of [varint(0x21), varint(0x54, 2), varint(0x1f * 99 + 0x21, 4), varint(0x21, 8)]) {
         const rig = fresh(role)
@@ -280,7 +283,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     },
   )
 
-  it.each(ROLES)('a %s knows the type of a critical stream in any length (RFC 9000 16)', role => {
+  it.each(ROLES)('a %s recognizes the type of a critical stream in any length (RFC 9000 16)', role => {
     const bytes = Buffer.concat([varint(0, 8), settings([[SETTING.MAX_FIELD_SECTION_SIZE, 7]])])
     for (let cut = 0; cut <= bytes.length; cut++) {
       const rig = silent(role)
@@ -290,7 +293,7 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     }
   })
 
-  it.each(ROLES)('a %s lets one end or break off before its type was said (6.2)', role => {
+  it.each(ROLES)('a %s lets a stream end or break off before its type arrived (6.2)', role => {
     const rig = fresh(role)
     rig.receive(rig.peerOther, Buffer.of(0x40), true)
     rig.receive(rig.peerOther + 4, Buffer.alloc(0), true)
@@ -300,14 +303,14 @@ describe('unidirectional streams (RFC 9114 6.2)', () => {
     expect(rig.verdict()).toBe('none')
   })
 
-  it('a bidirectional stream of a server: H3_STREAM_CREATION_ERROR (6.1)', () => {
+  it('a bidirectional stream of a server is refused with H3_STREAM_CREATION_ERROR (6.1)', () => {
     const rig = fresh('client')
     rig.receive(1, Buffer.of(0))
     expect(rig.verdict()).toBe('connection H3_STREAM_CREATION_ERROR')
   })
 })
 
-describe('QPACK streams (RFC 9204 6)', () => {
+describe('on QPACK streams (RFC 9204 6)', () => {
   it.each(
     ROLES.flatMap(role =>
       (
@@ -321,14 +324,14 @@ describe('QPACK streams (RFC 9204 6)', () => {
         ] as const
       ).map(([stream, name, bytes, code]) => ({ role, stream, name, bytes, code })),
     ),
-  )('a $role meets $name: $code', ({ role, stream, bytes, code }) => {
+  )('a $role ends the connection for $name with $code', ({ role, stream, bytes, code }) => {
     const rig = fresh(role)
     if (stream === 'encoder') rig.encoder(bytes)
     else rig.decoder(bytes)
     expect(rig.verdict()).toBe(`connection ${code}`)
   })
 
-  it.each(ROLES)('a %s takes instructions byte by byte', role => {
+  it.each(ROLES)('a %s reads instructions byte by byte', role => {
     const rig = fresh(role)
     const bytes = Buffer.concat([setCapacity(1000), insertLiteral('x-name', 'value'), integer(0, 5, 0)])
     rig.encoder()

@@ -46,7 +46,7 @@ function decided(rig: SessionRig, outcome: 'accepted' | 'rejected'): void {
 }
 
 describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
-  it('puts out SETTINGS and requests that may be early; all others wait', () => {
+  it('carries SETTINGS and requests that may be early, while all others wait', () => {
     const rig = early()
     expect(rig.controlFrames()[0]?.type).toBe(FRAME.SETTINGS)
     expect(rig.session.isInEarlyData).toBe(true)
@@ -66,7 +66,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
     expect(rig.quic.stream(16).written.subarray(2, 4)).toEqual(Buffer.of(0, 0))
   })
 
-  it('accepted: told, then the handshake, and requests wait no more', () => {
+  it('that is accepted is reported before the handshake, and requests wait no more', () => {
     const rig = early()
     rig.open()
     decided(rig, 'accepted')
@@ -78,7 +78,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
     expect(rig.log()).toEqual(['response 0 200', 'closed 0', 'end 0'])
   })
 
-  it('rejected: the requests that were sent live on, and the settings may be anything', () => {
+  it('that is rejected lets the requests that were sent go on, and the settings may be anything', () => {
     const rig = early()
     rig.open()
     decided(rig, 'rejected')
@@ -96,21 +96,24 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
     // RFC 9204 3.2.3 asks for the same value, not only for as much.
     ['QPACK_MAX_TABLE_CAPACITY', 0, 4095, 'QPACK_DECODER_STREAM_ERROR'],
     ['QPACK_MAX_TABLE_CAPACITY', 0, 4097, 'QPACK_DECODER_STREAM_ERROR'],
-  ] as const)('accepted, and %s (%i) has become %i: %s (RFC 9114 7.2.4.2)', (_, index, value, code) => {
-    const changed = SAME.map(([id, before], i) => [id, i === index ? value : before] as const)
-    const rig = early()
-    decided(rig, 'accepted')
-    rig.control(settings(changed))
-    expect(rig.verdict()).toBe(`connection ${code}`)
-    // The same after a rejection is nobody's business.
-    const rejected = early()
-    decided(rejected, 'rejected')
-    rejected.control(settings(changed))
-    expect(rejected.verdict()).toBe('none')
-  })
+  ] as const)(
+    'that is accepted while %s (%i) has become %i ends the connection with %s (RFC 9114 7.2.4.2)',
+    (_, index, value, code) => {
+      const changed = SAME.map(([id, before], i) => [id, i === index ? value : before] as const)
+      const rig = early()
+      decided(rig, 'accepted')
+      rig.control(settings(changed))
+      expect(rig.verdict()).toBe(`connection ${code}`)
+      // The same after a rejection is nobody's business.
+      const rejected = early()
+      decided(rejected, 'rejected')
+      rejected.control(settings(changed))
+      expect(rejected.verdict()).toBe('none')
+    },
+  )
 
   it.each(SAME.map(([id], index) => ({ id, index })))(
-    'accepted, and setting $id is gone (RFC 9114 7.2.4.2)',
+    'that is accepted while setting $id is gone ends the connection unless it was a limit (RFC 9114 7.2.4.2)',
     ({ id, index }) => {
       const rig = early()
       decided(rig, 'accepted')
@@ -122,7 +125,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
     },
   )
 
-  it('accepted, and everything has grown from nothing', () => {
+  it('that is accepted may see every setting grow from nothing', () => {
     const rig = early(INITIAL_HTTP3_SETTINGS)
     decided(rig, 'accepted')
     rig.control(settings(SAME.filter(([id]) => id !== SETTING.MAX_FIELD_SECTION_SIZE)))
@@ -130,7 +133,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
   })
 })
 
-describe('tickets', () => {
+describe('the tickets of an HTTP/3 session', () => {
   it('are reported with the SETTINGS that they go with, whichever comes first', () => {
     const rig = new SessionRig('client', { handshake: false })
     rig.quic.establish()
@@ -144,7 +147,7 @@ describe('tickets', () => {
     expect(rig.log()).toEqual(['ticket two 500'])
   })
 
-  it('are nothing to a server', () => {
+  it('are ignored by a server', () => {
     const rig = new SessionRig('server')
     rig.quic.tell({ type: 'ticket', ticket: Buffer.from('one') })
     rig.turn()
@@ -153,7 +156,7 @@ describe('tickets', () => {
 })
 
 describe('before the handshake', () => {
-  it('without a ticket nothing is put out, and nothing is ready', () => {
+  it('a client without a ticket writes nothing, and is not ready for a request', () => {
     const rig = new SessionRig('client', { handshake: false })
     expect(rig.quic.ids).toEqual([])
     expect(rig.session.readiness(asked({ mayBeEarly: true }), rig.now)).toBe('later')
@@ -174,7 +177,7 @@ describe('before the handshake', () => {
     expect(rig.controlFrames().filter(({ type }) => type === FRAME.SETTINGS)).toEqual([])
   })
 
-  it('an upgrade waits for the SETTINGS, and goes by what they say (RFC 9220 3)', () => {
+  it('an upgrade waits for the SETTINGS, and follows them (RFC 9220 3)', () => {
     for (const [peerSettings, readiness] of [
       [[[SETTING.ENABLE_CONNECT_PROTOCOL, 1]], 'now'],
       [[], 'unavailable'],

@@ -12,7 +12,7 @@ import { GET, POST, ROLES, SessionRig } from './session-rig.ts'
 
 const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
 
-describe('the QUIC connection ends', () => {
+describe('when the QUIC connection ends,', () => {
   it.each([
     [{ cause: 'peer', isApplication: true, code: 0x100 }, 'over H3_NO_ERROR peer'],
     [{ cause: 'peer', isApplication: true, code: 0x102 }, 'over H3_INTERNAL_ERROR peer'],
@@ -20,7 +20,7 @@ describe('the QUIC connection ends', () => {
     [{ cause: 'idle', isApplication: false, code: 0 }, 'over H3_NO_ERROR idle'],
     [{ cause: 'reset', isApplication: false, code: 0 }, 'over H3_NO_ERROR network'],
     [{ cause: 'unusable', isApplication: false, code: 0 }, 'over H3_NO_ERROR network'],
-  ] as const)('%o', (end, over) => {
+  ] as const)('every stream and the session end with the reason: %o', (end, over) => {
     for (const role of ROLES) {
       const rig = new SessionRig(role)
       if (role === 'client') rig.open()
@@ -53,7 +53,7 @@ describe('the QUIC connection ends', () => {
     ])
   })
 
-  it('an answer that had come whole reaches its stalled reader, one that had not is told so', () => {
+  it('an answer that had come whole reaches its stalled reader, and one that had not is reset', () => {
     const rig = new SessionRig('client')
     for (const id of [0, 4, 8]) {
       rig.open().pause()
@@ -78,7 +78,7 @@ describe('the QUIC connection ends', () => {
     ])
   })
 
-  it('an answer larger than a read, that slept', () => {
+  it('an answer larger than a read that its reader held back reaches it whole', () => {
     const rig = new SessionRig('client')
     rig.open().pause()
     const body = Buffer.from(Array.from({ length: 200_000 }, (_, i) => i % 251))
@@ -88,7 +88,7 @@ describe('the QUIC connection ends', () => {
     expect(rig.bodies.get(0)).toBe(body.toString('latin1'))
   })
 
-  it('what a stalled reader was sent may be wrong in any way: everybody is notified of the end', () => {
+  it('everybody is notified of the end, whatever is wrong in what a stalled reader was sent', () => {
     for (const wrong of [
       frame(FRAME.DATA, Buffer.from('x'), 10),
       frame(FRAME.SETTINGS),
@@ -109,7 +109,7 @@ describe('the QUIC connection ends', () => {
     }
   })
 
-  it('under an upload whose answer had come whole', () => {
+  it('an answer that had come whole under an upload is complete, and the upload is reset', () => {
     const rig = new SessionRig('client')
     rig.open(POST, false).pause()
     rig.receive(0, responseHeaders(413), true)
@@ -126,13 +126,13 @@ describe('the QUIC connection ends', () => {
   })
 })
 
-describe('we end it', () => {
+describe('when we end the session,', () => {
   it.each([
     ['NO_ERROR', 'H3_NO_ERROR'],
     ['ENHANCE_YOUR_CALM', 'H3_EXCESSIVE_LOAD'],
     ['INTERNAL_ERROR', 'H3_INTERNAL_ERROR'],
     ['CANCEL', 'H3_INTERNAL_ERROR'],
-  ] as const)('close(%s) is %s, told once, and commands do nothing then', (code, wire) => {
+  ] as const)('close(%s) sends %s, is reported once, and leaves commands without effect', (code, wire) => {
     const rig = new SessionRig('client')
     const stream = rig.open()
     rig.session.close(code, 'r'.repeat(1000))
@@ -151,7 +151,7 @@ describe('we end it', () => {
     expect(rig.log()).toEqual([])
   })
 
-  it('a good end leaves QUIC to its driver, if that wants to; a bad one never', () => {
+  it('an end without error leaves the close of QUIC to its driver, if that wants it, and one with an error does not', () => {
     const rig = new SessionRig('client')
     rig.mayCloseNow = false
     rig.open()
@@ -165,7 +165,7 @@ describe('we end it', () => {
     expect(bad.verdict()).toBe('connection H3_FRAME_UNEXPECTED')
   })
 
-  it('abandon() notifies the streams, and no end', () => {
+  it('abandon() notifies the streams, and reports no end', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.session.abandon('the link is gone')
@@ -200,7 +200,7 @@ describe('we end it', () => {
   })
 })
 
-describe('what a session waits for', () => {
+describe('while a session waits,', () => {
   it.each(ROLES)('a %s waits settingsTimeoutMs for SETTINGS', role => {
     const rig = new SessionRig(role, { handshake: false, options: { settingsTimeoutMs: 5000 } })
     rig.now = 1000
@@ -214,7 +214,7 @@ describe('what a session waits for', () => {
     expect(rig.log().at(-1)).toBe('over H3_MISSING_SETTINGS timeout')
   })
 
-  it('not when they have come, nor when there is no limit', () => {
+  it('it has no timeout when SETTINGS have come, nor when there is no limit', () => {
     expect(new SessionRig('client').session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
     const rig = new SessionRig('client', { handshake: false, options: { settingsTimeoutMs: 0 } })
     rig.quic.establish()
@@ -222,7 +222,7 @@ describe('what a session waits for', () => {
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('a ping is answered by whatever comes next', () => {
+  it('a ping is answered by the next packet of any kind', () => {
     const rig = new SessionRig('client')
     rig.session.ping()
     rig.turn()
@@ -235,7 +235,7 @@ describe('what a session waits for', () => {
 
   const liveness = { intervalMs: 1000, timeoutMs: 2500, idleIntervalMs: 0, quietIntervalMs: 0 }
 
-  it('proofs of liveness while streams are open: asks once per interval, gives up after the timeout', () => {
+  it('it asks for proof of liveness once per interval while streams are open, and gives up after the timeout', () => {
     const rig = new SessionRig('client', { liveness })
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
     rig.open()
@@ -255,7 +255,7 @@ describe('what a session waits for', () => {
     ])
   })
 
-  it('and what had come whole reaches its stalled reader before QUIC is closed', () => {
+  it('what had come whole reaches its stalled reader before QUIC is closed for silence', () => {
     const rig = new SessionRig('client', { liveness })
     for (const id of [0, 4]) {
       rig.open().pause()
@@ -278,7 +278,7 @@ describe('what a session waits for', () => {
     expect([wasOpen, rig.verdict()]).toEqual([true, 'connection H3_NO_ERROR'])
   })
 
-  it('and none while nothing is open', () => {
+  it('it asks for no proof of liveness while nothing is open', () => {
     const rig = new SessionRig('client', { liveness })
     rig.open(GET)
     rig.receive(0, responseHeaders(), true)
@@ -290,7 +290,7 @@ describe('what a session waits for', () => {
   })
 })
 
-describe('back-pressure', () => {
+describe('under back-pressure', () => {
   it('a write that QUIC does not take waits, up to writeAheadBytes, and room is reported at half of it', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 20_000 } })
     const stream = rig.open(POST, false)

@@ -32,7 +32,7 @@ describe('HTTP datagrams (RFC 9297)', () => {
   })
 
   it.each([Buffer.alloc(0), Buffer.of(0x40), varint(2 ** 52)])(
-    'that do not name one: H3_DATAGRAM_ERROR (2.1)',
+    'that do not name a stream end the connection with H3_DATAGRAM_ERROR (2.1)',
     bytes => {
       const rig = new SessionRig('server', { peerSettings: WITH_DATAGRAMS })
       rig.quic.tell({ type: 'datagram', bytes })
@@ -41,7 +41,7 @@ describe('HTTP datagrams (RFC 9297)', () => {
     },
   )
 
-  it('that we have not offered: H3_DATAGRAM_ERROR (2.1.1)', () => {
+  it('that we have not offered end the connection with H3_DATAGRAM_ERROR (2.1.1)', () => {
     for (const role of ROLES) {
       const rig = new SessionRig(role, { enableDatagrams: false })
       rig.quic.tell({ type: 'datagram', bytes: varint(0) })
@@ -50,7 +50,7 @@ describe('HTTP datagrams (RFC 9297)', () => {
     }
   })
 
-  it('are not sent to who has not offered them, nor by who has not, nor too long', () => {
+  it('are not sent to a peer that has not offered them, nor without an offer of our own, nor when they are too long', () => {
     const to = (enableDatagrams: boolean, offers: boolean, bytes: number): boolean => {
       const rig = new SessionRig('client', { enableDatagrams, peerSettings: offers ? WITH_DATAGRAMS : [] })
       return rig.session.sendDatagram(rig.open(), Buffer.alloc(bytes))
@@ -61,7 +61,7 @@ describe('HTTP datagrams (RFC 9297)', () => {
     expect(to(false, true, 1)).toBe(false)
   })
 
-  it('are not for streams that are over', () => {
+  it('are dropped for streams that are over', () => {
     const rig = new SessionRig('client', { peerSettings: WITH_DATAGRAMS })
     rig.open().reset('CANCEL')
     rig.log()
@@ -81,25 +81,28 @@ const EXTENDED = headers(
   [':path', '/chat'],
 )
 
-describe('extended CONNECT (RFC 9220) and CONNECT (RFC 9114 4.4)', () => {
+describe('with extended CONNECT (RFC 9220) and CONNECT (RFC 9114 4.4)', () => {
   it.each([
     ['plain', CONNECT],
     ['extended', EXTENDED],
-  ])('a server: a %s one is a tunnel both ways, also behind its answer’s end', (_, head) => {
-    const rig = new SessionRig('server')
-    rig.receive(0, head)
-    expect(rig.heads.get(0)?.method).toBe('CONNECT')
-    rig.stream(0).respond(200, NO_HEADERS, false)
-    rig.receive(0, data('in'))
-    rig.stream(0).write(Buffer.from('out'), keep)
-    rig.stream(0).end(NO_HEADERS)
-    // The end of our side leaves theirs open: a tunnel is owed every byte.
-    rig.receive(0, data(' again'), true)
-    expect(rig.bodies.get(0)).toBe('in again')
-    expect(rig.log().slice(-2)).toEqual(['closed 0', 'end 0'])
-  })
+  ])(
+    'a server gets a %s one as a tunnel in both directions, also behind the end of its answer',
+    (_, head) => {
+      const rig = new SessionRig('server')
+      rig.receive(0, head)
+      expect(rig.heads.get(0)?.method).toBe('CONNECT')
+      rig.stream(0).respond(200, NO_HEADERS, false)
+      rig.receive(0, data('in'))
+      rig.stream(0).write(Buffer.from('out'), keep)
+      rig.stream(0).end(NO_HEADERS)
+      // The end of our side leaves theirs open: a tunnel is owed every byte.
+      rig.receive(0, data(' again'), true)
+      expect(rig.bodies.get(0)).toBe('in again')
+      expect(rig.log().slice(-2)).toEqual(['closed 0', 'end 0'])
+    },
+  )
 
-  it('a server that has not offered it: the pseudo-field is as unknown as any other', () => {
+  it('a server that has not offered it treats the pseudo-field like any unknown one', () => {
     const rig = new SessionRig('server', { enableConnectProtocol: false })
     rig.receive(0, EXTENDED)
     expect(rig.verdict(0)).toBe('stream 0 H3_MESSAGE_ERROR')
@@ -124,13 +127,13 @@ describe('extended CONNECT (RFC 9220) and CONNECT (RFC 9114 4.4)', () => {
       'without a scheme',
       headers([':method', 'CONNECT'], [':protocol', 'x'], [':path', '/'], [':authority', 'a']),
     ],
-  ])('a server: :protocol %s is malformed', (_, head) => {
+  ])('a server refuses :protocol %s as malformed', (_, head) => {
     const rig = new SessionRig('server')
     rig.receive(0, head)
     expect(rig.verdict(0)).toBe('stream 0 H3_MESSAGE_ERROR')
   })
 
-  it('a client: 2xx opens the tunnel, in which a length means nothing', () => {
+  it('a client opens the tunnel with 2xx, in which a length means nothing', () => {
     const rig = new SessionRig('client', { peerSettings: [[SETTING.ENABLE_CONNECT_PROTOCOL, 1]] })
     expect(rig.session.peerEnablesConnect).toBe(true)
     const stream = rig.open({ ...GET, method: 'CONNECT', protocol: 'websocket' }, false)
@@ -141,7 +144,7 @@ describe('extended CONNECT (RFC 9220) and CONNECT (RFC 9114 4.4)', () => {
     expect(rig.frames(0)).toEqual([expect.stringMatching(/^HEADERS/), 'DATA 3'])
   })
 
-  it('a client: anything else is an answer like any other, with a body and trailers', () => {
+  it('a client treats anything else as an answer like any other, with a body and trailers', () => {
     const rig = new SessionRig('client')
     rig.open({ ...GET, method: 'CONNECT', authority: 'a.test:443' }, false)
     rig.receive(0, Buffer.concat([responseHeaders(502), data('no'), headers(['x-sum', '1'])]), true)

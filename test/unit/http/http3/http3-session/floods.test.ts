@@ -123,7 +123,7 @@ const FLOODS: readonly [limit: keyof Http3Options, what: string, roles: readonly
 describe.each(FLOODS.flatMap(([limit, what, roles, act]) => roles.map(role => ({ role, limit, what, act }))))(
   'a $role with $limit and $what',
   ({ role, limit, act }) => {
-    it('takes ten seconds’ worth at once, and one more ends the connection', () => {
+    it('is allowed ten seconds’ worth at once, and one more ends the connection', () => {
       const rig = opened(role, { [limit]: PER_SECOND })
       for (let i = 0; i < BURST; i++) act(rig, i)
       expect(rig.quic.closed).toBeUndefined()
@@ -134,7 +134,7 @@ describe.each(FLOODS.flatMap(([limit, what, roles, act]) => roles.map(role => ({
       expect(log.at(-1)).toBe('over H3_EXCESSIVE_LOAD flood')
     })
 
-    it('takes the rate for as long as it lasts', () => {
+    it('is allowed the rate for as long as it lasts', () => {
       const rig = opened(role, { [limit]: PER_SECOND })
       for (let i = 0; i < 10 * BURST; i++) {
         rig.now += 1000 / PER_SECOND + 0.001
@@ -143,7 +143,7 @@ describe.each(FLOODS.flatMap(([limit, what, roles, act]) => roles.map(role => ({
       expect(rig.quic.closed).toBeUndefined()
     })
 
-    it('is off at 0', () => {
+    it('is not limited at 0', () => {
       const rig = opened(role, { [limit]: 0 })
       for (let i = 0; i < 500; i++) act(rig, i)
       expect(rig.quic.closed).toBeUndefined()
@@ -151,8 +151,8 @@ describe.each(FLOODS.flatMap(([limit, what, roles, act]) => roles.map(role => ({
   },
 )
 
-describe('what is no flood', () => {
-  it('a server takes requests that are given up after they were answered', () => {
+describe('a peer that floods nobody over HTTP/3', () => {
+  it('may give up many requests at a server after they were answered', () => {
     const rig = opened('server', { maxResetsPerSecond: 1 })
     for (let i = 0; i < 200; i++) {
       rig.receive(idOf(i), requestHeaders('/', [], 'POST'))
@@ -163,7 +163,7 @@ describe('what is no flood', () => {
     expect(rig.quic.closed).toBeUndefined()
   })
 
-  it('a client takes resets of its requests, which it asked for', () => {
+  it('may reset the requests of a client, which asked for that', () => {
     const rig = opened('client', { maxResetsPerSecond: 1 })
     for (let i = 0; i < 200; i++) {
       rig.open()
@@ -173,7 +173,7 @@ describe('what is no flood', () => {
     expect(rig.quic.closed).toBeUndefined()
   })
 
-  it.each(ROLES)('a %s takes many messages that end with an empty DATA frame each', role => {
+  it.each(ROLES)('may send a %s many messages that end with an empty DATA frame each', role => {
     const rig = opened(role, { maxEmptyFramesPerSecond: 1 })
     const head = role === 'client' ? responseHeaders() : requestHeaders('/', [], 'POST')
     for (let i = 0; i < 200; i++) {
@@ -184,7 +184,7 @@ describe('what is no flood', () => {
     expect(rig.quic.closed).toBeUndefined()
   })
 
-  it('the engine’s own defences are handed on', () => {
+  it('does not keep the engine’s own defenses from being reported', () => {
     const rig = new SessionRig('client')
     rig.quic.tell({ type: 'defence', limit: 'quic.maxSurplusBytes' })
     rig.turn()
@@ -194,7 +194,7 @@ describe('what is no flood', () => {
 
 describe('maxTinyFramesPerSecond', () => {
   it.each(ROLES)(
-    'a %s takes a second’s worth of single bytes at once, and what their bytes pay for',
+    'allows a %s a second’s worth of single bytes at once, and what their bytes pay for',
     role => {
       const rig = opened(role, { maxTinyFramesPerSecond: 150 })
       // The first of a stream is free, and 160 bytes pay for ten.
@@ -208,15 +208,15 @@ describe('maxTinyFramesPerSecond', () => {
   it.each([
     ['messages of 16 bytes at any rate', { maxTinyFramesPerSecond: 1 }, 16],
     ['anything at 0', { maxTinyFramesPerSecond: 0 }, 1],
-  ] as const)('takes %s', (_, options, bytes) => {
+  ] as const)('allows %s', (_, options, bytes) => {
     const rig = opened('client', options)
     for (let i = 0; i < 1000; i++) rig.receive(0, data('x'.repeat(bytes)))
     expect(rig.bodies.get(0)).toHaveLength(1000 * bytes)
   })
 })
 
-describe('every limit', () => {
-  it('is tested here', () => {
+describe('every limit of HTTP/3 floods', () => {
+  it('is tested in this file', () => {
     const perSecond = Object.keys(DEFAULT_HTTP3_OPTIONS).filter(name => name.endsWith('PerSecond'))
     const tested = new Set<string>([...FLOODS.map(([limit]) => limit), 'maxTinyFramesPerSecond'])
     expect(perSecond.filter(name => !tested.has(name))).toEqual([])

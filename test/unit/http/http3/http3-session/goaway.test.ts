@@ -14,7 +14,7 @@ function goawaysOf(rig: SessionRig): string[] {
 }
 
 describe('a client that gets GOAWAY (RFC 9114 5.2)', () => {
-  it('in steps: takes no more, then loses what the server did not process, then ends with the last one', () => {
+  it('opens no more streams, then loses what the server did not process, then ends with the last one', () => {
     const rig = new SessionRig('client')
     for (let i = 0; i < 3; i++) rig.open(POST, false)
     rig.control(NOT_YET)
@@ -38,7 +38,7 @@ describe('a client that gets GOAWAY (RFC 9114 5.2)', () => {
     expect(rig.log()).toEqual(['goaway 0', 'ending', 'over H3_NO_ERROR local'])
   })
 
-  it('with the same id again is reported again and harms nobody', () => {
+  it('with the same id again reports it again and goes on', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.control(goaway(4), goaway(4))
@@ -57,7 +57,7 @@ describe('a server that gets GOAWAY', () => {
 })
 
 describe('a server that drains', () => {
-  it('in steps: says not yet, serves what comes for two round trips, then names the first that it does not take', () => {
+  it('announces it, serves what comes for two round trips, then names the first request that it does not serve', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders(), true)
     rig.session.drain(rig.now)
@@ -91,7 +91,7 @@ describe('a server that drains', () => {
     [0.1, 20, 1000],
     [400, 800, 4000],
   ])(
-    'at a round trip of %d ms says the last id after %d, and waits %d for the client',
+    'at a round trip of %d ms sends the last id after %d, and waits %d for the client',
     (rttMs, drainMs, byeMs) => {
       const rig = new SessionRig('server')
       rig.quic.rttMs = rttMs
@@ -135,7 +135,7 @@ describe('a server that drains', () => {
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('before the handshake is complete says so as soon as it can, and ends', () => {
+  it('before the handshake is complete sends GOAWAY as soon as it can, and ends', () => {
     const rig = new SessionRig('server', { handshake: false })
     rig.session.drain(0)
     rig.quic.establish()
@@ -175,8 +175,8 @@ describe('a client that drains', () => {
   })
 })
 
-describe('capacity', () => {
-  it('is the most that the peer lets be under way at once, and is reported when that grows', () => {
+describe('the capacity of an HTTP/3 session', () => {
+  it('is what the peer lets be under way at once, and is reported when that grows', () => {
     const rig = new SessionRig('client')
     expect(rig.session.capacity).toBe(100)
     rig.open()
@@ -190,7 +190,7 @@ describe('capacity', () => {
     expect([rig.session.capacity, rig.capacities]).toEqual([111, [111]])
   })
 
-  it('a stream above what the peer allows is refused, and nothing has happened', () => {
+  it('is enforced: a stream above what the peer allows is refused, and nothing has happened', () => {
     const rig = new SessionRig('client')
     rig.quic.left.bidirectional = 1
     rig.open()
@@ -201,7 +201,7 @@ describe('capacity', () => {
     expect(rig.log()).toEqual(['response 4 200', 'closed 4', 'end 4'])
   })
 
-  it('maxRequests is the last that the connection carries', () => {
+  it('ends with maxRequests, the last request that the connection carries', () => {
     const rig = new SessionRig('client', { maxRequests: 2 })
     expect(rig.session.capacity).toBe(2)
     rig.open()
@@ -213,7 +213,7 @@ describe('capacity', () => {
     expect(rig.session.openStreams).toBe(1)
   })
 
-  it('a worn-out QUIC connection is exhausted too', () => {
+  it('is exhausted when the QUIC connection is to be retired', () => {
     const rig = new SessionRig('client')
     rig.quic.tell({ type: 'worn-out' })
     rig.turn()

@@ -62,14 +62,14 @@ const TAKEN: Readonly<Record<State, readonly string[]>> = {
   tunnel: ['DATA'],
 }
 
-describe('frames on a request stream (RFC 9114 4.1, 7.2)', () => {
+describe('of the frames on a request stream (RFC 9114 4.1, 7.2),', () => {
   const rows = ROLES.flatMap(role =>
     (['head', 'body', 'trailers', 'tunnel'] as const).flatMap(state =>
       Object.keys(FRAMES).map(name => ({ role, state, name: name as keyof typeof FRAMES })),
     ),
   ).filter(({ state, name }) => state !== 'head' || name !== 'HEADERS')
 
-  it.each(rows)('a $role, $name, $state', ({ role, state, name }) => {
+  it.each(rows)('a $role accepts or refuses $name at $state by the table', ({ role, state, name }) => {
     const rig = inState(role, state)
     rig.receive(0, FRAMES[name])
     if (name === 'ORIGIN' || name === 'grease') expect(rig.verdict()).toBe('none')
@@ -79,7 +79,7 @@ describe('frames on a request stream (RFC 9114 4.1, 7.2)', () => {
     if (name === 'DATA' && rig.verdict() === 'none') expect(rig.bodies.get(0)).toBe('abc')
   })
 
-  it.each(ROLES)('a %s reads over unknown frames anywhere, and reports nothing of them (9)', role => {
+  it.each(ROLES)('a %s skips unknown ones anywhere, and reports nothing of them (9)', role => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open()
     const grease = FRAMES.grease
@@ -89,7 +89,7 @@ describe('frames on a request stream (RFC 9114 4.1, 7.2)', () => {
     expect(rig.log().filter(line => !line.startsWith('closed'))).toEqual([begun, 'data 0 1', 'end 0 x-sum 1'])
   })
 
-  it.each(ROLES)('a %s takes a message in single bytes', role => {
+  it.each(ROLES)('a %s reads a message in single bytes', role => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open()
     const head = role === 'client' ? responseHeaders(200, [['x-a', 'b']]) : POST_HEAD
@@ -101,7 +101,7 @@ describe('frames on a request stream (RFC 9114 4.1, 7.2)', () => {
   })
 })
 
-describe('how a stream ends (RFC 9114 4.1, 7.1)', () => {
+describe('at the end of a stream (RFC 9114 4.1, 7.1)', () => {
   it.each(
     ROLES.flatMap(role =>
       [
@@ -112,13 +112,13 @@ describe('how a stream ends (RFC 9114 4.1, 7.1)', () => {
         ['unknown frame', frame(0x21, Buffer.of(1), 2)],
       ].map(([within, bytes]) => ({ role, within: within as string, bytes: bytes as Buffer })),
     ),
-  )('a $role: within a $within is H3_FRAME_ERROR', ({ role, bytes }) => {
+  )('a $role within a $within fails with H3_FRAME_ERROR', ({ role, bytes }) => {
     const rig = inState(role, 'body')
     rig.receive(0, bytes, true)
     expect(rig.verdict()).toBe('connection H3_FRAME_ERROR')
   })
 
-  it('a server: before the head is H3_REQUEST_INCOMPLETE, and the next request is served', () => {
+  it('a server before the end of the head fails with H3_REQUEST_INCOMPLETE, and serves the next request', () => {
     for (const bytes of [Buffer.alloc(0), FRAMES.grease]) {
       const rig = new SessionRig('server')
       rig.receive(0, bytes, true)
@@ -128,7 +128,7 @@ describe('how a stream ends (RFC 9114 4.1, 7.1)', () => {
     }
   })
 
-  it('a client: before the head, or after a 1xx alone, is a broken answer', () => {
+  it('a client before the head, or after a 1xx alone, has a broken answer', () => {
     for (const bytes of [Buffer.alloc(0), responseHeaders(103)]) {
       const rig = new SessionRig('client')
       rig.open()
@@ -166,8 +166,8 @@ const MALFORMED_REQUESTS: readonly [name: string, head: Buffer][] = [
   ['an empty section', headers()],
 ]
 
-describe('malformed messages (RFC 9114 4.1.2)', () => {
-  it.each(MALFORMED_REQUESTS)('a request: %s', (_, head) => {
+describe('among malformed messages (RFC 9114 4.1.2)', () => {
+  it.each(MALFORMED_REQUESTS)('a request is broken by %s', (_, head) => {
     const rig = new SessionRig('server')
     rig.receive(0, head, true)
     expect(rig.verdict(0)).toBe('stream 0 H3_MESSAGE_ERROR')
@@ -183,7 +183,7 @@ describe('malformed messages (RFC 9114 4.1.2)', () => {
     [':path', headers([':status', '200'], [':path', '/'])],
     ['connection', responseHeaders(200, [['connection', 'close']])],
     ['an upper-case name', responseHeaders(200, [['X', 'y']])],
-  ])('a response: %s', (_, head) => {
+  ])('a response is broken by %s', (_, head) => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(0, head)
@@ -194,7 +194,7 @@ describe('malformed messages (RFC 9114 4.1.2)', () => {
     expect(rig.log()).toEqual(['response 4 200', 'closed 4', 'end 4'])
   })
 
-  it.each(ROLES)('a %s: pseudo-fields in trailers (4.3)', role => {
+  it.each(ROLES)('a %s refuses pseudo-fields in trailers (4.3)', role => {
     const rig = inState(role, 'body')
     rig.receive(0, headers([':status', '200']))
     expect(rig.verdict(0)).toBe('stream 0 H3_MESSAGE_ERROR')
@@ -215,7 +215,7 @@ describe('malformed messages (RFC 9114 4.1.2)', () => {
         ends: ends as boolean,
       })),
     ),
-  )('a $role: $what content-length says', ({ role, length, bytes, ends }) => {
+  )('a $role refuses $what content-length says', ({ role, length, bytes, ends }) => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open(POST, false)
     const head =
@@ -228,7 +228,7 @@ describe('malformed messages (RFC 9114 4.1.2)', () => {
     expect(rig.log().at(-1)).toBe('reset 0 H3_MESSAGE_ERROR broken')
   })
 
-  it.each(ROLES)('a %s: content as long as content-length says, in many frames', role => {
+  it.each(ROLES)('a %s accepts content as long as content-length says, in many frames', role => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open()
     const fields = [['content-length', '3']] as const
@@ -266,7 +266,7 @@ describe('malformed messages (RFC 9114 4.1.2)', () => {
   })
 })
 
-describe('messages that are right', () => {
+describe('among valid messages', () => {
   it('1xx come before the answer (4.1)', () => {
     const rig = new SessionRig('client')
     rig.open()
@@ -354,22 +354,19 @@ describe('messages that are right', () => {
     expect(rig.log().slice(-2)).toEqual(['closed 0', 'end 0'])
   })
 
-  it.each(ROLES)(
-    'small frames of one read go to the reader of a %s together, ahead of what follows',
-    role => {
-      const rig = new SessionRig(role)
-      if (role === 'client') rig.open()
-      const head = role === 'client' ? responseHeaders() : requestHeaders('/', [], 'POST')
-      const bytes = Array.from({ length: 3_000 }, (_, i) => String(i % 10))
-      rig.receive(0, Buffer.concat([head, ...bytes.map(byte => data(byte)), headers(['x-sum', '1'])]), true)
-      expect(rig.bodies.get(0)).toBe(bytes.join(''))
-      const log = rig.log()
-      expect(log.filter(line => line.startsWith('data')).length).toBeLessThan(6)
-      expect(log.at(-1)).toBe('end 0 x-sum 1')
-    },
-  )
+  it.each(ROLES)('a %s delivers small frames of one read together, ahead of what follows', role => {
+    const rig = new SessionRig(role)
+    if (role === 'client') rig.open()
+    const head = role === 'client' ? responseHeaders() : requestHeaders('/', [], 'POST')
+    const bytes = Array.from({ length: 3_000 }, (_, i) => String(i % 10))
+    rig.receive(0, Buffer.concat([head, ...bytes.map(byte => data(byte)), headers(['x-sum', '1'])]), true)
+    expect(rig.bodies.get(0)).toBe(bytes.join(''))
+    const log = rig.log()
+    expect(log.filter(line => line.startsWith('data')).length).toBeLessThan(6)
+    expect(log.at(-1)).toBe('end 0 x-sum 1')
+  })
 
-  it('small frames ahead of a fault are handed on ahead of it', () => {
+  it('small frames before a fault are delivered before it', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(
@@ -396,7 +393,7 @@ describe('messages that are right', () => {
     expect(rig.log().at(-1)).toBe('end 0')
   })
 
-  it('a reader may wake another from within its call: each keeps its own bytes', () => {
+  it('a reader may resume another from within its call, and each keeps its own bytes', () => {
     const rig = new SessionRig('client')
     const stalled = rig.open()
     rig.open()
@@ -410,7 +407,7 @@ describe('messages that are right', () => {
     expect(rig.bodies.get(4)).toBe('wakeragain')
   })
 
-  it('a server: a request that another woke, and that is over before its turn to be read comes, is no second request', () => {
+  it('a server does not read a request a second time that another resumed and that is over before its turn', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders('/', [], 'POST'))
     rig.receive(4, POST_HEAD)

@@ -35,20 +35,20 @@ function order(rig: SessionRig, ids: readonly number[], ...first: readonly Buffe
 }
 
 describe('the order in which streams are served (RFC 9218 10)', () => {
-  it('more urgent ones first, the others as they came', () => {
+  it('puts more urgent ones first, and the others as they came', () => {
     expect(order(blocked('u=5', '', 'u=0', 'u=3'), [0, 4, 8, 12])).toEqual([8, 4, 12, 0])
   })
 
-  it('incremental ones by turns', () => {
+  it('lets incremental ones alternate', () => {
     const served = order(blocked('i', 'i'), [0, 4])
     expect(served.slice(0, 4)).toEqual([0, 4, 0, 4])
   })
 
-  it('QUIC is notified', () => {
+  it('is passed on to QUIC', () => {
     expect(blocked('u=5, i', '', 'u=0').quic.priorities).toEqual(['0 u=5 i', '8 u=0'])
   })
 
-  it('every stream ends, whatever the priorities', () => {
+  it('lets every stream end, whatever the priorities', () => {
     const rig = blocked('u=7, i', 'i', 'u=0, i', 'u=0')
     order(rig, [0, 4, 8, 12])
     for (const id of [0, 4, 8, 12]) expect(rig.quic.stream(id).isFinished).toBe(true)
@@ -75,7 +75,7 @@ describe('PRIORITY_UPDATE (RFC 9218 7.2)', () => {
     expect(rig.quic.stream(12).isFinished).toBe(true)
   })
 
-  it('may come before its request, and outdoes the field (7)', () => {
+  it('may come before its request, and overrides the field (7)', () => {
     const rig = new SessionRig('server')
     rig.control(update(4, 'u=6'), update(0, 'u=1, i'))
     rig.receive(0, requestHeaders('/', [['priority', 'u=5']]), true)
@@ -83,7 +83,7 @@ describe('PRIORITY_UPDATE (RFC 9218 7.2)', () => {
     expect(rig.quic.priorities).toEqual(['0 u=1 i', '4 u=6'])
   })
 
-  it('is taken for 256 requests that have not come, and what is above is read over', () => {
+  it('is kept for 256 requests that have not come, and skipped above that', () => {
     const rig = new SessionRig('server')
     for (let i = 0; i < 300; i++) rig.control(update(4 * i, 'u=1'))
     rig.receive(4 * 255, requestHeaders(), true)
@@ -92,7 +92,7 @@ describe('PRIORITY_UPDATE (RFC 9218 7.2)', () => {
     expect(rig.quic.closed).toBeUndefined()
   })
 
-  it('of a request that is over is read over', () => {
+  it('of a request that is over is skipped', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders(), true)
     rig.stream(0).respond(204, NO_HEADERS, true)
@@ -109,11 +109,14 @@ describe('PRIORITY_UPDATE (RFC 9218 7.2)', () => {
     expect(rig.quic.priorities).toEqual(['2000 u=2'])
   })
 
-  it.each(['u=9', 'nonsense"', '', 'u=1'.repeat(5000)])('%s that is no priority is the default', value => {
-    const rig = new SessionRig('server')
-    rig.receive(0, requestHeaders(), true)
-    rig.control(update(0, value))
-    expect(rig.quic.closed).toBeUndefined()
-    expect(rig.quic.priorities).toEqual(['0 u=3'])
-  })
+  it.each(['u=9', 'nonsense"', '', 'u=1'.repeat(5000)])(
+    'with %s, which is no priority, sets the default',
+    value => {
+      const rig = new SessionRig('server')
+      rig.receive(0, requestHeaders(), true)
+      rig.control(update(0, value))
+      expect(rig.quic.closed).toBeUndefined()
+      expect(rig.quic.priorities).toEqual(['0 u=3'])
+    },
+  )
 })

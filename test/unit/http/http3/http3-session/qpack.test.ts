@@ -36,7 +36,7 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.quic.stream(rig.ownDecoder).written.subarray(1)).toEqual(Buffer.of(0x80))
   })
 
-  it('also when both come in one turn, in the order that helps least', () => {
+  it('holds its stream also when both come in one turn, in the order that helps least', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.quic.deliver(0, Buffer.concat([blockedHead(1), data('x')]), true)
@@ -53,7 +53,7 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.log()).toEqual(['end 0 x-sum 7'])
   })
 
-  it('that is broken is found so when it can be read', () => {
+  it('that is malformed is refused when it can be read', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(0, blockedHead(1))
@@ -61,17 +61,20 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.log()).toEqual(['closed 0 failed', 'reset 0 H3_MESSAGE_ERROR broken'])
   })
 
-  it.each(ROLES)('a %s: more of them than qpackBlockedStreams end the connection (RFC 9204 2.1.2)', role => {
-    const rig = new SessionRig(role, { options: { qpackBlockedStreams: 2 } })
-    for (const id of [0, 4, 8]) {
-      expect(rig.verdict()).toBe('none')
-      if (role === 'client') rig.open()
-      rig.receive(id, blockedHead(1))
-    }
-    expect(rig.verdict()).toBe('connection QPACK_DECOMPRESSION_FAILED')
-  })
+  it.each(ROLES)(
+    'lets a %s end the connection when there are more of them than qpackBlockedStreams (RFC 9204 2.1.2)',
+    role => {
+      const rig = new SessionRig(role, { options: { qpackBlockedStreams: 2 } })
+      for (const id of [0, 4, 8]) {
+        expect(rig.verdict()).toBe('none')
+        if (role === 'client') rig.open()
+        rig.receive(id, blockedHead(1))
+      }
+      expect(rig.verdict()).toBe('connection QPACK_DECOMPRESSION_FAILED')
+    },
+  )
 
-  it('that is given up is cancelled (RFC 9204 4.4.2), and its insertion wakes nobody', () => {
+  it('that is given up is cancelled (RFC 9204 4.4.2), and its insertion resumes nobody', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.receive(0, blockedHead(1))
@@ -101,7 +104,7 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.quic.stream(rig.ownDecoder).written.subarray(1)).toEqual(Buffer.of(0x44))
   })
 
-  it('of a stalled reader is decoded, since the table moves on, and told when it wakes', () => {
+  it('of a stalled reader is decoded, since the table changes, and reported when the reader resumes', () => {
     const rig = new SessionRig('client')
     const stream = rig.open()
     rig.receive(0, Buffer.concat([blockedHead(1), data('late')]), true)
@@ -112,8 +115,8 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
   })
 })
 
-describe('a peer that takes nothing on our decoder stream', () => {
-  it('may make us remember 64 KB of it, and then no more', () => {
+describe('a peer that reads nothing on our decoder stream', () => {
+  it('can make us keep 64 KB for it, and no more', () => {
     const rig = new SessionRig('server')
     rig.quic.allow(rig.ownDecoder, 0)
     rig.encoder(setCapacity(4096), insertLiteral('x-a', 'b'))
@@ -133,7 +136,7 @@ describe('a peer that takes nothing on our decoder stream', () => {
   })
 })
 
-describe('what our encoder says', () => {
+describe('an insertion of our encoder', () => {
   const TABLE = [
     [SETTING.QPACK_MAX_TABLE_CAPACITY, 4096],
     [SETTING.QPACK_BLOCKED_STREAMS, 16],
@@ -146,7 +149,7 @@ describe('what our encoder says', () => {
    */
   const refers = (rig: SessionRig, id: number): boolean => rig.quic.stream(id).written[2] !== 0
 
-  it('is referred to when the peer has confirmed it, and not before: no stream of ours waits for another', () => {
+  it('is referred to when the peer has confirmed it, and not before, so that no stream of ours waits for another', () => {
     const rig = new SessionRig('client', { peerSettings: TABLE })
     for (let i = 0; i < 5; i++) rig.open(request)
     expect(rig.quic.stream(rig.ownEncoder).written.length).toBeGreaterThan(1)
@@ -161,7 +164,7 @@ describe('what our encoder says', () => {
     expect(rig.verdict()).toBe('connection QPACK_DECODER_STREAM_ERROR')
   })
 
-  it('is little while the stream takes nothing, and the rest follows when it does', () => {
+  it('is made rarely while the stream has no credit, and more follow when it has', () => {
     const rig = new SessionRig('client', { peerSettings: TABLE })
     rig.quic.allow(rig.ownEncoder, 0)
     for (let i = 0; i < 200; i++) {
@@ -177,7 +180,7 @@ describe('what our encoder says', () => {
     expect(length).toBeLessThan(200)
   })
 
-  it('is nothing to a peer without a table', () => {
+  it('is not made for a peer without a table', () => {
     const rig = new SessionRig('client')
     for (let i = 0; i < 6; i++) rig.open(request)
     expect(rig.quic.stream(rig.ownEncoder).written).toHaveLength(1)
@@ -208,17 +211,20 @@ function expectRefused(rig: SessionRig): void {
   expect(rig.log()).toEqual(['request 4 GET / end'])
 }
 
-describe('header sizes', () => {
-  it.each(ROLES)('a %s refuses a section whose frame is above maxHeaderBytes before it has come', role => {
-    const rig = new SessionRig(role, { maxHeaderBytes: 1000 })
-    if (role === 'client') rig.open(POST, false)
-    rig.receive(0, frame(FRAME.HEADERS, Buffer.alloc(0), 1001))
-    expectRefused(rig)
-    // The rest of it may still come.
-    rig.receive(0, Buffer.alloc(1001), true)
-    expect(rig.quic.closed).toBeUndefined()
-    expect(rig.log()).toEqual([])
-  })
+describe('the limit on header sizes', () => {
+  it.each(ROLES)(
+    'lets a %s refuse a section whose frame is above maxHeaderBytes before it has come',
+    role => {
+      const rig = new SessionRig(role, { maxHeaderBytes: 1000 })
+      if (role === 'client') rig.open(POST, false)
+      rig.receive(0, frame(FRAME.HEADERS, Buffer.alloc(0), 1001))
+      expectRefused(rig)
+      // The rest of it may still come.
+      rig.receive(0, Buffer.alloc(1001), true)
+      expect(rig.quic.closed).toBeUndefined()
+      expect(rig.log()).toEqual([])
+    },
+  )
 
   it.each(
     ROLES.flatMap(role =>
@@ -227,14 +233,14 @@ describe('header sizes', () => {
         ['of one large field', [['x-large', 'y'.repeat(950)] as const]],
       ].map(([what, extra]) => ({ role, what: what as string, extra: extra as [string, string][] })),
     ),
-  )('a $role refuses a list $what above maxHeaderBytes (RFC 9114 4.2.2)', ({ role, extra }) => {
+  )('lets a $role refuse a list $what above maxHeaderBytes (RFC 9114 4.2.2)', ({ role, extra }) => {
     const rig = new SessionRig(role, { maxHeaderBytes: 1000 })
     if (role === 'client') rig.open(POST, false)
     rig.receive(0, role === 'client' ? responseHeaders(200, extra) : requestHeaders('/', extra))
     expectRefused(rig)
   })
 
-  it.each(ROLES)('a %s refuses more fields than maxHeaderCount', role => {
+  it.each(ROLES)('lets a %s refuse more fields than maxHeaderCount', role => {
     const rig = new SessionRig(role, { maxHeaderCount: 10 })
     if (role === 'client') rig.open(POST, false)
     const extra = Array.from({ length: 11 }, (_, i) => [`x-${i}`, 'y'] as const)
@@ -242,7 +248,7 @@ describe('header sizes', () => {
     expectRefused(rig)
   })
 
-  it('the 431 waits for room, and is no reason to keep anything else', () => {
+  it('lets the 431 wait for room, and keeps nothing else for it', () => {
     const rig = new SessionRig('server', { maxHeaderBytes: 1000 })
     rig.quic.room = 0
     rig.receive(0, frame(FRAME.HEADERS, Buffer.alloc(0), 1001))
@@ -259,7 +265,7 @@ describe('header sizes', () => {
     expect(rig.log().filter(line => line.startsWith('request'))).toEqual([])
   })
 
-  it.each(ROLES)('a %s refuses trailers that are too large', role => {
+  it.each(ROLES)('lets a %s refuse trailers that are too large', role => {
     const rig = new SessionRig(role, { maxHeaderBytes: 1000 })
     if (role === 'client') rig.open(POST, false)
     const head = role === 'client' ? responseHeaders() : requestHeaders('/', [], 'POST')
@@ -267,7 +273,7 @@ describe('header sizes', () => {
     expect(rig.log().at(-1)).toBe('reset 0 H3_EXCESSIVE_LOAD limit')
   })
 
-  it('a refused list leaves the table in step: references of the next section are right', () => {
+  it('leaves the table in step behind a refused list, so that references of the next section are right', () => {
     const rig = new SessionRig('client', { maxHeaderBytes: 1000 })
     rig.open()
     rig.open()
@@ -279,7 +285,7 @@ describe('header sizes', () => {
     expect(rig.log()).toEqual(['response 4 200', 'closed 4', 'end 4'])
   })
 
-  it('what we may not use of the peer’s table is 0 until it has said', () => {
+  it('leaves the use of the peer’s table at 0 until it has announced one', () => {
     const rig = new SessionRig('client', { handshake: false })
     rig.quic.establish()
     rig.turn()

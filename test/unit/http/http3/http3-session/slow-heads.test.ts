@@ -3,7 +3,7 @@ import { requestHeaders } from '../../../../support/http3-wire.ts'
 import { SessionRig } from './session-rig.ts'
 
 describe('the heads of requests', () => {
-  it('that take too long are broken off, each when its own time is up, and nothing else is', () => {
+  it('are broken off when they take too long, each when its own time is up, and nothing else is', () => {
     const rig = new SessionRig('server', { headTimeoutMs: 1000 })
     rig.receive(0, requestHeaders().subarray(0, 1))
     rig.pass(600)
@@ -22,7 +22,7 @@ describe('the heads of requests', () => {
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('that were complete are no more waited for', () => {
+  it('are not waited for any more when they were complete', () => {
     const rig = new SessionRig('server', { headTimeoutMs: 1000 })
     const head = requestHeaders()
     rig.receive(0, head.subarray(0, 1))

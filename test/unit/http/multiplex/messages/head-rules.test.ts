@@ -231,18 +231,18 @@ const MALFORMED: [section: string, what: string, names: string, fields: Fields][
 ]
 
 describe('readRequestHead refuses with PROTOCOL_ERROR', () => {
-  it.each(MALFORMED)('%s: %s (%s)', (_, _what, name, fields) => {
+  it.each(MALFORMED)('by %s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => read(fields))
     expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
   })
 
-  it('RFC 8441 3: :protocol that was not offered', () => {
+  it('by RFC 8441 3: a :protocol that was not offered', () => {
     expect(faultOf(() => read(WEBSOCKET, false))?.message).toContain(': :protocol')
     expect(faultOf(() => read(WEBSOCKET, true))).toBeUndefined()
   })
 
-  it('with a message that shows no value, and nothing of a name that a log could stumble over', () => {
+  it('in a message that shows no value, and nothing of a name that could spoil a log', () => {
     const { message } = faultOf(() => read(plus(GET, ['authorization', 'se\0cret'])))!
     expect(message).not.toContain('cret')
     const named = faultOf(() => read(plus(GET, [`a\r\nb\x1b${'c'.repeat(100)}`, ''])))!
@@ -252,7 +252,7 @@ describe('readRequestHead refuses with PROTOCOL_ERROR', () => {
 })
 
 describe('readRequestHead', () => {
-  it('takes a head apart', () => {
+  it('splits a head into its parts', () => {
     expect(read(plus(GET, ['accept', '*/*'], ['x-empty', ''], ['x-high', 'caf\xe9\t\xff']))).toEqual({
       method: 'GET',
       scheme: 'https',
@@ -266,11 +266,11 @@ describe('readRequestHead', () => {
     expect(read(GET).headers).toEqual([])
   })
 
-  it('takes pseudo-fields in any order', () => {
+  it('accepts pseudo-fields in any order', () => {
     expect(read([...GET].reverse())).toEqual(read(GET))
   })
 
-  it('takes every character that a token in lower case has', () => {
+  it('accepts every character that a token in lower case has', () => {
     const name = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
     expect(read(plus(GET, [name, '1'])).headers).toEqual([name, '1'])
   })
@@ -342,7 +342,7 @@ describe('readRequestHead', () => {
       { protocol: 'websocket', scheme: 'https', path: '/chat', authority: 'a.example' },
     ],
     ['a protocol with a version', having(WEBSOCKET, { ':protocol': 'Foo/2' }), { protocol: 'foo/2' }],
-  ])('takes %s', (_, fields, head) => {
+  ])('accepts %s', (_, fields, head) => {
     expect(read(fields)).toMatchObject(head)
   })
 
@@ -397,7 +397,7 @@ const MALFORMED_RESPONSES: Rows = [
 ]
 
 describe('readResponseHead', () => {
-  it.each(MALFORMED_RESPONSES)('refuses with PROTOCOL_ERROR: %s: %s (%s)', (_, _what, name, fields) => {
+  it.each(MALFORMED_RESPONSES)('refuses with PROTOCOL_ERROR by %s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => readResponseHead(fields))
     expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
@@ -435,7 +435,7 @@ describe('readResponseHead', () => {
       [':status', '200', 'host', 'a', 'x', '1'],
       { status: 200, headers: ['x', '1'], contentLength: undefined },
     ],
-  ])('takes %s', (_, fields, head) => {
+  ])('accepts %s', (_, fields, head) => {
     expect(readResponseHead(Object.freeze(fields))).toEqual(head)
   })
 })
@@ -449,13 +449,13 @@ describe('readTrailers', () => {
     ['RFC 9113 8.2.2', 'Transfer-Encoding', 'transfer-encoding', ['transfer-encoding', 'chunked']],
     ['RFC 9113 8.2.2', 'Connection', 'connection', ['connection', 'close']],
     ['RFC 9113 8.2.2', 'TE', 'te', ['te', 'trailers']],
-  ])('refuses with PROTOCOL_ERROR: %s: %s (%s)', (_, _what, name, fields) => {
+  ])('refuses with PROTOCOL_ERROR by %s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => readTrailers(fields))
     expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
   })
 
-  it('gives the list itself when nothing has to be left out', () => {
+  it('returns the list itself when nothing has to be left out', () => {
     const fields = ['grpc-status', '0', 'grpc-message', '']
     expect(readTrailers(fields)).toBe(fields)
     expect(readTrailers([])).toBe(NO_HEADERS)

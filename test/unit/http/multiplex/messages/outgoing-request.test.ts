@@ -7,8 +7,8 @@ import { ScriptedSource } from '../../../../contract/scripted-source.ts'
 const prepared = (overrides: Partial<ExchangeRequest>) => prepareRequest(requestOf(overrides))
 const source = (length?: number): BodySource => new ScriptedSource(length)
 
-describe('a request in the words of HTTP/2', () => {
-  it('hands its list on as it is where nothing has to be added', () => {
+describe('a request that is made for HTTP/2', () => {
+  it('keeps its list as it is where nothing has to be added', () => {
     const headers = ['accept', '*/*']
     const request = prepared({ headers, path: '/a?b' })
     expect(request.headers).toBe(headers)
@@ -32,7 +32,7 @@ describe('a request in the words of HTTP/2', () => {
     ['a source of unknown length', { method: 'POST', body: source() }, undefined],
     ['DELETE without a body', { method: 'DELETE' }, undefined],
   ] as [string, Partial<ExchangeRequest>, string | undefined][])(
-    'says the length where it is known: %s',
+    'has its length where it is known: %s',
     (_title, overrides, length) => {
       const { headers, bodyLength } = prepared(overrides)
       expect(headers).toEqual(length === undefined ? [] : ['content-length', length])
@@ -40,7 +40,7 @@ describe('a request in the words of HTTP/2', () => {
     },
   )
 
-  it('keeps a length that stands in the list, and holds a source to it', () => {
+  it('keeps a length that is in the list, and enforces it on a source', () => {
     const headers = ['content-length', '12']
     expect(prepared({ method: 'POST', body: source(), headers })).toMatchObject({ headers, bodyLength: 12 })
     expect(prepared({ headers: ['content-length', '0'] })).toMatchObject({ bodyLength: 0 })

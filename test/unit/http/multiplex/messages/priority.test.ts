@@ -58,7 +58,7 @@ describe('parsePriority', () => {
     expect(parsePriority(value)).toEqual({ urgency, incremental })
   })
 
-  it('gives up where nobody is in earnest', () => {
+  it('ignores a value of more than 256 characters', () => {
     expect(parsePriority(`u=1${' '.repeat(253)}`).urgency).toBe(1)
     expect(parsePriority(`u=1${' '.repeat(254)}`)).toBe(DEFAULT_PRIORITY)
   })

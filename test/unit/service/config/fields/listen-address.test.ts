@@ -10,7 +10,7 @@ describe('parseListenAddress', () => {
     ['[::1]:0', '::1', 0],
     ['localhost:65535', 'localhost', 65_535],
     [':8080', '', 8080],
-  ])('reads %s, and it is written back', (text, host, port) => {
+  ])('reads %s, which is written back unchanged', (text, host, port) => {
     const address = parseListenAddress(text)
     expect(address).toEqual({ host, port })
     expect(formatListenAddress({ host, port })).toBe(text)

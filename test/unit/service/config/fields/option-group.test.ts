@@ -36,7 +36,7 @@ describe('parseDuration', () => {
     expect(parseDuration(value)).toBeUndefined()
   })
 
-  it('reads back whatever whole number of a unit is written', () => {
+  it('reads any whole number of a unit as it was written', () => {
     fc.assert(
       fc.property(fc.nat(100_000), fc.constantFrom('ms', 's', 'm', 'h'), (amount, unit) => {
         const factor = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit]

@@ -8,8 +8,8 @@ function optionsOf(text: string): OriginOptions | undefined {
   return read.settings.transport.origins?.['http://a']
 }
 
-describe('a configuration of what an origin is spared', () => {
-  it('has a ceiling, and who takes turns', () => {
+describe('the configuration of what protects an origin', () => {
+  it('has a ceiling, and fairness between clients', () => {
     expect(optionsOf('protection: { maxConnections: 20, fairBy: host }')?.protection).toEqual({
       maxConnections: 20,
       fairBy: 'host',
@@ -24,7 +24,7 @@ describe('a configuration of what an origin is spared', () => {
   )
 })
 
-describe('a configuration of how connections are reused', () => {
+describe('the configuration of reuse', () => {
   it('has the mode, the objective and the headroom', () => {
     expect(optionsOf('reuse: safe, pool: { headroom: 1.5 }')).toMatchObject({
       reuse: 'safe',
