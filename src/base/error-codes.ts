@@ -407,7 +407,7 @@ export const ERROR_CODES = {
     'http_request_error',
     'raise ingress.maxBodyBytes, or maxBodyBytes of the route',
   ),
-  /** A client began a request and did not send the rest in time. */
+  /** A client began a request and did not send the rest in time, or at less than `ingress.minRequestRate`. */
   MM_CLIENT_TIMEOUT: passing(
     remote(
       408,
@@ -423,7 +423,7 @@ export const ERROR_CODES = {
   ),
   /**
    * A client read nothing of its response while other requests waited for the connection that it held,
-   * and was ended for them.
+   * and was ended for them; or it took its responses at less than `ingress.minResponseRate`.
    */
   MM_CLIENT_TOO_SLOW: remote(
     499,

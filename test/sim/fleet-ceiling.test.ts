@@ -129,19 +129,16 @@ class World {
 }
 
 describe('hosts that share a ceiling over a network', () => {
-  it.for([0, 0.02, 0.1])(
-    'never have more than it together, and none starves, at a loss of %d',
-    async loss => {
-      const world = new World(5, 9, { loss, floor: 0 })
-      const hosts = [1, 2, 3].map(() => world.add())
-      await world.run(LEASE_MS + 30_000)
-      expect(world.mostHeld).toBe(9)
-      const served = hosts.map(host => host.served)
-      expect(Math.min(...served)).toBeGreaterThan(0.4 * Math.max(...served))
-    },
-  )
+  it.for([0, 0.02, 0.1])('never exceed it together, and none starves, at a loss of %d', async loss => {
+    const world = new World(5, 9, { loss, floor: 0 })
+    const hosts = [1, 2, 3].map(() => world.add())
+    await world.run(LEASE_MS + 30_000)
+    expect(world.mostHeld).toBe(9)
+    const served = hosts.map(host => host.served)
+    expect(Math.min(...served)).toBeGreaterThan(0.4 * Math.max(...served))
+  })
 
-  it('have each its fair share within two renewals and a half', async () => {
+  it('each have their fair share within two renewals and a half', async () => {
     const world = new World(6, 12)
     const first = world.add()
     await world.run(LEASE_MS + 2_000)
@@ -154,7 +151,7 @@ describe('hosts that share a ceiling over a network', () => {
     expect([second.holds > 6, world.mostHeld]).toEqual([true, 12])
   })
 
-  it('have what a dead one had after its lease, and not before', async () => {
+  it('get the share of a dead one after its lease, and not before', async () => {
     const world = new World(7, 12)
     const [first, second] = [world.add(), world.add()]
     await world.run(LEASE_MS + 2_000)
@@ -166,7 +163,7 @@ describe('hosts that share a ceiling over a network', () => {
     expect([second.holds, world.mostHeld]).toEqual([12, 12])
   })
 
-  it('have at once what one has left that said so', async () => {
+  it('get at once the share of one that announces its end', async () => {
     const world = new World(9, 12)
     const [first, second] = [world.add(), world.add()]
     await world.run(LEASE_MS + 2_000)

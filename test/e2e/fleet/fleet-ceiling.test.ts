@@ -77,7 +77,7 @@ async function beOld(redis: Redis, key: string): Promise<void> {
 }
 
 describe.skipIf(requireBinary('nginx', 'redis-server'))('three hosts with one protected origin', () => {
-  it('never have more connections than its ceiling together, also while Redis is killed and comes back empty', async () => {
+  it('never exceed its ceiling together, even while Redis is killed and comes back empty', async () => {
     await using nginx = await startNginx()
     await using redis = await startRedis({ password: PASSWORD })
     await beOld(redis, nginx.url)

@@ -128,7 +128,7 @@ const SPEECHES: Readonly<Record<string, readonly [Speech, RegExp]>> = {
 }
 
 describe.concurrent('a host whose Redis', () => {
-  it.for(Object.keys(SPEECHES))('%s has its floor, and says why', async (name, { expect }) => {
+  it.for(Object.keys(SPEECHES))('%s has its floor, and reports why', async (name, { expect }) => {
     const [speech, because] = SPEECHES[name]!
     await using server = await serverThat(speech)
     const patienceMs = because.source.includes('in time') ? 300 : 5_000
@@ -154,8 +154,8 @@ describe.concurrent('a host whose Redis', () => {
   })
 })
 
-describe.skipIf(noRedis)('a host with a Redis that is not Debian’s as it comes', () => {
-  it('says that its password is wrong, and what it may have when it is right', async () => {
+describe.skipIf(noRedis)('a host with a password or TLS at its Redis', () => {
+  it('reports that its password is wrong, and its share when it is right', async () => {
     await using redis = await startRedis({ password: SECRET })
     await using wrong = host({ url: `redis://:other@127.0.0.1:${redis.port}` })
     await using none = host({ url: `redis://127.0.0.1:${redis.port}` })
@@ -166,7 +166,7 @@ describe.skipIf(noRedis)('a host with a Redis that is not Debian’s as it comes
     expect(wrong.shares.at(-1)).toBe(2)
   })
 
-  it('speaks TLS with it, and only with whom it trusts', async () => {
+  it('speaks TLS with it, and only with one that it trusts', async () => {
     const directory = makeTemporaryDirectory('redis-tls')
     const authority = await createCertificateAuthority()
     const { certFile, keyFile, caFile } = await writeCertificateFiles(directory.path, authority)
@@ -179,7 +179,7 @@ describe.skipIf(noRedis)('a host with a Redis that is not Debian’s as it comes
     directory.remove()
   })
 
-  it('goes on when Redis stands still for longer than its lease, and takes part again after that', async () => {
+  it('goes on when Redis stalls for longer than its lease, and takes part again after that', async () => {
     await using redis = await startRedis()
     await using one = host({ url: `redis://127.0.0.1:${redis.port}` })
     await expect.poll(() => one.shares.at(-1)).toBe(9)

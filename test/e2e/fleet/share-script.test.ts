@@ -74,7 +74,7 @@ describe.skipIf(requireBinary('redis-server'))('the script in Redis', () => {
     }
   })
 
-  it('forgets a host by the clock of Redis, and knows since when it knows them', async () => {
+  it('forgets a host by the clock of Redis, and reports since when it counts hosts', async () => {
     await using redis = await startRedis()
     await using connection = await connected(redis.port)
     const { client } = connection
@@ -92,7 +92,7 @@ describe.skipIf(requireBinary('redis-server'))('the script in Redis', () => {
     expect(Number(await client.send(['PTTL', 't:share:o']))).toBeGreaterThan(600_000_000)
   })
 
-  it('takes what others have written there for nothing', async () => {
+  it('treats what others have written there as nothing', async () => {
     await using redis = await startRedis()
     await using connection = await connected(redis.port)
     const { client } = connection

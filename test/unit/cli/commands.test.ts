@@ -274,7 +274,7 @@ describe('size', () => {
     })
   })
 
-  it('prints a table, for h2 unless told otherwise', async () => {
+  it('prints a table, for h2 by default', async () => {
     const { io, out } = fakeIo()
     expect(await main(['size', '--rps', '1000', '--latency-ms', '100', '--headroom', '2'], io)).toBe(0)
     expect(out()).toMatch(/^protocol +h2$/m)

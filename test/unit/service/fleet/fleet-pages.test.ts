@@ -40,8 +40,8 @@ const shown = (status: FleetStatus | undefined) =>
     values.map(({ labels, value }) => `${name} ${Object.values(labels).join(' ')} ${value}`),
   )
 
-describe('pages of a host in a fleet', () => {
-  it('show how Redis stands, in the time of the wall, and each ceiling', () => {
+describe('the pages of a host in a fleet', () => {
+  it('show the state of Redis, in wall-clock time, and each ceiling', () => {
     expect(fleetPage(STATUS, NOW)).toEqual({
       redis: 'redis.example:6379',
       state: 'answering',
@@ -69,7 +69,7 @@ describe('pages of a host in a fleet', () => {
     expect(fleetPage(never, NOW)).toMatchObject({ because: 'ECONNREFUSED', lastAnswer: null })
   })
 
-  it('explain what this host may have, and by whom', () => {
+  it('explain the share of this host, and its reason', () => {
     expect(fleetFacts(STATUS, SHOP)).toEqual([
       {
         fact: 'the ceiling is that of a fleet (state.redis)',
@@ -83,7 +83,7 @@ describe('pages of a host in a fleet', () => {
     expect([fleetFacts(STATUS, 'https://other.example'), fleetFacts(undefined, SHOP)]).toEqual([[], []])
   })
 
-  it('count in metrics', () => {
+  it('are counted in metrics', () => {
     expect(shown(STATUS)).toEqual([
       'middlemile_fleet_redis_up  1',
       `middlemile_fleet_last_answer_timestamp_seconds  ${(NOW.wall - 500) / 1000}`,

@@ -4,7 +4,7 @@ import { RedisTimeout, redisFault } from '../../../../src/service/fleet/redis-fa
 class SimpleError extends Error {}
 class SocketClosedUnexpectedlyError extends Error {}
 
-describe('why Redis does not answer', () => {
+describe('the reason why Redis does not answer', () => {
   it.each([
     [
       new SimpleError('WRONGPASS invalid username-password pair'),
@@ -20,7 +20,7 @@ describe('why Redis does not answer', () => {
     [new Error('x', { cause: Object.assign(new Error('y'), { code: 'ENOTFOUND' }) }), 'ENOTFOUND'],
     [new Error('Unknown RESP type 72 "H"'), 'it answers in another way than Redis does'],
     ['not an error', 'it failed'],
-  ])('%s is said in our words', (error, expected) => {
+  ])('is put in our words for %s', (error, expected) => {
     expect(redisFault(error)).toBe(expected)
   })
 

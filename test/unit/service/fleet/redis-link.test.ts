@@ -91,7 +91,7 @@ function link() {
 const CLOSED = Object.assign(new Error('x'), { code: 'ECONNRESET' })
 
 describe('the connection to Redis', () => {
-  it('has questions wait for its first connect, and names the run of Redis to them', async () => {
+  it('makes questions wait for its first connect, and names the run of Redis to them', async () => {
     const { one, newest, changes } = link()
     const words: string[][] = []
     const answered = one.run(run => {
@@ -130,7 +130,7 @@ describe('the connection to Redis', () => {
     expect([await answered, runs]).toEqual(['done', ['']])
   })
 
-  it('fails questions at once while there is none, and says once for each reason why', async () => {
+  it('fails questions at once while there is none, and reports each reason once', async () => {
     const { one, clients, changes, outcome, newest, reconnected } = link()
     const waiting = outcome()
     await newest().refuse(CLOSED)
@@ -147,7 +147,7 @@ describe('the connection to Redis', () => {
     expect(one.standing).toMatchObject({ state: 'answering', failed: 2, because: undefined })
   })
 
-  it('comes again after 100 ms, then twice as late each time, and after 5 s at the most', async () => {
+  it('is made again after 100 ms, then twice as late each time, and after 5 s at the most', async () => {
     const { clock, newest, reconnected } = link()
     const waits: number[] = []
     for (let count = 0; count < 9; count += 1) {
@@ -179,7 +179,7 @@ describe('the connection to Redis', () => {
     expect(changes).toEqual(['unreachable: it does not answer in time'])
   })
 
-  it('makes a connection anew whose answer is late, and trusts it again only by an answer', async () => {
+  it('replaces a connection whose answer is late, and trusts the new one only by an answer', async () => {
     const { one, clock, newest, reconnected, clients, changes, outcome } = link()
     await newest().becomeReady()
     const [late, alsoLate] = [outcome(), outcome()]
@@ -201,7 +201,7 @@ describe('the connection to Redis', () => {
     expect(changes.at(-1)).toBe('answering')
   })
 
-  it('ends one whose answers make no sense, or that ends by itself', async () => {
+  it('ends a connection whose answers are invalid, or that ends by itself', async () => {
     const { one, newest, reconnected, changes } = link()
     await newest().becomeReady()
     one.onNonsense()
@@ -212,7 +212,7 @@ describe('the connection to Redis', () => {
     expect(changes.at(-1)).toBe('unreachable: ECONNRESET')
   })
 
-  it('says nothing of a connection that had answered and is made again at once', async () => {
+  it('reports nothing of a connection that had answered and is replaced at once', async () => {
     const { one, newest, reconnected, changes, outcome } = link()
     await newest().becomeReady()
     const answered = outcome()
@@ -230,7 +230,7 @@ describe('the connection to Redis', () => {
     expect(changes).toEqual(['answering', 'unreachable: ECONNRESET'])
   })
 
-  it('is over when it is closed', async () => {
+  it('ends when it is closed', async () => {
     const { one, clock, clients, newest, outcome } = link()
     await newest().refuse(CLOSED)
     one.close()

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseView, SHARE_SCRIPT_SHA, scriptArguments } from '../../../../src/service/fleet/share-script.ts'
 
 describe('the script of a ceiling', () => {
-  it('gets the step as words behind its one key', () => {
+  it('gets the step as arguments behind its one key', () => {
     const step = {
       of: 'https://shop.example:443',
       member: 'host',
@@ -47,7 +47,7 @@ describe('the script of a ceiling', () => {
     [['1', '0', 'a', '1 2 3 9999999999999999']],
     [['1', '0', 'a', ['1']]],
     [[{}, []]],
-  ])('never answers %j', reply => {
+  ])('has no valid answer in %j', reply => {
     expect(parseView(reply)).toBeUndefined()
   })
 })

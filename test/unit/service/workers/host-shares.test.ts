@@ -102,10 +102,10 @@ function fleetOf() {
   }
 }
 
-describe('what a host of a fleet shares out', () => {
+describe('the share of a host of a fleet', () => {
   const request = { of: SHOP, member: '', ceiling: 20, floor: 2, keeps: 0, wants: 3 }
 
-  it('is nothing before the fleet says how much it may have, and that from then on', () => {
+  it('is nothing before the fleet grants it, and then what it grants', () => {
     const { calls, give, held, fleet } = fleetOf()
     const told: number[] = []
     const shares = new HostShares({ tell: worker => told.push(worker), clock: { now: () => 0 }, fleet })
@@ -118,7 +118,7 @@ describe('what a host of a fleet shares out', () => {
     expect(held()).toEqual([5, 3])
   })
 
-  it('is asked back from workers when the fleet asks it back, though none of them lacks anything', () => {
+  it('is taken back from workers when the fleet asks for it, though none of them lacks anything', () => {
     const { give, held, fleet } = fleetOf()
     const told: number[] = []
     const shares = new HostShares({ tell: worker => told.push(worker), clock: { now: () => 0 }, fleet })
@@ -135,7 +135,7 @@ describe('what a host of a fleet shares out', () => {
     expect(held()).toEqual([2, 3])
   })
 
-  it('is left to others when no process has a part in it any more', () => {
+  it('is left to others when no process needs it any more', () => {
     const { calls, fleet } = fleetOf()
     const shares = new HostShares({ tell: () => {}, clock: { now: () => 0 }, fleet })
     shares.answer(1, [{ ...request, number: 1 }])
@@ -147,7 +147,7 @@ describe('what a host of a fleet shares out', () => {
     expect(shares.shown()).toEqual([])
   })
 
-  it('goes the same way where the host has one process', async () => {
+  it('is granted in the same manner where the host has one process', async () => {
     const { give, fleet } = fleetOf()
     const news: string[] = []
     const { host, port } = ownShares(tell => new HostShares({ tell, clock: { now: () => 0 }, fleet }))

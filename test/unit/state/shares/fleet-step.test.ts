@@ -30,8 +30,8 @@ function fleet(store = new FleetStore(LEASE_MS)) {
   return { store, ask }
 }
 
-describe('what a host may have of a ceiling', () => {
-  it('is what it wants and half of what nobody wants, so that a newcomer need not wait', () => {
+describe('the share of a host in a ceiling', () => {
+  it('is what it wants and half of what no host wants, so that a newcomer need not wait', () => {
     const { ask } = fleet()
     expect(ask('a', 4)).toBe(12)
     expect(ask('b', 6)).toBe(8)
@@ -55,7 +55,7 @@ describe('what a host may have of a ceiling', () => {
     expect(ask('b', 99, 0, 2 * LEASE_MS)).toBe(20)
   })
 
-  it('is what it has, and no less than the floor, while hosts of an earlier run may come back', () => {
+  it('stays as it is, and no less than the floor, while hosts of an earlier run may come back', () => {
     const { ask, store } = fleet()
     ask('a', 12)
     store.restart()
@@ -67,7 +67,7 @@ describe('what a host may have of a ceiling', () => {
     expect(ask('a', 12, 16, 21_000)).toBe(7) // c wants 9 as well
   })
 
-  it('moves on in turns, by the clock of the store, where there is less than one for each', () => {
+  it('rotates, by the clock of the store, where there is less than one for each', () => {
     const { ask } = fleet()
     const one = { ceiling: 1 }
     expect(ask('a', 1, 0, 10_000, one)).toBe(1)
@@ -78,7 +78,7 @@ describe('what a host may have of a ceiling', () => {
     expect(ask('b', 1, 0, 15_000, one)).toBe(1)
   })
 
-  it('is nothing for who leaves, and its answer names all others', () => {
+  it('is zero for a host that leaves, whose answer names all others', () => {
     const { ask, store } = fleet()
     ask('a', 4)
     ask('b', 6)

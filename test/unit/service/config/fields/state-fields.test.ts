@@ -28,7 +28,7 @@ describe('state.redis', () => {
     })
   })
 
-  it('takes what it is given, beside a directory', () => {
+  it('accepts every key, in addition to a directory', () => {
     const result = parse({
       directory: 'state',
       redis: {
@@ -79,7 +79,7 @@ describe('state.redis', () => {
     expect(faults(redis).join()).not.toContain('open-sesame')
   })
 
-  it('is one of two things that state is for', () => {
+  it('or a directory must be given in state', () => {
     const result = parse({ keyFile: 'key' })
     expect(result.ok ? [] : result.faults.map(({ message }) => message)).toEqual([
       'needs directory',
