@@ -5,6 +5,7 @@ import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
+import type { SyslogFacility, SyslogServer } from '../access-log/syslog-message.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
@@ -144,7 +145,9 @@ export interface LogSettings {
 export interface AccessLogSettings {
   /** A format that lineFormat() takes. */
   readonly format: string
-  readonly to: 'stdout' | { readonly file: string }
+  readonly to: 'stdout' | { readonly file: string } | { readonly syslog: SyslogServer }
+  /** Of messages to syslog. */
+  readonly facility: SyslogFacility
   /** The share of requests that have a line. */
   readonly sample: number
   /** The field that names a request; undefined: none does. */
@@ -259,6 +262,7 @@ export const DEFAULT_LOG: LogSettings = {
 export const DEFAULT_ACCESS_LOG: AccessLogSettings = {
   format: 'json',
   to: 'stdout',
+  facility: 'local7',
   sample: 1,
   requestId: 'x-request-id',
   maxQueuedBytes: 4_194_304,
