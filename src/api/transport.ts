@@ -254,7 +254,9 @@ class PooledTransport implements Transport {
     checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
-    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
+    const { connector, pool } = lanes.preferred(this.#clock.now())
+    connector.prepare()
+    await this.#hold.during(pool.preconnect(connections))
   }
 
   async explain(origin: string | URL): Promise<Explanation> {

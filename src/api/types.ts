@@ -280,7 +280,10 @@ export interface Transport extends AsyncDisposable {
    * to the handler.
    */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
-  /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
+  /**
+   * Makes `connections` ready, 1 by default. Resolves when they are, rejects when the first fails. With 0 it
+   * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.
+   */
   preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
