@@ -26,6 +26,7 @@ export function setUpForwarder(
     onAnswered: () => undefined,
     onEnded: ({ status, route, error }: EndedExchange) => answers.push({ status, route, code: error?.code }),
     onCarried: () => undefined,
+    random: () => 0.5,
   })
   const handle = forwarder.handler()
   /** Hands it a request. */
