@@ -103,7 +103,7 @@ class StreamSink implements LogSink {
     const { host, port } = this.#server
     const socket = connect({ host, port, keepAlive: true })
     socket.unref()
-    socket.on('error', ignoreFault) // 'close' follows, and the write that was under way fails
+    socket.on('error', () => {}) // 'close' follows, and the write that was under way fails
     socket.resume() // what a server says is nothing to us, and its end must be seen
     this.#socket = socket
     return socket
