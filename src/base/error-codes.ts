@@ -403,7 +403,7 @@ export const ERROR_CODES = {
   ),
   /** A client's request body is larger than `ingress.maxBodyBytes`. */
   MM_REQUEST_BODY_LIMIT: remote(413, 'http_request_error', 'raise ingress.maxBodyBytes'),
-  /** A client began a request and did not send the rest in time. */
+  /** A client began a request and did not send the rest in time, or at less than `ingress.minRequestRate`. */
   MM_CLIENT_TIMEOUT: passing(
     remote(
       408,
@@ -419,7 +419,7 @@ export const ERROR_CODES = {
   ),
   /**
    * A client read nothing of its response while other requests waited for the connection that it held,
-   * and was ended for them.
+   * and was ended for them; or it took its responses at less than `ingress.minResponseRate`.
    */
   MM_CLIENT_TOO_SLOW: remote(
     499,

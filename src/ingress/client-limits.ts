@@ -1,6 +1,7 @@
 import { TokenBucket } from '../http/multiplex/token-bucket.ts'
 import { clientNetwork } from './flooder-table.ts'
 import type { IngressLimits } from './ingress-limits.ts'
+import { isUnixClient } from './unix-socket.ts'
 
 /** See IngressLimits; 0: no limit. */
 export type PerClientLimits = Pick<
@@ -59,6 +60,7 @@ export class ClientLimits {
 
   /** Counts a request of a client. False: it exceeds the rate. */
   admits(address: string, now: number): boolean {
+    if (isUnixClient(address)) return true
     return this.#limits.requestRatePerClient === 0 || this.#clientOf(address).requests.take(now)
   }
 

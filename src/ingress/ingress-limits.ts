@@ -57,6 +57,19 @@ export interface IngressLimits {
    * The longest time for which a client may take nothing of a response that waits for it. Default 60,000 ms.
    */
   writeTimeoutMs: number
+  /**
+   * Bytes a second that a client has to send of its request bodies, on average, while we wait for it: else
+   * 408. A connection of HTTP/2 or HTTP/3 is measured as a whole. Clients that send when they have something
+   * to say (gRPC streams) are slow too. 0: any rate. Default 0.
+   */
+  minRequestRate: number
+  /**
+   * Bytes a second that a client has to take of the responses that wait for it: else its connection, or what
+   * waits on it, is ended (MM_CLIENT_TOO_SLOW). What kernels hold counts as taken. 0: any rate. Default 0.
+   */
+  minResponseRate: number
+  /** What a client may be late by at these rates, each time that it has caught up. Default 5,000 ms. */
+  rateGraceMs: number
   /** A connection is closed after this many requests. Default 0. */
   maxRequestsPerConnection: number
   /**
@@ -193,6 +206,9 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   keepAliveTimeoutMs: 75_000,
   drainIdleTimeoutMs: 0,
   writeTimeoutMs: 60_000,
+  minRequestRate: 0,
+  minResponseRate: 0,
+  rateGraceMs: 5_000,
   maxRequestsPerConnection: 0,
   maxConnections: 16_384,
   maxAcceptsPerTurn: 16,

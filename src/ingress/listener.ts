@@ -2,7 +2,9 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
 import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
+import { socketCalls } from '../connect/native/socket-calls.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { ClientLimits } from './client-limits.ts'
@@ -22,9 +24,10 @@ import { SessionOpening } from './session-opening.ts'
 import { ServerHttp2Session } from './streams/server-http2-session.ts'
 import type { CertificatePair } from './tls/server-certificates.ts'
 import { TlsClients, type UnknownNames } from './tls/tls-clients.ts'
+import { isUnixClient, nameUnixClient, unixPathOf } from './unix-socket.ts'
 
 export interface ListenOptions {
-  /** Port 0: a free one. */
+  /** Port 0: a free one. `unix:` and a path for a host: a Unix socket, which is removed with the listener. */
   address: { host: string; port: number }
   /** A socket that listens already, e.g. one that was inherited, instead of a new one on `address`. */
   descriptor?: number
@@ -121,6 +124,7 @@ const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
  */
 export async function listen(options: ListenOptions): Promise<IngressListener> {
   const fastOpen = checkFastOpen(options)
+  const unixPath = unixPathOf(options.address.host)
   const limits = ingressLimits(options.limits)
   const protocols = options.protocols ?? INGRESS_PROTOCOLS
   const takesHttp1 = protocols.includes('http/1.1')
@@ -180,7 +184,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   /** Whether its client is refused new connections: it is closed then. Once for each connection. */
   const refuseClient = (socket: net.Socket): boolean => {
     const { remoteAddress } = socket
-    if (remoteAddress === undefined) return false
+    if (remoteAddress === undefined || isUnixClient(remoteAddress)) return false
     const because = clientRefusal({ flooders: context.flooders, clientLimits, clock }, remoteAddress)
     if (because === undefined) {
       if (clientLimits.areSet)
@@ -193,6 +197,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     return true
   }
   const openSession = (socket: net.Socket): void => {
+    if (unixPath !== undefined && socket.remoteAddress === undefined) nameUnixClient(socket)
     proxied?.reveal(socket)
     if ((options.tls === undefined || proxied !== undefined) && refuseClient(socket)) return
     // Node only reports an error of TLS within a session (a spoiled record, an alert), and leaves the socket
@@ -344,10 +349,14 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       return
     }
     stats.connections.accepted++
+    if (limits.minResponseRate > 0) keepLittleUnsent(socket)
     const isRefused = options.tls !== undefined && proxied === undefined && refuseClient(socket)
     if (isRefused && beginsWithTls) refusedHandshakes++
   }
   server.on('connection', guardedPerSocket('a new connection', onAccepted))
+  // Before whoever else is notified of it.
+  if (unixPath !== undefined)
+    server.prependListener('connection', guardedPerSocket('a new connection', nameUnixClient))
   server.on('connection', () => guarded('accepting what waits', () => queued.onAccepted()))
   server.on('drop', dropped =>
     guarded('a connection that was dropped', () => {
@@ -363,12 +372,16 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     }
     const guarded = guardedListener('opening a listener', onListening, reject)
     if (options.descriptor !== undefined) server.listen({ fd: options.descriptor }, guarded)
+    else if (unixPath !== undefined) server.listen({ path: unixPath }, guarded)
     else server.listen(options.address.port, options.address.host, guarded)
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
   // accept may work.
   server.on('error', () => {})
-  const { address, port } = server.address() as net.AddressInfo // listening on a port, not on a path
+  const { address, port } =
+    unixPath === undefined
+      ? (server.address() as net.AddressInfo) // listening on a port, not on a path
+      : { address: options.address.host, port: 0 }
   // Who connects before this is set does so as always.
   const because = fastOpen === 0 ? undefined : fastOpenListener(server, fastOpen)
   if (because !== undefined) observer({ type: 'fast-open-unavailable', because, address, port })
@@ -414,6 +427,16 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   }
 }
 
+/**
+ * So that the kernel takes more as soon as the client takes some: else it waits until a third of its buffer
+ * is free, which may be a megabyte, and a client at `minResponseRate` seems to take nothing for minutes.
+ */
+function keepLittleUnsent(socket: net.Socket): void {
+  const loaded = socketCalls()
+  const fd = descriptorOf(socket)
+  if ('calls' in loaded && fd !== undefined) loaded.calls.set(fd, 'notSentLowWaterBytes', UNSENT_BYTES)
+}
+
 /** What goes wrong with one client ends that one. */
 function guardedPerSocket<Client extends net.Socket, Rest extends readonly unknown[]>(
   during: string,
@@ -431,6 +454,7 @@ function guardedPerSocket<Client extends net.Socket, Rest extends readonly unkno
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 const NOTHING = Buffer.alloc(0)
+const UNSENT_BYTES = 16_384
 
 /** As much as is known of a connection that was not taken. */
 interface RefusedSocket {

@@ -19,6 +19,10 @@ export interface ListeningSocketCalls {
    * kernel spreads connections over them (SO_REUSEPORT, socket(7)).
    */
   open(family: 4 | 6, address: SocketAddress, sharesPort: boolean): OpenedSocket
+  /** A Unix socket that listens at a path, where no file may be. Linux has 108 bytes for it. */
+  openUnix(path: string): { readonly fd: number } | { readonly errno: number }
+  /** Of a descriptor that was inherited. Undefined: it is no Unix socket that listens at a path. */
+  unixPathOf(fd: number): string | undefined
   /** Of a descriptor that was inherited. Undefined: it is no socket that listens on TCP. */
   addressOf(fd: number): SocketAddress | undefined
   /** A bound UDP socket. `sharesPort`: others may bind the address too, numbered as they come. */
@@ -36,6 +40,7 @@ export interface ListeningSocketCalls {
 
 export type LoadedListeningCalls = { readonly calls: ListeningSocketCalls } | { readonly unavailable: string }
 
+const AF_UNIX = 1
 const AF_INET = 2
 const AF_INET6 = 10
 const SOCK_STREAM = 1
@@ -54,6 +59,8 @@ const SO_ACCEPTCONN = 30
 /** What Node gives to listen(2); the kernel caps it at net.core.somaxconn. */
 const BACKLOG = 511
 const ADDRESS_BYTES = 28
+/** struct sockaddr_un: a family and a path with a zero behind it. */
+const UNIX_ADDRESS_BYTES = 110
 
 /** The calls of this machine, or why there are none. Never throws. */
 export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListeningCalls {
@@ -108,6 +115,26 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
             bind(fd, name, name.length) === 0 &&
             listen(fd, BACKLOG) === 0,
         ),
+      openUnix(path) {
+        const name = encodedUnixAddress(path)
+        if (name === undefined) return { errno: ENAMETOOLONG }
+        const fd = socket(AF_UNIX, SOCK_STREAM | AS_LIBUV, 0) as number // int in C
+        if (fd < 0) return { errno: ffi.errno() }
+        if (bind(fd, name, name.length) === 0 && listen(fd, BACKLOG) === 0) return { fd }
+        const errno = ffi.errno()
+        close(fd)
+        return { errno }
+      },
+      unixPathOf(fd) {
+        if (valueOf(fd, SO_ACCEPTCONN) !== 1) return undefined
+        const bytes = Buffer.alloc(UNIX_ADDRESS_BYTES)
+        const length = Uint32Array.of(UNIX_ADDRESS_BYTES)
+        if (getName(fd, bytes, length) !== 0) return undefined
+        if (new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0] !== AF_UNIX) return undefined
+        // An abstract one begins with a zero.
+        const path = bytes.toString('utf8', 2, length[0]).split('\0', 1)[0] ?? ''
+        return path === '' ? undefined : path
+      },
       addressOf: fd => (valueOf(fd, SO_ACCEPTCONN) === 1 ? addressOf(fd) : undefined),
       openDatagram: (family, address, sharesPort) =>
         opened(
@@ -137,6 +164,7 @@ export function listeningSocketCalls(found: LoadedFfi = loadFfi()): LoadedListen
   }
 }
 
+const ENAMETOOLONG = 36
 const ENOSYS = 38
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
@@ -152,6 +180,16 @@ function encodedAddress(family: 4 | 6, { host, port }: SocketAddress): Buffer {
   bytes.writeUInt16BE(port, 2)
   if (family === 6) ipv6Bytes(host).copy(bytes, 8)
   else Buffer.from(host.split('.').map(Number)).copy(bytes, 4)
+  return bytes
+}
+
+/** Undefined: the path is too long. */
+function encodedUnixAddress(path: string): Buffer | undefined {
+  const text = Buffer.from(path)
+  if (text.length > UNIX_ADDRESS_BYTES - 3) return undefined
+  const bytes = Buffer.alloc(text.length + 3)
+  new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0] = AF_UNIX
+  text.copy(bytes, 2)
   return bytes
 }
 

@@ -1,9 +1,13 @@
 import type { Duplex } from 'node:stream'
+import { afterPoll } from '../../base/after-poll.ts'
+import { NEVER } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
+import { guardedListener } from '../../base/guard.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
 import type { ClientTls } from '../ingress-exchange.ts'
-import { countBadRequest } from '../ingress-stats.ts'
+import { countBadRequest, countDefence } from '../ingress-stats.ts'
+import { RateWatch } from '../rate-watch.ts'
 import { encodeRefusal } from '../refusal.ts'
 import {
   clientCertificateOf,
@@ -62,6 +66,8 @@ export class ServerHttp1Session
   readonly #context: SessionContext
   readonly #reader: RequestReader
   readonly #deadlines: SessionDeadlines
+  /** Of the request body; undefined: it may come as slowly as it likes. */
+  readonly #requestRate: RateWatch | undefined
   readonly #unread = new UnreadInput()
   readonly #stopListening: () => void
   #phase: Phase = 'idle'
@@ -88,7 +94,9 @@ export class ServerHttp1Session
     this.clientCertificate = clientCertificateOf(socket)
     this.tls = clientTlsOf(socket)
     this.#reader = new RequestReader(context, this)
-    this.#deadlines = new SessionDeadlines(context.clock, socket, limits.writeTimeoutMs, this)
+    this.#deadlines = new SessionDeadlines(context.clock, socket, limits, this)
+    const { minRequestRate, rateGraceMs } = limits
+    if (minRequestRate > 0) this.#requestRate = new RateWatch(minRequestRate, rateGraceMs)
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())
     this.#deadlines.expectBytes(limits.keepAliveTimeoutMs)
     context.stats.protocols['http/1.1'].connections++
@@ -116,6 +124,7 @@ export class ServerHttp1Session
   }
 
   receiveDrain(): void {
+    this.#deadlines.onDrain()
     this.output.isSlow = this.#context.clock.now() - this.#backlogSince > SLOW_DRAIN_MS
     this.#exchange?.receiveDrain()
     if (this.#phase === 'idle') this.#work()
@@ -144,13 +153,38 @@ export class ServerHttp1Session
         ),
       )
     } else if (this.#phase === 'body') {
-      this.#fail(
-        new TransportError(
-          'MM_CLIENT_TIMEOUT',
-          `nothing came of the request body for ${requestTimeoutMs} ms`,
-        ),
-      )
+      const rate = this.#requestRate
+      if (rate !== undefined && rate.deadlineMs <= this.#context.clock.now()) this.#confirmSlow(rate)
+      else {
+        const message = `nothing came of the request body for ${requestTimeoutMs} ms`
+        this.#fail(new TransportError('MM_CLIENT_TIMEOUT', message))
+      }
     }
+  }
+
+  /** A loop that is late may only not have read what came. */
+  #confirmSlow(rate: RateWatch): void {
+    const confirm = (): void => {
+      const { clock, limits, stats } = this.#context
+      if (this.#phase !== 'body' || rate.deadlineMs === NEVER) return
+      if (rate.deadlineMs > clock.now()) {
+        this.#expectBody()
+        return
+      }
+      countDefence(stats, 'minRequestRate')
+      const message = `the request body came at less than ${limits.minRequestRate} bytes a second`
+      this.#fail(new TransportError('MM_CLIENT_TIMEOUT', message))
+    }
+    afterPoll(guardedListener('a slow HTTP/1.1 client', confirm, error => this.onFault(error)))
+  }
+
+  onSlowWrites(): void {
+    const { limits, stats } = this.#context
+    countDefence(stats, 'minResponseRate')
+    const message = `the client took the response at less than ${limits.minResponseRate} bytes a second`
+    // What the kernel holds for it is given up as well.
+    if (this.scheme === 'http') this.#socket.resetAndDestroy()
+    this.#end(new TransportError('MM_CLIENT_TOO_SLOW', message))
   }
 
   onWriteTimeout(): void {
@@ -200,13 +234,31 @@ export class ServerHttp1Session
     const requestsBefore = this.#requests
     while (!this.#unread.isEmpty && this.#takesBytes()) this.#readOnce()
     this.#isWorking = false
-    const { headerTimeoutMs, requestTimeoutMs } = this.#context.limits
+    const { headerTimeoutMs } = this.#context.limits
     if (this.#phase === 'head') {
       // From its first byte: more bytes of the same head gain no time.
       const isNewHead = phaseBefore !== 'head' || this.#requests !== requestsBefore
       if (isNewHead) this.#deadlines.expectBytes(headerTimeoutMs)
-    } else if (this.#phase === 'body') this.#deadlines.expectBytes(requestTimeoutMs)
+    } else if (this.#phase === 'body') this.#expectBody()
     this.#updateFlow()
+  }
+
+  #expectBody(): void {
+    const { clock, limits } = this.#context
+    const rate = this.#requestRate
+    let withinMs = limits.requestTimeoutMs
+    // Who waits for a 100, or whose body nobody wants, sends nothing that we wait for.
+    if (rate !== undefined && this.#exchange?.awaitsContinue === false && !this.#isUnwanted) {
+      const now = clock.now()
+      rate.begin(now)
+      const leftMs = Math.max(1, rate.deadlineMs - now)
+      withinMs = withinMs === 0 ? leftMs : Math.min(withinMs, leftMs)
+    }
+    this.#deadlines.expectBytes(withinMs)
+  }
+
+  get #isUnwanted(): boolean {
+    return this.#reader.source?.isCancelled === true
   }
 
   #takesBytes(): boolean {
@@ -229,6 +281,7 @@ export class ServerHttp1Session
       this.#phase = this.#reader.isComplete ? 'answering' : 'body'
       this.#discardedBytes = 0
       this.#deadlines.expectNothing()
+      this.#requestRate?.reset()
       this.#requests++
       this.#context.stats.protocols['http/1.1'].requests++
       const exchange = new Http1Exchange(this, head, this.#reader.takeBody())
@@ -241,6 +294,7 @@ export class ServerHttp1Session
     } else if (this.#phase === 'head' && this.#reader.hasOnlyEmptyLine) this.#phase = 'idle'
     else if (this.#phase === 'body') {
       if (source?.isCancelled === true) this.#discardedBytes += taken
+      this.#requestRate?.add(taken, this.#context.clock.now())
       if (this.#reader.isComplete) {
         this.#phase = 'answering'
         this.#deadlines.expectNothing()
@@ -280,7 +334,10 @@ export class ServerHttp1Session
       const source = this.#reader.source
       wanted = source?.isCancelled === true ? this.#isDiscardable() : source?.wantsData !== false
       // A client that we keep from sending owes us nothing.
-      if (!wanted) this.#deadlines.expectNothing()
+      if (!wanted) {
+        this.#deadlines.expectNothing()
+        this.#requestRate?.pause(this.#context.clock.now())
+      }
     }
     if (wanted !== this.#isPaused) return
     this.#isPaused = !wanted

@@ -2,38 +2,40 @@ import type { Clock } from '../../base/clock.ts'
 import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
-
-/** What of a socket reports how much of the output its client took. */
-export interface WriteProgress {
-  /** Handed to the socket so far, waiting bytes included. */
-  readonly bytesWritten: number
-  readonly writableLength: number
-}
+import type { IngressLimits } from '../ingress-limits.ts'
+import { SocketRate, type WriteProgress } from '../socket-rate.ts'
 
 export interface DeadlineEvents {
   /** The client did not send in time. */
   onReadTimeout(): void
   /** The client took nothing in time. */
   onWriteTimeout(): void
+  /** It takes less than `minResponseRate`. */
+  onSlowWrites(): void
   /** One of these has thrown, which was reported: nobody looks at the deadlines any more. */
   onFault(error: TransportError): void
 }
+
+type WriteLimits = Pick<IngressLimits, 'writeTimeoutMs' | 'minResponseRate' | 'rateGraceMs'>
 
 /** The two things that a client owes a session, each with a time: to send, and to take. */
 export class SessionDeadlines {
   readonly #clock: Clock
   readonly #progress: WriteProgress
   readonly #writeTimeoutMs: number
+  /** Undefined: it may take as little as it likes. */
+  readonly #rate: SocketRate | undefined
   readonly #events: DeadlineEvents
   readonly #timer: DeadlineTimer
   #readDeadlineMs = NEVER
   #writeDeadlineMs = NEVER
   #takenBytes = 0
 
-  constructor(clock: Clock, progress: WriteProgress, writeTimeoutMs: number, events: DeadlineEvents) {
+  constructor(clock: Clock, progress: WriteProgress, limits: WriteLimits, events: DeadlineEvents) {
     this.#clock = clock
     this.#progress = progress
-    this.#writeTimeoutMs = writeTimeoutMs
+    this.#writeTimeoutMs = limits.writeTimeoutMs
+    this.#rate = SocketRate.of(clock, progress, limits, events)
     this.#events = events
     const check = guardedListener(
       'a deadline of an HTTP/1.1 client',
@@ -62,13 +64,23 @@ export class SessionDeadlines {
    * connection pays nothing.
    */
   watchWrites(): void {
+    if (this.#rate !== undefined) {
+      this.#rate.onBehind()
+      this.#timer.cover(this.#rate.deadlineMs)
+    }
     if (this.#writeDeadlineMs !== NEVER || this.#writeTimeoutMs === 0) return
     this.#takenBytes = this.#taken()
     this.#writeDeadlineMs = this.#clock.now() + this.#writeTimeoutMs
     this.#timer.cover(this.#writeDeadlineMs)
   }
 
+  /** Nothing waits any more. */
+  onDrain(): void {
+    this.#rate?.onDrain()
+  }
+
   cancel(): void {
+    this.#rate?.reset()
     this.#readDeadlineMs = this.#writeDeadlineMs = NEVER
     this.#timer.cancel()
   }
@@ -89,11 +101,12 @@ export class SessionDeadlines {
         this.watchWrites()
       }
     }
+    this.#rate?.check(now)
     if (this.#readDeadlineMs <= now) {
       this.#readDeadlineMs = NEVER
       this.#events.onReadTimeout()
     }
-    const next = Math.min(this.#readDeadlineMs, this.#writeDeadlineMs)
+    const next = Math.min(this.#readDeadlineMs, this.#writeDeadlineMs, this.#rate?.deadlineMs ?? NEVER)
     if (next !== NEVER) this.#timer.cover(next)
   }
 }

@@ -8,6 +8,8 @@ export interface OutputEvents {
   onBeforeFlush(): void
   /** The socket did not take everything at once. */
   onBehind(): void
+  /** It has taken everything since. */
+  onCaughtUp(): void
   /** Everything was handed to the socket, after `finish`. */
   onFinished(): void
   /** Writing has thrown, which was reported: the connection ends. */
@@ -65,6 +67,7 @@ export class Http2Output {
   readonly #onWritten = (): void => {
     if (!this.#isWriting || this.#isClosed || this.#socket.writableLength > 0) return
     this.#isWriting = false
+    this.#events.onCaughtUp()
     this.#guardedFlush(true)
   }
 

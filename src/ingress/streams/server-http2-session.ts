@@ -5,6 +5,7 @@ import type { Http2SessionEvents } from '../../http/http2/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
+import { countDefence } from '../ingress-stats.ts'
 import {
   clientCertificateOf,
   clientTlsOf,
@@ -13,6 +14,7 @@ import {
   type SessionSocket,
 } from '../session-context.ts'
 import { listenToSocket, type SocketOwner } from '../socket-events.ts'
+import { SocketRate } from '../socket-rate.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import { type ConnectionEnds, TakeWatch } from './stream-exchange-host.ts'
@@ -52,6 +54,8 @@ export class ServerHttp2Session
   readonly #exchanges: SessionExchanges
   readonly #output: Http2Output
   readonly #writeWatch = new TakeWatch()
+  /** Undefined: the client may take as little as it likes. */
+  readonly #rate: SocketRate | undefined
   #phase: Phase = 'open'
   #lingerAtMs = NEVER
   #discardedBytes = 0
@@ -82,6 +86,7 @@ export class ServerHttp2Session
     this.#exchanges = new SessionExchanges(this, context)
     context.stats.protocols.h2.connections++
     this.#output = new Http2Output(socket, this.#session, this)
+    this.#rate = SocketRate.of(context.clock, socket, limits, this)
     this.#session.start(this.#exchanges.readAtMs)
     this.#exchanges.expectRequest()
     this.#exchanges.cover(this.nextDeadlineAt)
@@ -176,10 +181,28 @@ export class ServerHttp2Session
 
   /** Bytes wait for the client. */
   onBehind(): void {
+    if (this.#rate !== undefined) {
+      this.#rate.onBehind()
+      this.#exchanges.cover(this.#rate.deadlineMs)
+    }
     const { limits, clock } = this.#context
     if (this.#writeWatch.deadlineMs !== NEVER || limits.writeTimeoutMs === 0) return
     this.#writeWatch.begin(this.#takenBytes, clock.now() + limits.writeTimeoutMs)
     this.#exchanges.cover(this.#writeWatch.deadlineMs)
+  }
+
+  onCaughtUp(): void {
+    this.#rate?.onDrain()
+  }
+
+  onSlowWrites(): void {
+    if (this.#phase === 'closed') return
+    const { limits, stats, scheme } = this.#context
+    countDefence(stats, 'minResponseRate')
+    const message = `the client took responses at less than ${limits.minResponseRate} bytes a second`
+    // What the kernel holds for it is given up as well.
+    if (scheme === 'http') this.#socket.resetAndDestroy()
+    this.#end(new TransportError('MM_CLIENT_TOO_SLOW', message))
   }
 
   /**
@@ -219,12 +242,17 @@ export class ServerHttp2Session
     return this.#context.limits.maxRequestsPerConnection
   }
 
+  get pendingBytes(): number {
+    return this.#socket.writableLength
+  }
+
   scheduleHeld(): void {
     this.#output.schedule()
   }
 
   get nextDeadlineAt(): number {
-    return Math.min(this.#session.nextTimeoutAt, this.#lingerAtMs, this.#writeWatch.deadlineMs)
+    const slowAtMs = this.#rate?.deadlineMs ?? NEVER
+    return Math.min(this.#session.nextTimeoutAt, this.#lingerAtMs, this.#writeWatch.deadlineMs, slowAtMs)
   }
 
   onDue(now: number): void {
@@ -238,6 +266,7 @@ export class ServerHttp2Session
       this.#end(new TransportError('MM_CLIENT_GONE', message))
       return
     }
+    this.#rate?.check(now)
     if (this.#session.nextTimeoutAt <= now) this.#session.onTimeout(now)
   }
 
@@ -285,6 +314,7 @@ export class ServerHttp2Session
   #destroy(): void {
     this.#phase = 'closed'
     this.#lingerAtMs = NEVER
+    this.#rate?.reset()
     this.#exchanges.close()
     this.#output.close()
     this.#socket.destroy()

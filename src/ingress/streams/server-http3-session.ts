@@ -271,6 +271,11 @@ export class ServerHttp3Session
     return Math.min(maxRequestsPerConnection, quic.maxRequestsPerConnection)
   }
 
+  /** What QUIC has, it sends. */
+  get pendingBytes(): number {
+    return 0
+  }
+
   keep(chunk: Buffer): Buffer {
     return copyOf(chunk)
   }

@@ -1,3 +1,4 @@
+import { afterPoll } from '../../base/after-poll.ts'
 import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 import { asTransportError, stacklessError, type TransportError } from '../../base/errors.ts'
 import { guardedListener, reportFault } from '../../base/guard.ts'
@@ -6,7 +7,9 @@ import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 import { countBadRequest, countDefence, type IngressProtocolStats } from '../ingress-stats.ts'
+import { RateWatch } from '../rate-watch.ts'
 import type { ListenerContext } from '../session-context.ts'
+import { SharedRate } from './shared-rate.ts'
 import { StreamExchange } from './stream-exchange.ts'
 import type { ConnectionEnds, StreamExchangeHost } from './stream-exchange-host.ts'
 
@@ -31,6 +34,8 @@ export interface ExchangesCarrier {
   keep(chunk: Buffer): Buffer
   /** It takes no more after so many; 0: any number. */
   readonly maxRequests: number
+  /** What was put out and waits below the streams, in bytes. */
+  readonly pendingBytes: number
   /** Calls openHeld() before the loop waits. */
   scheduleHeld(): void
   /** When `onDue` wants to be called besides; Infinity: not at all. */
@@ -88,11 +93,26 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   readonly #leaving = new Set<StreamExchange>()
   /** Those whose request body waits for a reader. */
   readonly #sleeping = new Set<StreamExchange>()
+  /** Undefined: any rate will do. */
+  readonly #requestRate: SharedRate<StreamExchange> | undefined
+  readonly #responseRate: SharedRate<StreamExchange> | undefined
+  #isConfirming = false
   #sweepAtMs = NEVER
   #idleAtMs = NEVER
 
   constructor(carrier: ExchangesCarrier, context: ListenerContext) {
-    const { clock } = context
+    const { clock, limits } = context
+    const { minRequestRate, minResponseRate, rateGraceMs } = limits
+    if (minRequestRate > 0)
+      this.#requestRate = new SharedRate(
+        new RateWatch(minRequestRate, rateGraceMs),
+        exchange => exchange.requestProgress,
+      )
+    if (minResponseRate > 0)
+      this.#responseRate = new SharedRate(
+        new RateWatch(minResponseRate, rateGraceMs),
+        exchange => exchange.responseProgress,
+      )
     this.httpVersion = carrier.protocol === 'h2' ? '2' : '3'
     this.#carrier = carrier
     this.#context = context
@@ -252,12 +272,34 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
     this.cover(deadlineMs)
   }
 
+  setAwaited(exchange: StreamExchange, isAwaited: boolean): void {
+    const rate = this.#requestRate
+    if (rate === undefined) return
+    if (isAwaited) {
+      rate.begin(exchange, this.now())
+      this.cover(rate.deadlineMs)
+    } else rate.end(exchange, this.now())
+  }
+
+  onResponseWaits(exchange: StreamExchange, isAnew: boolean): void {
+    const rate = this.#responseRate
+    if (rate === undefined) return
+    rate.begin(exchange, this.now(), { isAnew, bytes: this.#carrier.pendingBytes })
+    this.cover(rate.deadlineMs)
+  }
+
+  onResponseTaken(exchange: StreamExchange): void {
+    this.#responseRate?.end(exchange, this.now())
+  }
+
   setSleeping(exchange: StreamExchange, isSleeping: boolean): void {
     if (isSleeping) this.#sleeping.add(exchange)
     else this.#sleeping.delete(exchange)
   }
 
   forget(exchange: StreamExchange): void {
+    this.#requestRate?.end(exchange, this.now())
+    this.#responseRate?.end(exchange, this.now())
     this.#watched.delete(exchange)
     this.#sleeping.delete(exchange)
   }
@@ -303,7 +345,42 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
       this.#carrier.drain()
     }
     if (this.#sweepAtMs <= now) this.#sweep(now)
-    this.cover(Math.min(this.#idleAtMs, this.#sweepAtMs, this.#carrier.nextDeadlineAt))
+    if (this.#slowest(now).exchanges.length > 0) this.#confirmSlow()
+    this.cover(Math.min(this.#idleAtMs, this.#sweepAtMs, this.#rateAtMs, this.#carrier.nextDeadlineAt))
+  }
+
+  get #rateAtMs(): number {
+    if (this.#isConfirming) return NEVER
+    return Math.min(this.#requestRate?.deadlineMs ?? NEVER, this.#responseRate?.deadlineMs ?? NEVER)
+  }
+
+  /** Those whose client is slower than it may be. */
+  #slowest(now: number): { what: 'request' | 'response'; exchanges: readonly StreamExchange[] } {
+    for (const [what, rate] of [
+      ['request', this.#requestRate],
+      ['response', this.#responseRate],
+    ] as const) {
+      const exchanges = rate !== undefined && rate.deadlineMs <= now ? rate.check(now) : []
+      if (exchanges.length > 0) return { what, exchanges }
+    }
+    return { what: 'request', exchanges: [] }
+  }
+
+  /** A loop that is late may only not have seen what the client sent or took. */
+  #confirmSlow(): void {
+    if (this.#isConfirming) return
+    this.#isConfirming = true
+    const confirm = (): void => {
+      this.#isConfirming = false
+      if (this.#phase === 'closed') return
+      const { what, exchanges } = this.#slowest(this.beginInput())
+      if (exchanges.length > 0)
+        countDefence(this.#context.stats, what === 'request' ? 'minRequestRate' : 'minResponseRate')
+      for (const exchange of exchanges) exchange.onTooSlow(what)
+      this.endInput()
+      this.cover(this.#rateAtMs)
+    }
+    afterPoll(guardedListener('a slow client', confirm, error => this.#carrier.onFault(error)))
   }
 
   #sweep(now: number): void {

@@ -39,6 +39,12 @@ export interface StreamExchangeHost<Exchange> {
   hold(exchange: Exchange): void
   /** Calls checkDeadlines at this time, if not before. */
   watch(exchange: Exchange, deadlineMs: number): void
+  /** Its request body is waited for, or is no longer: see `minRequestRate`. */
+  setAwaited(exchange: Exchange, isAwaited: boolean): void
+  /** Some of its response waits for the client: see `minResponseRate`. */
+  onResponseWaits(exchange: Exchange, isAnew: boolean): void
+  /** Nothing of it waits any more. */
+  onResponseTaken(exchange: Exchange): void
   /** Whether its request body waits for a reader. */
   setSleeping(exchange: Exchange, isSleeping: boolean): void
   /** It is over: nothing of it is watched any more. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { NEVER } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
@@ -14,8 +13,10 @@ import {
   underscoreRefused,
   withoutUnderscored,
 } from '../ingress-limits.ts'
+import type { RateProgress } from './shared-rate.ts'
 import { type StreamExchangeHost, streamResetError } from './stream-exchange-host.ts'
 import { StreamResponse } from './stream-response.ts'
+import { acceptedHeaders, upgradeHeaders } from './stream-upgrade.ts'
 import { StreamUpload, type StreamUploadOwner } from './stream-upload.ts'
 
 /**
@@ -46,6 +47,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   #wantsDrain = false
   /** The response is complete, and the request may go on. */
   #isAnswered = false
+  /** The client may hold the body back until it has a 100. */
+  #awaitsContinue: boolean
   /** The host may hold it to watch it. */
   #isTracked = false
 
@@ -60,6 +63,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
     this.#head = head
     this.#endsWithHead = endsStream
     this.#response = new StreamResponse(stream)
+    this.#awaitsContinue = host.limits.minRequestRate > 0 && hasHeader(head.headers, 'expect')
     const headers = head.hasUnderscore ? this.#admitted(head.headers) : head.headers
     this.headers = head.protocol === undefined ? headers : upgradeHeaders({ ...head, headers })
     if (this.#isTunnelWanted) {
@@ -158,6 +162,27 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
     return next
   }
 
+  /** How far the client is with the request body, for the least rate. */
+  get requestProgress(): RateProgress {
+    return { bytes: this.#upload?.receivedBytes ?? 0, isWaiting: this.#upload?.isAwaited === true }
+  }
+
+  get responseProgress(): RateProgress {
+    return this.#response.progress
+  }
+
+  /** The connection's client sends, or takes, less than it has to. */
+  onTooSlow(what: 'request' | 'response'): void {
+    const { minRequestRate, minResponseRate } = this.#host.limits
+    if (what === 'request') {
+      const message = `request bodies came at less than ${minRequestRate} bytes a second`
+      this.fail(new TransportError('MM_CLIENT_TIMEOUT', message))
+    } else {
+      const message = `the client took responses at less than ${minResponseRate} bytes a second`
+      this.#giveUp(message, 'MM_CLIENT_TOO_SLOW')
+    }
+  }
+
   /** The response is complete, and the rest of the request is not wanted (RFC 9113 8.1, RFC 9114 4.1). */
   resetIfSent(): boolean {
     if (this.#stream.queuedBytes > 0) return false
@@ -206,6 +231,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   onWritable(): void {
     if (this.#tunnel !== undefined) this.#tunnel.onWritable()
     else if (this.#wantsDrain) {
+      if (this.#response.onWritable()) this.#host.onResponseTaken(this)
       this.#wantsDrain = false
       if (this.#phase === 'open') this.events?.onDrain()
     }
@@ -239,6 +265,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   respondInformational(status: number, headers: HeaderList): void {
     // RFC 9113 8.6, RFC 9114 4.5: there is no 101.
     if (this.#phase !== 'waiting' || status === 101) return
+    if (status === 100) this.#awaitsContinue = false
     try {
       this.#stream.respond(status, headers, false)
     } catch {
@@ -337,6 +364,14 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
     this.#host.watch(this, deadlineMs)
   }
 
+  onAwaited(isAwaited: boolean): void {
+    if (this.#host.limits.minRequestRate === 0) return
+    // Who waits for a 100 sends nothing that we wait for.
+    const isHeldBack = this.#awaitsContinue && this.#upload?.receivedBytes === 0
+    if (isAwaited) this.#isTracked = true
+    this.#host.setAwaited(this, isAwaited && !isHeldBack)
+  }
+
   onSleeping(isSleeping: boolean): void {
     this.#isTracked = true
     this.#host.setSleeping(this, isSleeping)
@@ -407,9 +442,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   }
 
   /** The client does not go on. */
-  #giveUp(message: string): void {
+  #giveUp(message: string, code: 'MM_CLIENT_GONE' | 'MM_CLIENT_TOO_SLOW' = 'MM_CLIENT_GONE'): void {
     const wasOver = this.#phase === 'ended'
-    const error = new TransportError('MM_CLIENT_GONE', message)
+    const error = new TransportError(code, message)
     this.#phase = 'ended'
     this.#reset('CANCEL')
     if (!wasOver) this.events?.onAborted(error)
@@ -418,7 +453,11 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
 
   /** Bytes wait for the client's window. */
   #watchTaking(): void {
-    const { writeTimeoutMs } = this.#host.limits
+    const { writeTimeoutMs, minResponseRate } = this.#host.limits
+    if (minResponseRate > 0) {
+      this.#isTracked = true
+      this.#host.onResponseWaits(this, this.#response.waitsAnew())
+    }
     if (this.#response.deadlineMs !== NEVER || writeTimeoutMs === 0) return
     const deadlineMs = this.#host.now() + writeTimeoutMs
     this.#response.watch(deadlineMs)
@@ -441,30 +480,4 @@ function ignoreReset(): void {}
 /** Neither we nor the origin broke the response off. */
 function isClientsDoing({ code }: TransportError): boolean {
   return code === 'MM_ABORTED' || code === 'MM_CLIENT_GONE' || code === 'MM_CLIENT_TOO_SLOW'
-}
-
-/**
- * The fields with which an extended CONNECT (RFC 8441, RFC 9220) goes on as the Upgrade that it stands for.
- * HTTP/2 and HTTP/3 have no use for the key of a WebSocket handshake, and an origin that speaks HTTP/1.1
- * refuses one without (RFC 6455 4.2.1), so it gets one of ours. A connection that speaks HTTP/2 or HTTP/3
- * leaves it out again.
- */
-function upgradeHeaders(head: RequestHead): HeaderList {
-  const { headers } = head
-  if (head.protocol !== 'websocket' || hasHeader(headers, 'sec-websocket-key')) return headers
-  const fields = ['sec-websocket-key', randomBytes(16).toString('base64')]
-  // RFC 8441 5 wants the client to send it; the protocol has had no other version (RFC 6455 4.1).
-  if (!hasHeader(headers, 'sec-websocket-version')) fields.push('sec-websocket-version', '13')
-  return headers.concat(fields)
-}
-
-/** The fields of the answer that accepts it: without what only answers our key. */
-function acceptedHeaders(headers: HeaderList): HeaderList {
-  if (!hasHeader(headers, 'sec-websocket-accept')) return headers
-  const kept: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string // even indexes are names
-    if (name !== 'sec-websocket-accept') kept.push(name, headers[i + 1] as string) // odd indexes are values
-  }
-  return kept
 }

@@ -3,6 +3,7 @@ import type { TransportError } from '../../base/errors.ts'
 import { type HeaderList, hasHeader, headerValue, NO_HEADERS } from '../../base/http/headers.ts'
 import { keepAsItIs, type Stream } from '../../http/multiplex/stream.ts'
 import { refusalOf } from '../refusal.ts'
+import type { RateProgress } from './shared-rate.ts'
 import { TakeWatch } from './stream-exchange-host.ts'
 
 /**
@@ -20,6 +21,10 @@ export class StreamResponse {
   /** Of the body that content-length promised; Infinity when it did not say. */
   #bytesLeft = Number.POSITIVE_INFINITY
   #writtenBytes = 0
+  /** No more may be written before the client has taken some, though nothing may be queued. */
+  #isHeldBack = false
+  /** Written when waitsAnew() was asked last. */
+  #waitedBytes = 0
   /** Made when something waits for the client's window for the first time. */
   #watch: TakeWatch | undefined
 
@@ -65,7 +70,8 @@ export class StreamResponse {
     if (chunk.length > this.#bytesLeft) return 'longer'
     this.#bytesLeft -= chunk.length
     this.#writtenBytes += chunk.length
-    return this.#stream.write(chunk, keep) ? 'taken' : 'full'
+    this.#isHeldBack = !this.#stream.write(chunk, keep)
+    return this.#isHeldBack ? 'full' : 'taken'
   }
 
   /**
@@ -97,11 +103,35 @@ export class StreamResponse {
     this.#watch.begin(this.#takenBytes, deadlineMs)
   }
 
+  /**
+   * Some of it waits: whether all that had been written when this was asked before was taken in between.
+   */
+  waitsAnew(): boolean {
+    const isAnew = this.#stream.queuedBytes <= this.#writtenBytes - this.#waitedBytes
+    this.#waitedBytes = this.#writtenBytes
+    return isAnew
+  }
+
+  /** How far the client is, for the least rate. */
+  get progress(): RateProgress {
+    return { bytes: this.#takenBytes, isWaiting: this.#isWaiting }
+  }
+
   /** The deadline has come: whether nothing waits any more (`all`), or some of it was taken. */
   isTaken(): 'all' | 'some' | 'nothing' {
     const hasTaken = this.#watch?.end(this.#takenBytes) === true
-    if (this.#stream.queuedBytes === 0) return 'all'
+    if (!this.#isWaiting) return 'all'
     return hasTaken ? 'some' : 'nothing'
+  }
+
+  /** There is room. Whether nothing waits any more. */
+  onWritable(): boolean {
+    this.#isHeldBack = false
+    return !this.#isWaiting
+  }
+
+  get #isWaiting(): boolean {
+    return this.#isHeldBack || this.#stream.queuedBytes > 0
   }
 
   get #takenBytes(): number {

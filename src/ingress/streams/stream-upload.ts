@@ -22,6 +22,8 @@ export interface StreamUploadOwner {
   keep(chunk: Buffer): Buffer
   /** `deadlineMs` became a time: see that it is looked at. */
   onDeadline(deadlineMs: number): void
+  /** The client is waited for, or no longer. Said again and again. */
+  onAwaited(isAwaited: boolean): void
   /** What comes waits for a reader from now on, or no longer. */
   onSleeping(isSleeping: boolean): void
   /** Nobody will read the rest. */
@@ -45,6 +47,8 @@ export class StreamUpload implements BodyFlow {
   /** All of it came, or no more of it will. */
   hasEnded = false
   receivedBytes = 0
+  /** It is the client that is waited for. */
+  isAwaited = false
   /** When more of it must have come; NEVER while the client owes nothing. */
   deadlineMs = NEVER
 
@@ -96,6 +100,7 @@ export class StreamUpload implements BodyFlow {
 
   receiveEnd(trailers: HeaderList): void {
     this.hasEnded = true
+    this.#setAwaited(false)
     this.deadlineMs = NEVER
     this.#trailers = trailers
     this.#source?.receiveEnd(trailers)
@@ -103,6 +108,7 @@ export class StreamUpload implements BodyFlow {
 
   receiveFailure(error: TransportError): void {
     this.hasEnded = true
+    this.#setAwaited(false)
     this.deadlineMs = NEVER
     this.#early = []
     this.#source?.receiveFailure(error)
@@ -124,6 +130,11 @@ export class StreamUpload implements BodyFlow {
     if (this.isUnwanted) this.#owner.onUploadUnwanted()
   }
 
+  #setAwaited(isAwaited: boolean): void {
+    this.isAwaited = isAwaited
+    this.#owner.onAwaited(isAwaited)
+  }
+
   /**
    * The stream flows exactly while somebody wants what it brings. A little of what nobody wants is read too,
    * and thrown away.
@@ -133,6 +144,7 @@ export class StreamUpload implements BodyFlow {
     if (this.hasEnded || source === undefined) return
     const { requestTimeoutMs, maxDiscardBytes } = this.#owner.limits
     const wanted = source.isCancelled ? this.#discardedBytes <= maxDiscardBytes : source.wantsData
+    this.#setAwaited(wanted && !source.isCancelled)
     if (!wanted || source.isCancelled) {
       // A client that we keep from sending owes us nothing, nor does one whose body is of no use.
       this.deadlineMs = NEVER

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
@@ -18,6 +19,7 @@ import {
   DEFAULT_LOG,
   DEFAULT_REDIS,
   DEFAULT_SHUTDOWN,
+  DEFAULT_UNIX_MODE,
   DEFAULT_WORKERS,
   type ListenSettings,
   type RedisSettings,
@@ -99,6 +101,8 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
 
 function listenSettings({
   address,
+  unix,
+  mode = DEFAULT_UNIX_MODE,
   tls,
   protocols: spoken,
   http3,
@@ -108,7 +112,9 @@ function listenSettings({
   const protocols: readonly Protocol[] = spoken ?? INGRESS_PROTOCOLS
   const altSvc = { ...DEFAULT_LISTEN_HTTP3.altSvc, ...http3?.altSvc }
   return {
-    address,
+    // The schema wants one of them.
+    address: address ?? { host: `${UNIX_SOCKET}${unix ?? ''}`, port: 0 },
+    mode: unix === undefined ? undefined : mode,
     tls,
     protocols: INGRESS_PROTOCOLS.filter(protocol => protocols.includes(protocol)),
     http3: protocols.includes('h3') ? { ...DEFAULT_LISTEN_HTTP3, ...http3, altSvc } : undefined,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
   DEFAULT_GLOBAL_LIMITS,
@@ -18,6 +19,7 @@ import {
   UNDERSCORE_RULES,
 } from '../../ingress/ingress-limits.ts'
 import { RETRY_RULES } from '../../ingress/quic-listener.ts'
+import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
@@ -83,32 +85,50 @@ export function configSchema(directory: string) {
       .array(
         z
           .strictObject({
-            address: addressField,
+            address: addressField.optional(),
+            unix: unixField(directory).optional(),
+            mode: modeField.optional(),
             tls: listenTlsField(directory).optional(),
             protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
             http3: listenHttp3Field.optional(),
             fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
             proxyProtocol: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
           })
-          .superRefine(({ fastOpen = 0, tls, protocols = [], http3, proxyProtocol = false }, context) => {
-            const refuse = (path: string, message: string): void =>
-              context.addIssue({ code: 'custom', path: [path], message })
-            const hasHttp3 = protocols.includes('h3')
-            if (fastOpen > 0 && tls === undefined) refuse('fastOpen', FAST_OPEN_NEEDS_TLS)
-            if (hasHttp3 && tls === undefined) refuse('protocols', 'h3 needs tls')
-            if (hasHttp3 && proxyProtocol !== false)
-              refuse('proxyProtocol', 'is of TCP: h3 needs a listener of its own')
-            if (hasHttp3 && tls?.clientCertificates === 'ask')
-              refuse('tls', 'clientCertificates: ask is of TCP: with h3 a certificate can only be required')
-            if (tls?.clientCa !== undefined && http3?.earlyData === true)
-              refuse(
-                'http3',
-                'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
-              )
-            if (hasHttp3 && (tls?.certificates.length ?? 0) > 1)
-              refuse('tls', 'several certificates are of TCP: h3 needs a listener of its own')
-            if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
-          }),
+          .superRefine(
+            ({ fastOpen = 0, tls, protocols = [], http3, proxyProtocol = false, ...at }, context) => {
+              const refuse = (path: string, message: string): void =>
+                context.addIssue({ code: 'custom', path: [path], message })
+              const hasHttp3 = protocols.includes('h3')
+              if (at.address === undefined && at.unix === undefined)
+                context.addIssue({
+                  code: 'invalid_type',
+                  expected: 'string',
+                  input: undefined,
+                  path: ['address'],
+                })
+              if (at.address !== undefined && at.unix !== undefined) refuse('unix', 'goes without address')
+              if (at.unix === undefined && at.mode !== undefined) refuse('mode', 'needs unix')
+              if (at.unix !== undefined && hasHttp3)
+                refuse('protocols', 'h3 needs an address, not a Unix socket')
+              if (at.unix !== undefined && fastOpen > 0) refuse('fastOpen', 'is of TCP, not of Unix sockets')
+              if (at.unix !== undefined && tls !== undefined && proxyProtocol !== false)
+                refuse('proxyProtocol', 'goes without tls on a Unix socket')
+              if (fastOpen > 0 && tls === undefined) refuse('fastOpen', FAST_OPEN_NEEDS_TLS)
+              if (hasHttp3 && tls === undefined) refuse('protocols', 'h3 needs tls')
+              if (hasHttp3 && proxyProtocol !== false)
+                refuse('proxyProtocol', 'is of TCP: h3 needs a listener of its own')
+              if (hasHttp3 && tls?.clientCertificates === 'ask')
+                refuse('tls', 'clientCertificates: ask is of TCP: with h3 a certificate can only be required')
+              if (tls?.clientCa !== undefined && http3?.earlyData === true)
+                refuse(
+                  'http3',
+                  'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
+                )
+              if (hasHttp3 && (tls?.certificates.length ?? 0) > 1)
+                refuse('tls', 'several certificates are of TCP: h3 needs a listener of its own')
+              if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
+            },
+          ),
       )
       .min(1),
     certificates: optionGroup(DEFAULT_CERTIFICATE_OPTIONS).optional(),
@@ -230,7 +250,31 @@ const TRUSTED_FORM = 'must be true, false, or a list of addresses and networks s
 
 const networkField = z
   .string()
-  .refine(text => parseNetwork(text) !== undefined, 'must be an IP address or a network such as 10.0.0.0/8')
+  .refine(
+    text => text === UNIX_SOCKET || parseNetwork(text) !== undefined,
+    'must be an IP address, a network such as 10.0.0.0/8, or unix:',
+  )
+
+/** Linux has 108 bytes for a path, with a zero behind it. */
+const MAX_UNIX_PATH_BYTES = 107
+
+function unixField(directory: string) {
+  return z.string().transform((value, context) => {
+    const path = resolve(directory, value)
+    if (value !== '' && Buffer.byteLength(path) <= MAX_UNIX_PATH_BYTES) return path
+    context.addIssue({
+      code: 'custom',
+      message: `must be a path of at most ${MAX_UNIX_PATH_BYTES} bytes; ${path} has ${Buffer.byteLength(path)}`,
+    })
+    return z.NEVER
+  })
+}
+
+/** In YAML `0660` without quotes is the number 660. */
+const modeField = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, "must be octal digits in quotes, such as '0660'")
+  .transform(text => Number.parseInt(text, 8))
 
 const addressField = z.string().transform((value, context) => {
   const address = parseListenAddress(value)

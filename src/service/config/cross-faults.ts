@@ -110,6 +110,18 @@ function listenerFaults(config: Mapping | undefined): UnplacedFault[] {
       })
     }
   }
+  const paths = new Map<string, number>()
+  for (const [index, entry] of list(config?.['listen']).entries()) {
+    const unix = mapping(entry)?.['unix']
+    if (typeof unix !== 'string') continue
+    const other = paths.get(unix)
+    if (other === undefined) paths.set(unix, index)
+    else
+      faults.push({
+        path: ['listen', index, 'unix'],
+        message: `listen[${other}] has ${unix} already; give this one another path`,
+      })
+  }
   for (const [index, entry] of list(config?.['listen']).entries())
     claimAddress(mapping(entry)?.['address'], ['listen', index, 'address'], `listen[${index}]`, false)
   claimAddress(mapping(config?.['admin'])?.['address'], ['admin', 'address'], 'the admin server', true)

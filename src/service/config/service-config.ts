@@ -355,7 +355,15 @@ interface ListenTlsConfig {
 /** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
-  address: string
+  address?: string | undefined
+  /**
+   * A Unix socket in place of an address: a path, relative to that of the file. A file that nobody listens on
+   * is removed at the start, and the socket with the service. Clients are called `unix:` then, and no limit
+   * for each client holds. Not with h3.
+   */
+  unix?: string | undefined
+  /** Permissions of that file, in quotes. Default `0660`. */
+  mode?: string | undefined
   /** Certificate and key. Default: plain HTTP. */
   tls?: ListenTlsConfig | undefined
   /**

@@ -63,6 +63,8 @@ export interface WorkersSettings {
 
 export interface ListenSettings {
   readonly address: ListenAddress
+  /** Of the file of a Unix socket. Undefined: it is of TCP. */
+  readonly mode: number | undefined
   readonly tls: ListenTls | undefined
   /** Over TCP; none: UDP alone. */
   readonly protocols: readonly IngressProtocol[]
@@ -195,6 +197,8 @@ export interface RouteAction {
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
+/** Who may connect: the user of the service, and its group. */
+export const DEFAULT_UNIX_MODE = 0o660
 export const DEFAULT_WORKERS: WorkersSettings = {
   count: 'auto',
   hangTimeoutMs: 3_000,

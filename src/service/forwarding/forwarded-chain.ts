@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
+import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 
 /** What the hops in front of us report of a request, as Forwarded and X-Forwarded-* both say it. */
 export interface ForwardedChain {
@@ -95,7 +96,7 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
   return parts.filter(part => part !== '')
 }
 
-/** Who is believed: everybody, nobody, or who comes from these networks. */
+/** Who is believed: everybody, nobody, or who comes from these networks, or over a Unix socket (`unix:`). */
 export type TrustedPeers = boolean | readonly string[]
 
 /** An address, or a network such as 10.0.0.0/8; undefined: it is neither. */
@@ -115,11 +116,16 @@ export function parseNetwork(
 export function trustOf(peers: TrustedPeers): (address: string) => boolean {
   if (typeof peers === 'boolean') return () => peers
   const networks = new BlockList()
+  const isUnixTrusted = peers.includes(UNIX_SOCKET)
   for (const peer of peers) {
     const network = parseNetwork(peer)
     if (network !== undefined) networks.addSubnet(network.address, network.prefix, network.family)
   }
-  return address => networks.check(unmapped(address), isIP(unmapped(address)) === 6 ? 'ipv6' : 'ipv4')
+  return address => {
+    const family = isIP(unmapped(address))
+    if (family === 0) return isUnixTrusted && address === UNIX_SOCKET
+    return networks.check(unmapped(address), family === 6 ? 'ipv6' : 'ipv4')
+  }
 }
 
 /** An IPv4 address as itself where a socket of IPv6 has it. */

@@ -1,5 +1,6 @@
 import { combinedHeaderValue, type HeaderList, NO_HEADERS } from '../../entry/dispatch.ts'
 import type { Protocol } from '../../index.ts'
+import { isUnixClient } from '../../ingress/unix-socket.ts'
 import type { ForwardedMode } from '../config/service-settings.ts'
 import {
   type ForwardedChain,
@@ -142,7 +143,8 @@ export class RequestHeaders {
   #ownFields(request: ForwardableRequest, via: string | undefined, before: ForwardedChain): HeaderList {
     const { name, forwarded, by } = this.#policy
     const { authority, scheme } = request
-    const client = unmapped(request.remoteAddress)
+    // RFC 7239 6.2
+    const client = isUnixClient(request.remoteAddress) ? 'unknown' : unmapped(request.remoteAddress)
     const fields = ['via', joined(via, `${request.httpVersion} ${name.viaEntry}`)]
     const { clientCertificate } = request
     // A byte sequence of structured fields (RFC 9440 2.1, RFC 8941 3.3.5).

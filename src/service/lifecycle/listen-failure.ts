@@ -6,6 +6,8 @@ import { formatListenAddress, type ListenAddress } from '../config/fields/listen
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',
   EACCES: 'permission denied',
+  ENOTSOCK: 'a file that is no socket is there',
+  ENOENT: 'its directory is not there',
   EADDRNOTAVAIL: 'this machine does not have that address',
 }
 

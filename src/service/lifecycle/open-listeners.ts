@@ -5,6 +5,7 @@ import type { AcceptRoom } from '../../ingress/accept-gate.ts'
 import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
 import { type IngressListener, listen } from '../../ingress/listener.ts'
 import { listenQuic } from '../../ingress/quic-listener.ts'
+import { unixPathOf } from '../../ingress/unix-socket.ts'
 import type { IdRoute } from '../../quic/routed-ids.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ListenTls } from '../config/fields/tls-fields.ts'
@@ -13,6 +14,7 @@ import { trustOf } from '../forwarding/forwarded-chain.ts'
 import { proxyStatusName } from '../forwarding/own-response.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
 import { isAddressInUse, listenFailure, resolveListenAddress } from './listen-failure.ts'
+import { removeStaleSocket, takeSocketFile } from './unix-socket-file.ts'
 
 /** Descriptors of the sockets of one entry of `listen`, which listen or are bound already. */
 export interface InheritedEntry {
@@ -68,13 +70,15 @@ export async function openListeners(
   }
 }
 
-function openTcp(
+async function openTcp(
   { settings, entry, logger, room, ticketSecret }: ListenerParts,
   handler: IngressHandler,
   descriptor: number | undefined,
 ): Promise<IngressListener> {
-  const { address, tls, protocols, fastOpen, proxyProtocol } = entry
-  return listen({
+  const { address, mode, tls, protocols, fastOpen, proxyProtocol } = entry
+  const path = descriptor === undefined ? unixPathOf(address.host) : undefined
+  if (path !== undefined) await removeStaleSocket(path)
+  const listener = await listen({
     address,
     ...(descriptor !== undefined && { descriptor }),
     ...(tls !== undefined && tcpTls(tls, ticketSecret)),
@@ -82,12 +86,15 @@ function openTcp(
     fastOpen,
     ...(proxyProtocol !== false && { proxyProtocol: { isTrusted: trustOf(proxyProtocol) } }),
     limits: settings.ingress,
-    ...(room !== undefined && { room }),
+    // A pause closes the socket, and Node removes the file of one that it has bound.
+    ...(room !== undefined && path === undefined && { room }),
     handler,
     clock: systemClock,
     observer: ingressLog(logger),
     proxyName: proxyStatusName(settings.forwarding.pseudonym),
   })
+  if (path !== undefined && mode !== undefined) takeSocketFile(path, mode)
+  return listener
 }
 
 async function openQuic(

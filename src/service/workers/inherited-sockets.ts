@@ -3,6 +3,8 @@ import type { QuicHandover } from './quic-sockets.ts'
 /** Descriptors that a process finds open at its start, and what it is to do for who left them. */
 export interface Inherited {
   readonly listening: readonly number[]
+  /** Of those, Unix sockets whose files a service manager removes. */
+  readonly foreign: readonly number[]
   /** Of HTTP/3, one for each address. */
   readonly quic: readonly QuicHandover[]
   /** Of the admin server of who is to be replaced. */
@@ -15,6 +17,7 @@ type Environment = Record<string, string | undefined>
 
 /** From a service to its successor. */
 const LISTEN = 'MIDDLEMILE_LISTEN_FDS'
+const FOREIGN = 'MIDDLEMILE_FOREIGN_FDS'
 const QUIC = 'MIDDLEMILE_QUIC_SOCKETS'
 const ADMIN = 'MIDDLEMILE_ADMIN_FD'
 const READY = 'MIDDLEMILE_READY_FD'
@@ -28,20 +31,22 @@ const MAX_DESCRIPTORS = 4_096
  * environment, since it is nothing for child processes.
  */
 export function takeInherited(environment: Environment, pid: number): Inherited {
+  const given = ofSystemd(environment, pid)
   const inherited = {
-    listening: [...numbers(environment[LISTEN]), ...ofSystemd(environment, pid)],
+    listening: [...numbers(environment[LISTEN]), ...given],
+    foreign: [...numbers(environment[FOREIGN]), ...given],
     quic: handovers(environment[QUIC]),
     admin: numbers(environment[ADMIN])[0],
     ready: numbers(environment[READY])[0],
   }
-  for (const name of [LISTEN, QUIC, ADMIN, READY, ...OF_SYSTEMD]) delete environment[name]
+  for (const name of [LISTEN, FOREIGN, QUIC, ADMIN, READY, ...OF_SYSTEMD]) delete environment[name]
   return inherited
 }
 
 /** The environment of a successor, and the descriptors behind its standard streams, in order. */
 export function handOver(
   environment: Environment,
-  { listening, quic, admin }: Omit<Inherited, 'ready'>,
+  { listening, foreign, quic, admin }: Omit<Inherited, 'ready'>,
 ): { readonly environment: Environment; readonly descriptors: readonly number[]; readonly ready: number } {
   // 3 is the pipe on which it says that it is ready.
   const ready = 3
@@ -61,6 +66,9 @@ export function handOver(
       WATCHDOG_PID: undefined, // it meant this process
       [READY]: String(ready),
       [LISTEN]: listening.map((_, index) => first + index).join(','),
+      ...(foreign.length > 0 && {
+        [FOREIGN]: foreign.map(fd => first + listening.indexOf(fd)).join(','),
+      }),
       ...(quic.length > 0 && { [QUIC]: JSON.stringify(renumbered) }),
       ...(admin !== undefined && { [ADMIN]: String(first + listening.length) }),
     },

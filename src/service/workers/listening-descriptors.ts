@@ -6,8 +6,15 @@ import {
   listeningSocketCalls,
   type SocketAddress,
 } from '../../connect/native/listening-sockets.ts'
+import { UNIX_SOCKET, unixPathOf } from '../../ingress/unix-socket.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import { listenFailure, resolveListenAddress } from '../lifecycle/listen-failure.ts'
+import {
+  removeSocketFile,
+  removeStaleSocket,
+  takeSocketFile,
+  type UnixSocketFile,
+} from '../lifecycle/unix-socket-file.ts'
 import type { Inherited } from './inherited-sockets.ts'
 import { type ClaimedSocket, type QuicHandover, QuicSockets } from './quic-sockets.ts'
 
@@ -16,6 +23,8 @@ export interface WantedSockets {
   readonly address: ListenAddress
   readonly tcp: boolean
   readonly quic: boolean
+  /** Of a Unix socket's file. */
+  readonly mode?: number | undefined
 }
 
 /** The sockets of one entry of `listen`. */
@@ -24,6 +33,8 @@ export interface ListeningGroup {
   /** Of TCP. */
   readonly descriptors: readonly number[]
   readonly quic: QuicSockets | undefined
+  /** Of a Unix socket whose file is ours to remove. */
+  readonly file?: UnixSocketFile | undefined
 }
 
 /** A free port of TCP may be taken for UDP: others are tried, so many times. */
@@ -36,6 +47,7 @@ const MAX_PORT_ATTEMPTS = 10
  */
 export class ListeningDescriptors {
   readonly #calls: ListeningSocketCalls
+  #isClosed = false
   readonly groups: readonly ListeningGroup[]
 
   private constructor(calls: ListeningSocketCalls, groups: readonly ListeningGroup[]) {
@@ -49,20 +61,26 @@ export class ListeningDescriptors {
   static async open(
     wanted: readonly WantedSockets[],
     workers: number,
-    inherited: Pick<Inherited, 'listening' | 'quic'> = { listening: [], quic: [] },
+    inherited: Pick<Inherited, 'listening' | 'quic' | 'foreign'> = { listening: [], quic: [], foreign: [] },
     loaded: LoadedListeningCalls = listeningSocketCalls(),
   ): Promise<ListeningDescriptors> {
     if ('unavailable' in loaded) throw new Error(loaded.unavailable)
     const { calls } = loaded
     const unclaimed = new Map<number, SocketAddress>()
     for (const fd of inherited.listening) {
-      const address = calls.addressOf(fd)
+      const path = calls.unixPathOf(fd)
+      const address = path === undefined ? calls.addressOf(fd) : { host: `${UNIX_SOCKET}${path}`, port: 0 }
       if (address !== undefined) unclaimed.set(fd, address)
     }
     const handovers = new Set(inherited.quic)
     const groups: ListeningGroup[] = []
     try {
-      for (const one of wanted) groups.push(await openEntry({ calls, workers, unclaimed, handovers }, one))
+      const { foreign } = inherited
+      const parts = { calls, workers, unclaimed, handovers, foreign }
+      for (const one of wanted) {
+        const path = unixPathOf(one.address.host)
+        groups.push(path === undefined ? await openEntry(parts, one) : await openUnix(parts, one, path))
+      }
       for (const fd of [...unclaimed.keys(), ...[...handovers].flatMap(({ fds }) => fds)]) calls.close(fd)
       return new ListeningDescriptors(calls, groups)
     } catch (error) {
@@ -103,8 +121,18 @@ export class ListeningDescriptors {
     return this.groups.flatMap(({ quic }) => quic ?? [])
   }
 
-  /** Clients are refused from now on, unless others have the sockets. */
-  close(): void {
+  /** Unix sockets whose files are not ours: of a service manager. */
+  get foreign(): number[] {
+    const isForeign = ({ address, file }: ListeningGroup): boolean =>
+      file === undefined && unixPathOf(address.host) !== undefined
+    return this.groups.filter(isForeign).flatMap(({ descriptors }) => descriptors)
+  }
+
+  /** Clients are refused from now on, unless others have the sockets: `isHandedOn`, a successor has. */
+  close({ isHandedOn = false } = {}): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (!isHandedOn) for (const { file } of this.groups) if (file !== undefined) removeSocketFile(file)
     for (const fd of this.all) this.#calls.close(fd)
     for (const sockets of this.quic) sockets.close()
   }
@@ -116,6 +144,31 @@ interface OpeningParts {
   /** What was inherited and nobody has yet. */
   readonly unclaimed: Map<number, SocketAddress>
   readonly handovers: Set<QuicHandover>
+  /** Of those, Unix sockets whose files others remove. */
+  readonly foreign: readonly number[]
+}
+
+/** One socket for all workers: the kernel wakes one of those that wait. */
+async function openUnix(
+  { calls, unclaimed, foreign }: OpeningParts,
+  { address, mode = 0o600 }: WantedSockets,
+  path: string,
+): Promise<ListeningGroup> {
+  const [inherited] = [...unclaimed].find(([, { host }]) => host === address.host) ?? []
+  try {
+    if (inherited !== undefined) {
+      unclaimed.delete(inherited)
+      const isForeign = foreign.includes(inherited)
+      const file = isForeign ? undefined : takeSocketFile(path, mode)
+      return { address, descriptors: [inherited], quic: undefined, file }
+    }
+    await removeStaleSocket(path)
+    const opened = calls.openUnix(path)
+    if ('errno' in opened) throw systemError(opened.errno, address)
+    return { address, descriptors: [opened.fd], quic: undefined, file: takeSocketFile(path, mode) }
+  } catch (error) {
+    throw listenFailure('a listener', address, error)
+  }
 }
 
 async function openEntry(parts: OpeningParts, wanted: WantedSockets): Promise<ListeningGroup> {

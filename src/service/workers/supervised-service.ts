@@ -88,8 +88,9 @@ export class SupervisedService {
     options: SuperviseOptions,
   ): Promise<SupervisedService> {
     const inherited = takeInherited(process.env, process.pid)
-    const wanted = settings.listen.map(({ address, protocols, http3 }) => ({
+    const wanted = settings.listen.map(({ address, mode, protocols, http3 }) => ({
       address,
+      mode,
       tcp: protocols.length > 0,
       quic: http3 !== undefined,
     }))
@@ -142,6 +143,7 @@ export class SupervisedService {
     logger.info('upgrade: starting the new program on the same sockets')
     const result = await startSuccessor({
       listening: this.#sockets.all,
+      foreign: this.#sockets.foreign,
       quic: this.#sockets.quic.map(sockets => sockets.handover()),
       admin: this.#admin?.descriptor,
     })
@@ -171,7 +173,7 @@ export class SupervisedService {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#supervisor.killAll()
-    this.#sockets.close()
+    this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#admin?.close()
     await this.#supervisor.fleet?.close()
     this.#log.logger.info('closed')
@@ -217,7 +219,7 @@ export class SupervisedService {
     logger.info('draining: no new requests, open ones end')
     // With the ports of the listeners, so that a successor can start now.
     if (!keepAdmin) this.#admin?.release()
-    this.#sockets.close()
+    this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#supervisor.drain()
     logger.info('drained')
   }

@@ -1,9 +1,13 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { UNIX_SOCKET } from '../../../ingress/unix-socket.ts'
 
 /** Where a server listens. */
 export interface ListenAddress {
-  /** '' is every address: Node then takes `::`, or `0.0.0.0` where there is no IPv6. */
+  /**
+   * '' is every address: Node then takes `::`, or `0.0.0.0` where there is no IPv6. `unix:` and a path: a
+   * Unix socket, whose port is 0.
+   */
   host: string
   port: number
 }
@@ -37,6 +41,7 @@ export function isLoopbackHost(host: string): boolean {
  * ```
  */
 export function formatListenAddress(address: ListenAddress): string {
+  if (address.host.startsWith(UNIX_SOCKET)) return address.host
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }
 

@@ -295,6 +295,21 @@ describe('the responses of an exchange over HTTP/2', () => {
     expect((await client.of(3)).at(-1)).toBe('RST_STREAM 3 CANCEL')
   })
 
+  it('whose client opens its window for what is queued and no further are given up as well', async () => {
+    const client = new FakeHttp2Client({ writeTimeoutMs: 1000 }, undefined, {
+      [SETTING.INITIAL_WINDOW_SIZE]: 10,
+    })
+    client.send(client.ask(1))
+    client.exchange.respondStart(200, [])
+    expect(client.exchange.respondData(Buffer.alloc(15), own)).toBe(false)
+    client.send(windowUpdate(1, 5))
+    expect(client.drains).toBe(0)
+    client.clock.advance(2_000)
+    expect(client.aborted).toEqual([
+      'MM_CLIENT_GONE the client opened no window for the response for 1000 ms',
+    ])
+  })
+
   it.each([
     ['longer', '2'],
     ['shorter', '9'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { handOver, takeInherited } from '../../../../src/service/workers/inherited-sockets.ts'
 
-const NOTHING = { listening: [], quic: [], admin: undefined, ready: undefined }
+const NOTHING = { listening: [], foreign: [], quic: [], admin: undefined, ready: undefined }
 
 describe('inherited sockets', () => {
   it('reach a successor as they were handed over, and leave its environment', () => {
@@ -12,12 +12,13 @@ describe('inherited sockets', () => {
     ]
     const { environment, descriptors, ready } = handOver(
       { PATH: '/bin', WATCHDOG_PID: '7' },
-      { listening: [20, 21], quic, admin: 22 },
+      { listening: [20, 21], foreign: [21], quic, admin: 22 },
     )
     expect({ descriptors, ready }).toEqual({ descriptors: [20, 21, 22, 30, 31, 40], ready: 3 })
     const taken: Record<string, string | undefined> = { ...environment }
     expect(takeInherited(taken, 100)).toEqual({
       listening: [4, 5],
+      foreign: [5],
       quic: [
         { fds: [7, 8], mark: 5, used },
         { fds: [9], mark: 6, used: [] },
@@ -26,7 +27,7 @@ describe('inherited sockets', () => {
       ready: 3,
     })
     expect(taken).toEqual({ PATH: '/bin', WATCHDOG_PID: undefined })
-    const plain = handOver({}, { listening: [20], quic: [], admin: undefined })
+    const plain = handOver({}, { listening: [20], foreign: [], quic: [], admin: undefined })
     expect(takeInherited({ ...plain.environment }, 1)).toEqual({ ...NOTHING, listening: [4], ready: 3 })
   })
 
@@ -34,7 +35,7 @@ describe('inherited sockets', () => {
     const given = { LISTEN_FDS: '2', LISTEN_PID: '100', LISTEN_FDNAMES: 'a:b' }
     expect(takeInherited({ ...given }, 101)).toEqual(NOTHING)
     const environment: Record<string, string | undefined> = { ...given }
-    expect(takeInherited(environment, 100)).toEqual({ ...NOTHING, listening: [3, 4] })
+    expect(takeInherited(environment, 100)).toEqual({ ...NOTHING, listening: [3, 4], foreign: [3, 4] })
     expect(environment).toEqual({})
   })
 

@@ -17,6 +17,8 @@ function machine(
       open.add(++lastFd)
       return { fd: lastFd, port: port === 0 ? 4000 + (sharesPort ? 0 : 1) : port }
     },
+    openUnix: () => ({ errno: 98 }),
+    unixPathOf: () => undefined,
     addressOf: fd => inherited[fd],
     openDatagram(_family, { port }) {
       if (taken.includes(port)) return { errno: EADDRINUSE }
@@ -64,7 +66,7 @@ describe('listening descriptors', () => {
     const sockets = await ListeningDescriptors.open(
       [overTcp(8080)],
       2,
-      { listening: [3, 4, 5, 6, 7], quic: [] },
+      { listening: [3, 4, 5, 6, 7], foreign: [], quic: [] },
       loaded,
     )
     expect([sockets.of(0, 2), sockets.of(1, 2)]).toEqual([[[3, 5]], [[4]]])
@@ -73,7 +75,12 @@ describe('listening descriptors', () => {
 
   it('are shared by workers that are more than they', async () => {
     const { loaded } = machine([8080], { 3: LOOPBACK })
-    const sockets = await ListeningDescriptors.open([overTcp(8080)], 2, { listening: [3], quic: [] }, loaded)
+    const sockets = await ListeningDescriptors.open(
+      [overTcp(8080)],
+      2,
+      { listening: [3], foreign: [], quic: [] },
+      loaded,
+    )
     expect([sockets.of(0, 2), sockets.of(1, 2)]).toEqual([[[3]], [[3]]])
   })
 
@@ -107,7 +114,12 @@ describe('listening descriptors', () => {
       { fds: [9], mark: 4, used: [] },
       { fds: [8], mark: 5, used: [] },
     ]
-    const sockets = await ListeningDescriptors.open([overBoth(8080)], 1, { listening: [3], quic }, loaded)
+    const sockets = await ListeningDescriptors.open(
+      [overBoth(8080)],
+      1,
+      { listening: [3], foreign: [], quic },
+      loaded,
+    )
     expect(sockets.claim(1)).toEqual([{ fd: 8, mark: 5, socket: 0 }])
     expect([...open]).toEqual([3, 8])
   })
