@@ -132,7 +132,7 @@ function keysTable(fields) {
 
 /** What stands at the top of a configuration and is shown with it. */
 const SECTION =
-  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Qlog|Http3Listen|ListenTls|Rewrite|FieldEdits|Redirect|Respond)Config) \| undefined$/
+  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|FieldEdits|Redirect|Respond)Config) \| undefined$/
 
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {

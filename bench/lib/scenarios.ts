@@ -10,6 +10,7 @@ import { rttH2, rttH3 } from '../scenarios/client/round-trips.ts'
 import { selectLoss } from '../scenarios/client/select-loss.ts'
 import { slowReader } from '../scenarios/client/slow-reader.ts'
 import { fanOut, udpLink, udpSockets, unary, warmSmall } from '../scenarios/client/steady.ts'
+import { endpoints } from '../scenarios/service/endpoints.ts'
 import { floods } from '../scenarios/service/floods.ts'
 import { forward, forwardH2 } from '../scenarios/service/forward.ts'
 import { manyOrigins } from '../scenarios/service/many-origins.ts'
@@ -47,6 +48,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   churn,
   'stale-posts': stalePosts,
   overload,
+  endpoints,
   'idle-burst': idleBurst,
   objects: objects('cubic'),
   'objects-bbr': objects('bbr'),

@@ -72,9 +72,13 @@ interface Member extends BalancedEndpoint {
   readonly latency: PeakLatency
 }
 
+interface EligibleMember extends TurnTaker {
+  readonly member: Member
+}
+
 /** Those that requests go to now. */
 interface Eligible {
-  readonly members: readonly (TurnTaker & { readonly member: Member })[]
+  readonly members: readonly EligibleMember[]
   readonly because: string
   /**
    * Ejected ones that would be among them, or come before them: one request finds out whether they are
@@ -250,25 +254,29 @@ export class Balancer {
   #pick(left: Eligible['members'], now: number): number | undefined {
     const { policy } = this.#parts.options
     if (policy === 'round-robin') return this.#turns.next(left)
-    const first = this.#draw(left)
-    if (policy === 'random' || left.length === 1) return first?.index
-    const second = this.#draw(left.filter(one => one !== first))
-    if (first === undefined || second === undefined) return first?.index
+    let total = 0
+    for (const { weight } of left) total += weight
+    const first = this.#draw(left, total)
+    if (policy === 'random' || left.length === 1 || first === undefined) return first?.index
+    const second = this.#draw(left, total - first.weight, first)
+    if (second === undefined) return first.index
     return this.#cost(second, now) < this.#cost(first, now) ? second.index : first.index
   }
 
-  /** By weight. */
-  #draw(from: Eligible['members']): Eligible['members'][number] | undefined {
-    const total = from.reduce((sum, { weight }) => sum + weight, 0)
+  /** By weight; `total`: of all but the exception. On the hot path: it makes no lists. */
+  #draw(from: Eligible['members'], total: number, except?: EligibleMember): EligibleMember | undefined {
     let at = this.#parts.random() * total
+    let last: EligibleMember | undefined
     for (const one of from) {
+      if (one === except) continue
+      last = one
       at -= one.weight
-      if (at < 0) return one
+      if (at < 0) break
     }
-    return from.at(-1)
+    return last
   }
 
-  #cost({ index, weight, member }: Eligible['members'][number], now: number): number {
+  #cost({ index, weight, member }: EligibleMember, now: number): number {
     const underWay = this.#parts.underWay(index)
     if (this.#parts.options.policy === 'peak-ewma') return member.latency.cost(underWay, now) / weight
     return underWay / weight

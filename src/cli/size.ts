@@ -28,6 +28,9 @@ connection makes nobody wait. GET /pools shows the same of what was measured.
                         http/1.1
   --edges N             how many edges send as much to the same origin; default
                         1
+  --ceiling N           what the origin bears from all of them
+                        (protection.maxConnections with state.redis): what each
+                        edge gets of it
   --json                the same as JSON
 `
 
@@ -41,6 +44,7 @@ export const sizeCommand: Command = {
       headroom: { type: 'string' },
       streams: { type: 'string' },
       edges: { type: 'string' },
+      ceiling: { type: 'string' },
       json: { type: 'boolean' },
     })
     if (positionals.length > 0) throw usageError(`size takes no argument ${JSON.stringify(positionals[0])}`)
@@ -50,6 +54,7 @@ export const sizeCommand: Command = {
     const headroom = positiveOption('headroom', values.headroom)
     const streamsPerConnection = countOption('streams', values.streams)
     const edges = countOption('edges', values.edges)
+    const ceiling = countOption('ceiling', values.ceiling)
     const input = {
       rps,
       latencyMs,
@@ -59,15 +64,47 @@ export const sizeCommand: Command = {
       ...(edges !== undefined && { edges }),
     }
     const sizing = sizePool(input)
-    if (values.json) io.write(`${JSON.stringify({ ...input, ...sizing })}\n`)
-    else io.write(sizingText(input, sizing))
+    const shares = ceiling === undefined ? [] : sharesOf(ceiling, sizing, [edges ?? 1, FLEET_EDGES])
+    if (values.json)
+      io.write(
+        `${JSON.stringify({ ...input, ...sizing, ...(ceiling !== undefined && { ceiling, shares }) })}\n`,
+      )
+    else io.write(sizingText(input, sizing, ceiling, shares))
     return EXIT.ok
   },
+}
+
+/** What each of so many edges gets of a ceiling that all of them share, in the rules of protection. */
+interface EdgeShare {
+  readonly edges: number
+  /** At least; 0: they take turns. */
+  readonly connections: number
+  /** So many edges get one more. */
+  readonly oneMore: number
+  readonly isEnough: boolean
+}
+
+function sharesOf(ceiling: number, { connections }: Sizing, edgeCounts: readonly number[]): EdgeShare[] {
+  return [...new Set(edgeCounts)].map(edges => {
+    const isEnough = connections * edges <= ceiling
+    if (isEnough) return { edges, connections, oneMore: 0, isEnough }
+    return { edges, connections: Math.floor(ceiling / edges), oneMore: ceiling % edges, isEnough }
+  })
+}
+
+function shareText({ edges, connections, oneMore, isEnough }: EdgeShare, needed: number): string {
+  const who = edges === 1 ? 'the one edge' : `each of ${edges} edges`
+  if (isEnough) return `${who} gets the ${needed} that it needs`
+  if (connections === 0) return `${oneMore} of ${edges} edges have one at a time, in turns`
+  const more = oneMore === 0 ? '' : `, ${oneMore} of them one more`
+  return `${who} gets ${connections} of the ${needed} that it needs${more}; requests beyond wait`
 }
 
 function sizingText(
   input: { rps: number; latencyMs: number; protocol: string; headroom?: number; edges?: number },
   sizing: Sizing,
+  ceiling: number | undefined,
+  shares: readonly EdgeShare[],
 ): string {
   const { concurrency, streams, connections, spare, streamsPerConnection, origin } = sizing
   const edges = input.edges ?? 1
@@ -85,5 +122,9 @@ function sizingText(
       `from ${FLEET_EDGES} edges`,
       `${connections * FLEET_EDGES} connections, ${(origin.rps / edges) * FLEET_EDGES} requests/s`,
     ],
+    ...shares.map((share, index) => [
+      index === 0 ? `of a ceiling of ${ceiling}` : '',
+      shareText(share, connections),
+    ]),
   ])
 }

@@ -292,14 +292,14 @@ function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
 }
 
 function checkProtection(protection: ProtectionOptions): ProtectionOptions {
-  const { maxConnections, fairBy } = protection
+  const { fairBy, maxConnections, floor } = protection
   checkWord('protection.fairBy', fairBy, FAIR_BY)
-  checkNumber('protection.maxConnections', maxConnections)
-  if (!Number.isInteger(maxConnections))
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `protection.maxConnections must be a whole number, not ${maxConnections}`,
-    )
+  for (const [name, value] of Object.entries({ maxConnections, floor })) {
+    checkNumber(`protection.${name}`, value)
+    if (Number.isInteger(value)) continue
+    const message = `protection.${name} must be a whole number, not ${value}`
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
   return protection
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { guardedPromise } from '../base/guard.ts'
 import type { CeilingShare, OriginCeiling } from '../pool/origin-ceiling.ts'
 import { type ShareFigures, ShareKeeper } from '../state/shares/share-keeper.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
@@ -36,13 +37,14 @@ export class OriginShares {
       firstNumber,
       renewMs: RENEW_MS,
       leaseMs: Infinity,
+      takesFloor: false, // the host does, and shares it out
     })
     this.#keepers.set(of, keeper)
     return {
-      configure: maxConnections => keeper.configure(maxConnections, 0),
+      configure: (maxConnections, floor) => keeper.configure(maxConnections, floor),
       look: () => keeper.look(),
       leave: () => {
-        keeper.leave()
+        guardedPromise('leaving a ceiling', keeper.leave())
         this.#keepers.delete(of)
       },
     }

@@ -5,8 +5,8 @@ import { ConnectionBudget } from './rules/connection-budget.ts'
 
 /** Who keeps what this process may have of a ceiling that others share. */
 export interface CeilingShare {
-  /** The ceiling. */
-  configure(maxConnections: number): void
+  /** The ceiling, and what of it a host may have while nobody says how much. */
+  configure(maxConnections: number, floor: number): void
   /** What is held of the ceiling, or wanted, may have changed. Called often. */
   look(): void
   /** Nothing is held any more, and nothing will be. */
@@ -47,10 +47,10 @@ export class OriginCeiling {
   }
 
   /** See ProtectionOptions. */
-  configure({ maxConnections }: Pick<ProtectionOptions, 'maxConnections'>): void {
+  configure({ maxConnections, floor }: Pick<ProtectionOptions, 'maxConnections' | 'floor'>): void {
     this.budget.wholeCeiling = maxConnections
     if (this.#share === undefined) this.set(maxConnections)
-    else this.#share.configure(maxConnections)
+    else this.#share.configure(maxConnections, floor)
   }
 
   add(pool: Pool): void {

@@ -377,6 +377,10 @@ export class PoolState<Link, Waiter> {
     }
   }
 
+  get underWay(): number {
+    return this.#core.waiters.size + this.#core.slots.usedStreams
+  }
+
   get mode(): 'open' | 'draining' | 'closed' {
     return this.#core.mode
   }

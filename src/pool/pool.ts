@@ -207,6 +207,11 @@ export class Pool implements BudgetClient {
     return this.#state.load
   }
 
+  /** Requests that it carries or that wait for it. */
+  get underWay(): number {
+    return this.#state.underWay
+  }
+
   /** Those that are open now, on the way out or not. */
   connections(): Iterable<Connection> {
     return this.#driver.connections

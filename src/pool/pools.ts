@@ -12,7 +12,7 @@ import { ConnectionBudget, type LimitName } from './rules/connection-budget.ts'
 /** What a pool needs beside what they all share. */
 export interface OwnPoolConfig extends Omit<PoolConfig, 'origin' | 'budget'> {
   /** `maxConnections` of 0, or left out: none. That of the first pool holds for all of the origin. */
-  readonly protection?: Pick<ProtectionOptions, 'maxConnections'>
+  readonly protection?: Pick<ProtectionOptions, 'maxConnections' | 'floor'>
   /** The pools of the origin with the same key have one further limit together. */
   readonly within?: PoolPart | undefined
 }

@@ -141,7 +141,7 @@ describe('the HTTP/1.1 encoder, for any message', () => {
     )
   })
 
-  it('writes exactly one message, or refuses, whatever stands in it', () => {
+  it('writes exactly one message, or refuses, whatever it contains', () => {
     // Anything at all, with the dangerous characters in the majority.
     const anything = fc
       .array(

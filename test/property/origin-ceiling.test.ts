@@ -134,7 +134,7 @@ class World {
       observer: () => undefined,
       expectedCapacity: 1,
       isFair: true,
-      protection: { maxConnections: this.ceiling },
+      protection: { maxConnections: this.ceiling, floor: 1 },
     }
     const first = this.pools.add(this.origin, config)
     const second = this.pools.addBeside(first, this.origin, config)

@@ -26,7 +26,14 @@ class Process {
   constructor(name: string, ceiling: number, number: number) {
     this.name = name
     const renewMs = LEASE_MS / 5
-    this.member = new ShareMember({ of: 'o', member: name, renewMs, leaseMs: LEASE_MS, firstNumber: number })
+    this.member = new ShareMember({
+      of: 'o',
+      member: name,
+      renewMs,
+      leaseMs: LEASE_MS,
+      firstNumber: number,
+      takesFloor: false,
+    })
     this.member.configure(ceiling, 0)
   }
 }

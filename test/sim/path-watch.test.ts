@@ -14,7 +14,7 @@ const deadFrom = (at: number, lossBefore: number) => (random: () => number, now:
 
 describe('a path of 40 ms', () => {
   it.each(TRAFFIC)(
-    'that loses 5 %% each way is never taken for dead in ten minutes of traffic: %s',
+    'that loses 5 %% in each direction is never taken for dead in ten minutes of traffic: %s',
     traffic => {
       for (const path of paths(10, { traffic, isLost: random => random() < 0.05 })) {
         expect(path.counts.failed).toBe(0)
@@ -22,14 +22,14 @@ describe('a path of 40 ms', () => {
     },
   )
 
-  it('that loses 5 % each way is suspected now and then, or the test above would say nothing', () => {
+  it('that loses 5 % in each direction is suspected now and then, or the test above would prove nothing', () => {
     for (const { counts } of paths(10, { traffic: 'exchanges', isLost: random => random() < 0.05 })) {
       expect(counts.exchanges).toBeGreaterThan(1000)
       expect(counts.suspected).toBeGreaterThan(10)
     }
   })
 
-  it.each(TRAFFIC)('that loses 2 %% each way is never taken for dead: %s', traffic => {
+  it.each(TRAFFIC)('that loses 2 %% in each direction is never taken for dead: %s', traffic => {
     for (const path of paths(10, { traffic, isLost: random => random() < 0.02 })) {
       expect(path.counts.failed).toBe(0)
     }

@@ -47,6 +47,7 @@ class Worker implements ShareHolder {
       firstNumber: 0,
       renewMs: 1_000,
       leaseMs: Infinity,
+      takesFloor: false,
     })
     port.onNews?.(() => this.keeper.onNews())
     this.keeper.configure(ceiling, 0)
@@ -86,11 +87,14 @@ class Host {
   readonly #news = new Map<number, (of: string) => void>()
   readonly #random: () => number
   readonly #loss: number
-  readonly shares = new HostShares((worker, of) =>
-    this.#carry(() => {
-      for (const each of of) this.#news.get(worker)?.(each)
-    }),
-  )
+  readonly shares = new HostShares({
+    tell: (worker, of) =>
+      this.#carry(() => {
+        for (const each of of) this.#news.get(worker)?.(each)
+      }),
+    clock: this.clock,
+    fleet: undefined,
+  })
   mostHeld = 0
 
   constructor(seed: number, loss: number) {
@@ -104,7 +108,8 @@ class Host {
         new Promise((resolve, reject) => {
           this.clock.setTimer(ANSWER_MS, () => reject(new Error('no answer')))
           this.#carry(() => {
-            const [answer] = this.shares.answer(id, [request], this.clock.now())
+            if (!this.workers.has(id)) return // it has ended: a supervisor does not answer it
+            const [answer] = this.shares.answer(id, [request])
             if (answer !== undefined) this.#carry(() => resolve(answer))
           })
         }),
@@ -118,7 +123,7 @@ class Host {
   end(id: number): void {
     this.workers.delete(id)
     this.#news.delete(id)
-    this.shares.onEnded(id, this.clock.now())
+    this.shares.onEnded(id)
   }
 
   async run(ms: number): Promise<void> {
@@ -127,7 +132,7 @@ class Host {
       this.clock.advance(5)
       await settled()
       for (const worker of this.workers.values()) worker.run()
-      if (this.clock.now() % 100 === 0) this.shares.announce(this.clock.now())
+      if (this.clock.now() % 100 === 0) this.shares.announce()
       const held = [...this.workers.values()].reduce((sum, { holds }) => sum + holds, 0)
       this.mostHeld = Math.max(this.mostHeld, held)
     }

@@ -76,10 +76,7 @@ export class BalancedPool implements RequestPool {
   static make(parts: BalancedPoolParts): BalancedPool | undefined {
     const { endpoints, clock, pool, makePool } = parts
     const pools: Pool[] = []
-    const underWay = (index: number): number => {
-      const load = pools[index]?.load
-      return load === undefined ? 0 : load.streams + load.waiters
-    }
+    const underWay = (index: number): number => pools[index]?.underWay ?? 0
     const balancer = new Balancer({ ...parts, ...pool, underWay })
     parts.breakers?.addLane(underWay)
     for (const [index, endpoint] of endpoints.entries()) {
@@ -201,12 +198,11 @@ export class BalancedPool implements RequestPool {
   endpointStats(lane: LaneName): EndpointStats[] {
     return this.#balancer.figures(this.#clock.now()).map((figures, index) => {
       const pool = this.#pools[index]
-      const { waiters = 0, streams = 0 } = pool?.load ?? {}
       return {
         ...figures,
         lane,
         requests: pool?.counters.requests ?? 0,
-        underWay: waiters + streams,
+        underWay: pool?.underWay ?? 0,
         connections: pool?.size ?? 0,
         chosenBecause: this.#chosenBecause[index],
         ...(this.#breakers !== undefined && { breakers: this.#breakers.figures(index) }),

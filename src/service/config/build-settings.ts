@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
-import type { OriginOptions, Protocol } from '../../index.ts'
+import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
@@ -17,16 +17,19 @@ import {
   DEFAULT_FORWARDING,
   DEFAULT_LISTEN_HTTP3,
   DEFAULT_LOG,
+  DEFAULT_REDIS,
   DEFAULT_SHUTDOWN,
   DEFAULT_UNIX_MODE,
   DEFAULT_WORKERS,
   type ListenSettings,
+  type RedisSettings,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'
 
 type ParsedConfig = z.output<ReturnType<typeof configSchema>>
 type ParsedOrigin = ParsedConfig['origins'][string]
+type RedisConfigOutput = NonNullable<NonNullable<ParsedConfig['state']>['redis']>
 type ParsedDefaults = NonNullable<ParsedConfig['defaults']>
 
 /** The settings of a configuration that the schema has passed. */
@@ -80,7 +83,8 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       resolve: config.resolve ?? {},
       publicHosts: publicHosts(config, routes),
     },
-    state: config.state,
+    state: stateOptions(config.state),
+    redis: redisSettings(config.state?.redis),
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
@@ -140,6 +144,30 @@ function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings 
     sample: given.sample ?? DEFAULT_ACCESS_LOG.sample,
     requestId: requestId === 'off' ? undefined : requestId,
     maxQueuedBytes: given.maxQueuedBytes ?? DEFAULT_ACCESS_LOG.maxQueuedBytes,
+  }
+}
+
+function stateOptions(given: ParsedConfig['state']): StateOptions | undefined {
+  if (given?.directory === undefined) return undefined
+  const { directory, keyFile } = given
+  return { directory, ...(keyFile !== undefined && { keyFile }) }
+}
+
+function redisSettings(given: RedisConfigOutput | undefined): RedisSettings | undefined {
+  if (given === undefined) return undefined
+  const { url, prefix, ca, cert, key, connectTimeout, answerTimeout, lease } = given
+  const tls = {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  }
+  return {
+    url,
+    prefix: prefix ?? DEFAULT_REDIS.prefix,
+    tls: Object.keys(tls).length === 0 ? undefined : tls,
+    connectTimeoutMs: connectTimeout ?? DEFAULT_REDIS.connectTimeoutMs,
+    answerTimeoutMs: answerTimeout ?? DEFAULT_REDIS.answerTimeoutMs,
+    leaseMs: lease ?? DEFAULT_REDIS.leaseMs,
   }
 }
 

@@ -45,6 +45,7 @@ import {
 } from './fields/option-group.ts'
 import { endpointField, originFields, originOptionFields } from './fields/origin-fields.ts'
 import { routeField } from './fields/route-fields.ts'
+import { stateGroup } from './fields/state-fields.ts'
 import { adminTlsField, authoritiesField, listenTlsField, tokenField } from './fields/tls-fields.ts'
 
 /** Node's timers overflow above it. */
@@ -202,9 +203,7 @@ export function configSchema(directory: string) {
         faultWindow: durationField.optional(),
       })
       .optional(),
-    state: z
-      .strictObject({ directory: pathField(directory), keyFile: pathField(directory).optional() })
-      .optional(),
+    state: stateGroup(directory).optional(),
     qlog: z.strictObject({ directory: pathField(directory) }).optional(),
     egress: z.record(z.string().min(1), egressField(directory)).optional(),
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {

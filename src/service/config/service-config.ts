@@ -213,12 +213,41 @@ interface StateConfig {
   /**
    * Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere.
    */
-  directory: string
+  directory?: string | undefined
   /**
    * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a
    * file that only its owner can read. Default: one that is made in the directory on first use.
    */
   keyFile?: string | undefined
+  /** What all hosts of a fleet share: the ceilings of protected origins. Default: each host has its own. */
+  redis?: RedisConfig | undefined
+}
+
+/** `state.redis` of a configuration. See docs/connection-economy.md. */
+interface RedisConfig {
+  /**
+   * `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS: one server, or the primary of
+   * several, version 5 or newer; no cluster. No log and no page shows the password.
+   */
+  url: string
+  /** How all keys begin: hosts share what they have under the same one. Default `middlemile:`. */
+  prefix?: string | undefined
+  /** With `rediss://`: whom to trust instead of the authorities that Node brings; PEM or files of it. */
+  ca?: string | string[] | undefined
+  /** With `rediss://`: our own certificate, PEM or a file of it, with `key`. */
+  cert?: string | undefined
+  /** Its key. */
+  key?: string | undefined
+  /** How long a connection may take, with TLS and password. Default 2s. */
+  connectTimeout?: number | string | undefined
+  /** How long an answer may take; then the connection is made anew. Default 1s. */
+  answerTimeout?: number | string | undefined
+  /**
+   * What a host had is free so long after its last word: at least 3s. Two thirds of it without an answer a
+   * host goes on with what it may have; then it has `protection.floor`, and the rest of the time for what is
+   * beyond it to end. Default 15s.
+   */
+  lease?: number | string | undefined
 }
 
 /** `qlog` of a configuration. */

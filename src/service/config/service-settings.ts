@@ -37,6 +37,8 @@ export interface ServiceSettings {
   readonly shutdown: ShutdownSettings
   readonly transport: TransportOptions
   readonly state: StateOptions | undefined
+  /** Where hosts share the ceilings of protected origins. Undefined: each has its own. */
+  readonly redis: RedisSettings | undefined
   /** Where a qlog trace is written. */
   readonly qlog: { readonly directory: string } | undefined
   /** Asked for HTTPS records. Undefined: those of the system. */
@@ -96,6 +98,19 @@ export interface AdminSettings {
    * error.
    */
   readonly isExplicit: boolean
+}
+
+/** What a fleet shares its ceilings in. The URL may hold a password, and is shown nowhere. */
+export interface RedisSettings {
+  readonly url: string
+  /** All keys begin with it. */
+  readonly prefix: string
+  /** PEM. Undefined: plain TCP, or what Node trusts. */
+  readonly tls: { readonly ca?: string[]; readonly cert?: string; readonly key?: string } | undefined
+  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
+  /** After so long without a sign from a host it counts as gone. */
+  readonly leaseMs: number
 }
 
 /** How a service ends. */
@@ -196,6 +211,12 @@ export const DEFAULT_SHUTDOWN: ShutdownSettings = {
   maxFaults: 10,
   faultWindowMs: 60_000,
 }
+export const DEFAULT_REDIS: Omit<RedisSettings, 'url' | 'tls'> = {
+  prefix: 'middlemile:',
+  connectTimeoutMs: 2_000,
+  answerTimeoutMs: 1_000,
+  leaseMs: 15_000,
+}
 export const DEFAULT_LISTEN_HTTP3: Http3ListenSettings = {
   retry: 'under-load',
   earlyData: false,
@@ -232,6 +253,7 @@ const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
   'log',
   'accessLog',
   'state',
+  'redis',
   'qlog',
   'dnsServers',
   'resolver',

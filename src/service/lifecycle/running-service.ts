@@ -23,6 +23,9 @@ import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { restartWarnings } from '../config/service-settings.ts'
+import { bothClocks } from '../fleet/both-clocks.ts'
+import { fleetFacts, fleetPage } from '../fleet/fleet-pages.ts'
+import { FleetShares } from '../fleet/fleet-shares.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { RequestIds } from '../forwarding/request-id.ts'
 import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
@@ -31,6 +34,7 @@ import type { ServiceLog } from '../logging/service-log.ts'
 import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
+import { HostShares, ownShares } from '../workers/host-shares.ts'
 import { certificateExpiries } from './certificate-expiries.ts'
 import { ListenerCertificates } from './listener-certificates.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
@@ -85,6 +89,9 @@ export class RunningService implements Service {
   readonly #memoryReturn: MemoryReturn | undefined
   readonly #certificates: ListenerCertificates
   readonly transport: Transport
+  /** With whom it shares the ceilings of protected origins; a worker's supervisor does that instead. */
+  readonly #fleet: FleetShares | undefined
+  readonly #ownShares: HostShares | undefined
   #sockets: OpenSockets = { listeners: [], admin: undefined }
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
@@ -100,6 +107,8 @@ export class RunningService implements Service {
     this.#logger = logger
     this.#read = read
     this.#originNames = originNames(settings)
+    const { redis } = settings
+    const isAlone = redis !== undefined && outside.shares === undefined
     this.#metrics = new ServiceMetrics({
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(({ listener }) => listener.stats),
@@ -115,6 +124,7 @@ export class RunningService implements Service {
           this.#sockets.listeners.map(({ listener }) => listener),
           origin => this.#metrics.certificateExpiresAt(origin),
         ),
+      fleet: isAlone ? () => this.#fleet?.status : undefined,
       version: packageVersion(),
     })
     this.#faults = new ProcessFaults({
@@ -142,6 +152,12 @@ export class RunningService implements Service {
     }
     this.#accessLog = settings.accessLog && openAccessLog(settings.accessLog, logger, originName)
     const requestId = settings.accessLog?.requestId
+    const fleet = isAlone
+      ? new FleetShares({ settings: redis, logger, clock: systemClock, random: Math.random })
+      : undefined
+    const own = fleet && ownShares(tell => new HostShares({ tell, clock: systemClock, fleet }))
+    this.#fleet = fleet
+    this.#ownShares = own?.host
     this.transport = createTransport(
       {
         ...withServiceDefaults(settings.transport),
@@ -150,7 +166,7 @@ export class RunningService implements Service {
         ...(resolver !== undefined && { resolver }),
         observer: this.#observer,
       },
-      { clock: systemClock, random: Math.random, shares: outside.shares },
+      { clock: systemClock, random: Math.random, shares: outside.shares ?? own?.port },
     )
     // Now that the transport has taken its options: a service that does not come up leaves no file.
     this.#qlog = qlog && qlogObserver({ ...qlog, onFault: message => logger.warn(message) })
@@ -179,6 +195,7 @@ export class RunningService implements Service {
   static async start(settings: ServiceSettings, outside: ServiceOutside): Promise<RunningService> {
     const service = new RunningService(settings, outside)
     const { logger } = outside.log
+    service.#fleet?.start()
     try {
       service.#sockets = await openSockets(
         settings,
@@ -265,6 +282,7 @@ export class RunningService implements Service {
       this.transport.close(),
       admin?.close(),
     ])
+    await this.#fleet?.close()
     this.#qlog?.close()
     this.#logger.info('closed')
     await this.#accessLog?.close()
@@ -373,7 +391,10 @@ export class RunningService implements Service {
     pools: () => this.#poolsPage(),
     explain: async (name: string) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
-      return found === undefined ? undefined : await this.transport.explain(found.origin.key)
+      if (found === undefined) return undefined
+      const explanation = await this.transport.explain(found.origin.key)
+      const facts = fleetFacts(this.#fleet?.status, found.origin.key)
+      return { ...explanation, known: [...explanation.known, ...facts] }
     },
     migrate: async (name: string, to: MigrateOptions) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
@@ -397,7 +418,14 @@ export class RunningService implements Service {
   #poolsPage() {
     const { pools, leaving, totalConnections, economy } = this.transport.stats()
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
-    return { totalConnections, economy, pools: pools.map(named), leaving: leaving.map(named) }
+    return {
+      totalConnections,
+      ...(this.#ownShares !== undefined && { sharedCeilings: this.#ownShares.shown() }),
+      ...(this.#fleet !== undefined && { fleet: fleetPage(this.#fleet.status, bothClocks()) }),
+      economy,
+      pools: pools.map(named),
+      leaving: leaving.map(named),
+    }
   }
 }
 

@@ -2,12 +2,15 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, Protocol, TransportStats } from '../../index.ts'
 import type { IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
+import { bothClocks } from '../fleet/both-clocks.ts'
+import { type FleetMetric, fleetMetrics } from '../fleet/fleet-pages.ts'
+import type { FleetStatus } from '../fleet/fleet-shares.ts'
 import type { ClientAnswer } from '../forwarding/forwarded-exchange.ts'
 import type { StallStats } from '../forwarding/stalled-readers.ts'
 import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
 import { registerClientMetrics } from './client-metrics.ts'
 import { registerIngressMetrics } from './ingress-metrics.ts'
-import { CounterSet } from './metric-types.ts'
+import { CounterSet, registerScraped } from './metric-types.ts'
 import { OriginMetrics, registerMigrationMetrics } from './origin-metrics.ts'
 import {
   type CertificateExpiry,
@@ -33,6 +36,8 @@ export interface MetricSources {
   dropped(): Readonly<Record<'log' | 'access_log' | 'qlog', number>>
   /** Those that are in use, of listeners and of origins. */
   certificates(): readonly CertificateExpiry[]
+  /** Left out: this process shares no ceiling with other hosts. */
+  readonly fleet?: (() => FleetStatus | undefined) | undefined
   /** Of this program. */
   readonly version: string
 }
@@ -93,6 +98,10 @@ export class ServiceMetrics {
       certificates: () => sources.certificates(),
       certificateChanges: this.certificateChanges,
     })
+    const { fleet } = sources
+    const nameOf = (key: string) => this.#origins.get(key)?.name
+    if (fleet !== undefined)
+      registerFleetMetrics(this.registry, () => fleetMetrics(fleet(), nameOf, bothClocks()))
     collectDefaultMetrics({ register: this.registry })
     for (const name of MISNAMED_DEFAULTS) this.registry.removeSingleMetric(name)
   }
@@ -205,4 +214,9 @@ export class ServiceMetrics {
     }
     return this.#lastMetrics
   }
+}
+
+function registerFleetMetrics(registry: Registry, metrics: () => readonly FleetMetric[]): void {
+  for (const { type, name, help } of metrics())
+    registerScraped(registry, type, name, help, () => metrics().find(one => one.name === name)?.values ?? [])
 }

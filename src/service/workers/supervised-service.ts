@@ -6,6 +6,7 @@ import { TransportError } from '../../index.ts'
 import type { AdminServer } from '../admin/admin-server.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { restartWarnings, type ServiceSettings } from '../config/service-settings.ts'
+import { FleetShares } from '../fleet/fleet-shares.ts'
 import { listeningLine } from '../lifecycle/open-listeners.ts'
 import { openAdmin } from '../lifecycle/open-sockets.ts'
 import { ProcessFaults } from '../lifecycle/process-faults.ts'
@@ -93,10 +94,13 @@ export class SupervisedService {
       tcp: protocols.length > 0,
       quic: http3 !== undefined,
     }))
-    const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
     const log = logToStandardOutput(settings.log, { isShared: settings.accessLog?.to === 'stdout' })
     const { logger } = log
-    const supervisor = new Supervisor({ logger, sockets, config, settings })
+    const { redis } = settings
+    const fleet =
+      redis && new FleetShares({ settings: redis, logger, clock: systemClock, random: Math.random })
+    const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
+    const supervisor = new Supervisor({ logger, sockets, config, settings, fleet })
     const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
     try {
       service.#admin = await openAdmin(
@@ -105,6 +109,7 @@ export class SupervisedService {
         logger,
         adminDescriptor(settings, inherited.admin),
       )
+      fleet?.start()
       await supervisor.start()
     } catch (error) {
       supervisor.killAll()
@@ -170,6 +175,7 @@ export class SupervisedService {
     this.#supervisor.killAll()
     this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#admin?.close()
+    await this.#supervisor.fleet?.close()
     this.#log.logger.info('closed')
     await this.#log.close()
     this.#faults.close()

@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Explanation, MigrateOptions, MigrationResult } from '../../index.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
+import { bothClocks } from '../fleet/both-clocks.ts'
+import { fleetFacts, fleetMetrics, fleetPage } from '../fleet/fleet-pages.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { type MetricSnapshot, metricsText } from '../metrics/summed-metrics.ts'
 import type { PoolsPage } from './messages.ts'
@@ -45,7 +47,10 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         ...shown.map(({ worker, answer }) => ({ worker: worker.name, metrics: answer })),
         { worker: 'supervisor', metrics: ofSupervisor },
       ])
-      return { contentType: CONTENT_TYPE, text: text + metricsText(workerMetrics(supervisor)) }
+      return {
+        contentType: CONTENT_TYPE,
+        text: text + metricsText([...workerMetrics(supervisor), ...ofFleet(supervisor)]),
+      }
     },
     async pools() {
       const shown = await fromAll(supervisor.ready, ({ channel }) => channel.ask('pools', {}, ANSWER_MS))
@@ -55,6 +60,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         totalConnections: shown.reduce((sum, { answer }) => sum + answer.totalConnections, 0),
         workers: supervisor.snapshot(),
         sharedCeilings: supervisor.shares.shown(),
+        ...(supervisor.fleet !== undefined && { fleet: fleetPage(supervisor.fleet.status, bothClocks()) }),
         economy: shown.map(({ worker, answer }) => ({ worker: worker.name, economy: answer.economy })),
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),
@@ -71,8 +77,10 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
             : [{ worker: worker.name, ...(answer as Explanation) }], // as: the worker's own
       )
       const [first] = known
+      if (first === undefined) return undefined
+      const facts = fleetFacts(supervisor.fleet?.status, first.origin)
       // What one worker answers stands where a service without workers has it.
-      return first && { ...first, workers: known }
+      return { ...first, known: [...first.known, ...facts], workers: known }
     },
     async migrate(origin, to: MigrateOptions) {
       const question = {
@@ -112,6 +120,11 @@ async function fromAll<Value>(
     workers.map(async worker => ({ worker, answer: await ask(worker) })),
   )
   return settled.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+}
+
+function ofFleet({ fleet, settings }: Supervisor): readonly MetricSnapshot[] {
+  const nameOf = (key: string) => settings.origins.find(({ origin }) => origin.key === key)?.name
+  return fleet === undefined ? [] : fleetMetrics(fleet.status, nameOf, bothClocks())
 }
 
 /** What the supervisor itself knows of its workers. */

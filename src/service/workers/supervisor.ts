@@ -7,6 +7,7 @@ import { guarded, guardedListener, reportFault } from '../../base/guard.ts'
 import { systemClock, type Timer } from '../../entry/events.ts'
 import { TransportError } from '../../index.ts'
 import type { ServiceSettings, WorkersSettings } from '../config/service-settings.ts'
+import type { FleetShares } from '../fleet/fleet-shares.ts'
 import { SummedMetrics } from '../metrics/summed-metrics.ts'
 import { Channel } from './channel.ts'
 import { HostShares } from './host-shares.ts'
@@ -62,9 +63,9 @@ export class Supervisor {
   readonly #processes = new Map<number, WorkerProcess>()
   readonly #quarantine = new Http3Quarantine()
   /** What workers share of the ceilings of protected origins. */
-  readonly shares = new HostShares((worker, of) =>
-    this.#processes.get(worker)?.channel.send('sharesChanged', { of }),
-  )
+  readonly shares: HostShares
+  /** With whom the host shares them. */
+  readonly fleet: FleetShares | undefined
   readonly metrics = new SummedMetrics()
   readonly count: number
   #config: ConfigText
@@ -87,11 +88,18 @@ export class Supervisor {
     sockets: ListeningDescriptors
     config: ConfigText
     settings: ServiceSettings
+    fleet: FleetShares | undefined
   }) {
     this.#logger = parts.logger
     this.#sockets = parts.sockets
     this.#config = parts.config
     this.#settings = parts.settings
+    this.fleet = parts.fleet
+    this.shares = new HostShares({
+      tell: (worker, of) => this.#processes.get(worker)?.channel.send('sharesChanged', { of }),
+      clock: systemClock,
+      fleet: parts.fleet,
+    })
     const { workers, shutdown } = parts.settings
     this.count = workerCount(workers)
     this.#table = new WorkerTable(
@@ -194,7 +202,7 @@ export class Supervisor {
     guarded('the supervision of workers', () => {
       this.#act()
       this.#announceQuarantine()
-      this.shares.announce(systemClock.now())
+      this.shares.announce()
     })
     this.#timer = systemClock.setTimer(TICK_MS, () => this.#tick())
   }
@@ -283,7 +291,7 @@ export class Supervisor {
     channel.answer('shares', requests => {
       // What it had asked may come behind its end, after which it has nothing.
       if (!this.#processes.has(id)) throw new Error('the worker has ended')
-      return this.shares.answer(id, requests, systemClock.now())
+      return this.shares.answer(id, requests)
     })
     channel.receive('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
     let isGone = false
@@ -331,7 +339,7 @@ export class Supervisor {
     const { id, slot, child, channel } = worker
     const isExpected = this.#table.isLeaving(id)
     this.#processes.delete(id)
-    this.shares.onEnded(id, systemClock.now())
+    this.shares.onEnded(id)
     this.#takenBy.delete(id)
     channel.close()
     this.#sockets.release(id)

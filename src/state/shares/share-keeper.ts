@@ -94,16 +94,15 @@ export class ShareKeeper {
     return { share, state, asked, all }
   }
 
-  /** The holder has nothing any more, and will not: others may have the share. */
-  leave(): void {
+  /**
+   * The holder has nothing any more, and will not: others may have the share. Resolves when the ledger knows,
+   * or does not answer; its lease ends by itself then.
+   */
+  async leave(): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
     this.#timer?.cancel()
-    const left = this.#parts.port.ask(this.#member.leave()).then(
-      () => {},
-      () => {}, // its lease ends by itself
-    )
-    guardedPromise(DURING, left)
+    await this.#parts.port.ask(this.#member.leave()).catch(() => {})
   }
 
   #onTimer(): void {

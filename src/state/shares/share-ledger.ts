@@ -31,6 +31,11 @@ export interface ShareLedgerOptions {
    * about to ask again. Default 0: there was none.
    */
   readonly recoversUntil?: number
+  /**
+   * How much of what nobody wants is spread ahead of need; the rest is there for newcomers at once.
+   * Default 1: all.
+   */
+  readonly spreads?: number
 }
 
 /** Members of one ceiling; one more gets nothing until another one has gone. */
@@ -88,13 +93,13 @@ export class ShareLedger {
   }
 
   /**
-   * Where somebody lacks something: members that would have another answer, if they asked now, than they had
-   * last.
+   * Where somebody lacks something, or there is less to share than is granted: members that would have
+   * another answer, if they asked now, than they had last.
    */
   due(ceiling: number, now: number): string[] {
     this.#expire(now)
     const plan = this.#plan(ceiling, now)
-    if (plan === undefined || plan.lacking === 0) return []
+    if (plan === undefined || (plan.lacking === 0 && plan.free >= 0)) return []
     return [...this.#members]
       .filter(([name, entry]) => decide(plan, name, entry).share !== entry.answered)
       .map(([name]) => name)
@@ -123,14 +128,14 @@ export class ShareLedger {
 
   /** Undefined: nothing is granted yet. */
   #plan(ceiling: number, now: number): Plan | undefined {
-    const { recoversUntil = 0, turnMs } = this.#options
+    const { recoversUntil = 0, turnMs, spreads = 1 } = this.#options
     if (now < recoversUntil) return undefined
     const members = [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1))
     const wants = members.map(([, { wants }]) => wants)
     const shares = fairShares(wants, ceiling, Math.floor(now / turnMs))
     const fair = new Map(members.map(([name], index) => [name, shares[index] ?? 0]))
     const free = ceiling - this.granted // less than 0 where somebody came back, or there is less to share
-    const spare = ceiling - sum(shares, share => share)
+    const spare = spreads * (ceiling - sum(shares, share => share))
     return { fair, free, spare, lacking: sum(members, ([name, entry]) => lackOf(fair, name, entry)) }
   }
 
@@ -150,7 +155,7 @@ interface Plan {
   readonly lacking: number
   /** What nobody has. */
   readonly free: number
-  /** What nobody wants. */
+  /** What is spread though nobody wants it. */
   readonly spare: number
 }
 

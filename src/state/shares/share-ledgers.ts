@@ -48,13 +48,15 @@ export class ShareLedgers {
 
   /** So much of it there is for the host. */
   setLimit(of: string, limit: number): void {
-    const shared = this.#all.get(of) ?? this.#add(of)
-    shared.limit = limit
+    const shared = this.#all.get(of)
+    if (shared !== undefined) shared.limit = limit
   }
 
-  /** What has no members any more is not kept. */
-  forgetUnused(): void {
-    for (const [of, { ledger }] of this.#all) if (ledger.size === 0) this.#all.delete(of)
+  /** What has no members any more is not kept. Answers with that. */
+  forgetUnused(): string[] {
+    const unused = [...this.#all].filter(([, { ledger }]) => ledger.size === 0).map(([of]) => of)
+    for (const of of unused) this.#all.delete(of)
+    return unused
   }
 
   /** What is shared, by name. */
@@ -80,8 +82,8 @@ export class ShareLedgers {
 
   /** What its members have, and have a use for. */
   of(of: string): { readonly holds: number; readonly wants: number } {
-    const { ledger } = this.#all.get(of) ?? this.#add(of)
-    return { holds: ledger.granted, wants: ledger.wanted }
+    const ledger = this.#all.get(of)?.ledger
+    return { holds: ledger?.granted ?? 0, wants: ledger?.wanted ?? 0 }
   }
 
   #add(of: string): Shared {

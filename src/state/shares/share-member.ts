@@ -10,6 +10,8 @@ export interface ShareMemberParts {
   readonly leaseMs: number
   /** Greater than any number of an earlier member of this name. */
   readonly firstNumber: number
+  /** It has the floor while the ledger does not answer; else nothing, and it only says what the floor is. */
+  readonly takesFloor: boolean
 }
 
 /**
@@ -125,6 +127,7 @@ export class ShareMember {
       ceiling: this.#ceiling,
       keeps: this.#kept,
       wants: this.#peak,
+      floor: this.#floor,
     }
   }
 
@@ -162,7 +165,7 @@ export class ShareMember {
 
   #cutOff(): boolean {
     this.#state = 'cut-off'
-    return this.#take(this.#floor)
+    return this.#take(this.#parts.takesFloor ? this.#floor : 0)
   }
 
   #take(share: number): boolean {

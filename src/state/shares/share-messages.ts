@@ -18,6 +18,8 @@ export interface ShareRequest {
   readonly keeps: number
   /** What it has a use for. */
   readonly wants: number
+  /** What the host may have of the ceiling while nobody says how much that is. Left out: nothing. */
+  readonly floor?: number
   /** It goes away, and keeps nothing. */
   readonly leaves?: boolean
 }

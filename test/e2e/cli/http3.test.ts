@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)(
       expect((await early()).records[0]).toMatchObject({ status: 200, earlyData: 'accepted' })
     })
 
-    it('keeps its state private, and starts anew with what somebody else has written into it', async () => {
+    it('keeps its state private, and starts anew with what another program has written into it', async () => {
       await early()
       const state = join(directory.path, 'state')
       const records = readdirSync(join(state, 'tickets')).map(name => join(state, 'tickets', name))

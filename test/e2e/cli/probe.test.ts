@@ -66,7 +66,7 @@ describe('middlemile probe', () => {
     expect(stdout).toMatch(/\n UDP port \d+ +127\.0\.0\.1 +refused: nothing listens there\n/)
   })
 
-  it('exits with 1 where nothing answers, and tells silence from refusal', async () => {
+  it('exits with 1 where nothing answers, and distinguishes silence from refusal', async () => {
     const port = await freeDualPort()
     const hole = await openUdpSocket(port)
     const args = ['--resolve', `hole.test:${port}:127.0.0.1`, '--timeout-ms', '3000']

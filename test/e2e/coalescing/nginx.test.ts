@@ -106,7 +106,7 @@ describe.skipIf(noNginx !== undefined)('origins at one address and port of nginx
     })
   })
 
-  it('take a certificate for more names where the operator of its owner says so', async () => {
+  it('accept a certificate for more names where the operator of its owner allows it', async () => {
     await using world = await startOrigins()
     const { of, nginx } = world
     await using transport = world.transport({ origins: { [of('a.test')]: { certificateNames: ['c.test'] } } })

@@ -249,7 +249,7 @@ describe('a TLS handshake that fails', () => {
     socket.destroy()
   })
 
-  it('because the server speaks something else says so', async () => {
+  it('because the server speaks another protocol says so', async () => {
     await using server = await startLoopbackServer({
       onConnection: socket => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
     })

@@ -13,7 +13,7 @@ async function deadPort(): Promise<number> {
 }
 
 describe('a dial over TCP', () => {
-  it('connects and tells how', async () => {
+  it('connects and reports how', async () => {
     await using server = await startLoopbackServer()
     const dialer = new TestDialer()
     const result = await dialer.dial(`http://origin.test:${server.port}`)

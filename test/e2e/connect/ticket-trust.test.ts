@@ -106,7 +106,7 @@ describe.each<[string, () => Visit]>([
     },
   )
 
-  it('with another client certificate, or none: the session carries who we were', async () => {
+  it('with another client certificate, or none, since the session carries the old one', async () => {
     await using server = await startTicketOrigin({
       ...good,
       ca: authority.cert,

@@ -87,7 +87,7 @@ describe('of the interceptors,', () => {
       expect(requests).toBeGreaterThan(1)
     })
 
-    it('asks again when the connection breaks without an answer, which its own errors tell it', async () => {
+    it('asks again when the connection breaks without an answer, which its own errors show', async () => {
       // By POST and on fresh connections: we ourselves do not.
       await using server = await startScriptedOrigin(({ socket, connection }) => {
         if (connection < 3) socket.destroy()

@@ -103,7 +103,7 @@ describe('AddressLookup', () => {
     ])
   })
 
-  it('goes on with one family when the other one is not answered, and says so', async () => {
+  it('goes on with one family when the other one is not answered, and reports that', async () => {
     const { find } = await setUp({}, asked => (asked.type === WIRE_TYPES.AAAA ? undefined : ZONE(asked)))
     expect(await find('www.example.com')).toMatchObject({
       source: 'dns-partial',
@@ -119,7 +119,7 @@ describe('AddressLookup', () => {
     expect(server.log).toEqual([])
   })
 
-  it('asks the system alone when it is told so', async () => {
+  it('asks the system alone when it is set so', async () => {
     const { find, server } = await setUp({ hosts: '192.0.2.9 localhost\n' }, ZONE, { addresses: 'system' })
     expect(await find('localhost')).toMatchObject({ source: 'system', addresses: [{ address: '127.0.0.1' }] })
     expect(server.log).toEqual([])

@@ -21,7 +21,7 @@ setMaxListeners(0, never)
 afterEach(end)
 
 describe('queries for the same', () => {
-  it('are one while it is under way', async () => {
+  it('share one query while it is under way', async () => {
     const server = await serve(async asked => {
       await sleep(40)
       return ZONE(asked)
@@ -35,14 +35,14 @@ describe('queries for the same', () => {
     expect(server.asked).toHaveLength(2)
   })
 
-  it('of another type are not', async () => {
+  it('of another type do not share it', async () => {
     const server = await serve(ZONE)
     const client = clientOf([server])
     await Promise.all([client.query(WWW, never), client.query({ name: WWW.name, type: 'AAAA' }, never)])
     expect(server.asked).toHaveLength(2)
   })
 
-  it('go on for those who stay', async () => {
+  it('go on for those that are not given up', async () => {
     const server = await serve(async asked => {
       await sleep(60)
       return ZONE(asked)

@@ -10,12 +10,12 @@ const LOOPBACK = [
 
 afterEach(() => vi.restoreAllMocks())
 
-it('orders addresses by the routes of this machine', async () => {
+it('the addresses of a name are ordered by the routes of this machine', async () => {
   const ordered = await orderByRoutes(LOOPBACK)
   expect(ordered.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '::1'])
 })
 
-it('a defect in the event that tells a source costs the order, and not the addresses or the process', async () => {
+it('a defect in the event that reports a source costs the order, and not the addresses or the process', async () => {
   const heard = collectFaults()
   vi.spyOn(Socket.prototype, 'address').mockImplementation(fail)
   expect(await orderByRoutes(LOOPBACK)).toHaveLength(2)

@@ -182,7 +182,7 @@ describe.skipIf(noCurl !== undefined)('npm start', () => {
     await origin.close()
   })
 
-  it('takes the port that it is given, and a free one when that is taken, and says so', async () => {
+  it('uses the port that it is given, or a free one when that is in use, and says so', async () => {
     const first = await startDemo({ PORT: '0' })
     const taken = new URL(first.url).port
     const second = await startDemo({ PORT: taken })

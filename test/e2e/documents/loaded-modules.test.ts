@@ -74,5 +74,27 @@ describe('what an embedder of the module loads', () => {
   it('is what the service needs, once the service is imported', async () => {
     const { packages } = await packagesLoadedBy("import './dist/service.js'")
     expect(packages).toEqual(expect.arrayContaining(['pino', 'prom-client', 'yaml', 'zod']))
+    expect(packages).not.toContain('@redis/client')
+  })
+
+  it.each([
+    ['no client of Redis, where it runs without state.redis', '{}', false],
+    ['the client of Redis, where state.redis is set', "{ redis: { url: 'redis://127.0.0.1:1' } }", true],
+  ])('is %s', async (_, state, isLoaded) => {
+    const { packages } = await packagesLoadedBy(`
+      import { startService } from './dist/service.js'
+      const redis = ${state}
+      const service = await startService(
+        {
+          listen: [{ address: '127.0.0.1:0' }],
+          admin: 'off',
+          origins: { a: { url: 'http://127.0.0.1:1', protection: { maxConnections: 1 } } },
+          ...('redis' in redis && { state: redis }),
+        },
+        { logTo: { write() {} } },
+      )
+      await service.close()`)
+    expect(packages).toContain('pino')
+    expect(packages.includes('@redis/client')).toBe(isLoaded)
   })
 })

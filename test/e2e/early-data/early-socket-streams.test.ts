@@ -23,7 +23,7 @@ const missing = requireOpenssl()
 const BULK_BYTES = 10 * 1024 * 1024
 
 describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing ?? 'OpenSSL'})`, () => {
-  it('carries 10 MB both ways at once, and holds the writer back', async () => {
+  it('carries 10 MB in both directions at once, and holds the writer back', async () => {
     await using server = await startServer(socket => void socket.pipe(socket))
     const session = await sessionOfNode(server.port, server.tls.ca)
     await using client = await openEarlyClient({ ...server, session, isRaw: true })
@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     expect(pauses).toBeGreaterThan(20)
   })
 
-  it('holds back a server whose reader sleeps', async () => {
+  it('holds back a server whose reader stalls', async () => {
     let sent = 0
     await using server = await startServer(socket => {
       const chunk = Buffer.alloc(65_536)

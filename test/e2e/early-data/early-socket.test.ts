@@ -267,7 +267,7 @@ describe.skipIf(missing !== undefined)(`early data over TCP (${missing ?? 'OpenS
       await client.untilText('abc')
     })
 
-    it('shows the keys to who asks for them, in the lines of node:tls', async () => {
+    it('shows the keys to a listener, in the lines of node:tls', async () => {
       await using server = await startEcho()
       const lines: string[] = []
       const keylog = (line: Buffer): void => void lines.push(line.toString('latin1'))

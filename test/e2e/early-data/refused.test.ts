@@ -229,7 +229,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(parseReflection(early.text)).toMatchObject({ early: '', reused: 'r' })
     })
 
-    it('never leaves in the clear of a handshake with somebody else', async () => {
+    it('never leaves in the clear of a handshake with another server', async () => {
       connect()
       await warmUp()
       const stranger = await createCertificateAuthority()

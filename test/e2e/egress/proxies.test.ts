@@ -156,7 +156,7 @@ describe('several proxies', () => {
 })
 
 describe('through a proxy', () => {
-  it('TLS to the origin resumes, and no ticket crosses to another way out', async () => {
+  it('TLS to the origin resumes, and no ticket crosses to another egress', async () => {
     const tls = await authority.issue({ names: ['localhost'] })
     const origin = await startQuickOrigin({ tls })
     await using proxy = await startOwnProxy({ kind: 'connect' })
@@ -224,7 +224,7 @@ describe('through a proxy', () => {
     }
   })
 
-  it('an origin that is away, or not allowed, is told from a proxy that fails', async () => {
+  it('an origin that is away, or not allowed, is distinguished from a proxy that fails', async () => {
     const answers: readonly (readonly [OwnProxyOptions, string])[] = [
       [{ kind: 'connect', answer: { status: '502 Bad Gateway' } }, 'MM_CONNECT_FAILED'],
       [{ kind: 'connect', answer: { status: '504 Gateway Timeout' } }, 'MM_CONNECT_TIMEOUT'],

@@ -19,7 +19,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   protocol => {
     const protocols = [protocol]
 
-    it('waits for a probe, goes by it, and hands it down to the next transport of a state directory', async () => {
+    it('waits for a probe, follows it, and passes the result to the next transport of a state directory', async () => {
       using namespace = enterFastOpenNamespace(3)
       using directory = makeTemporaryDirectory('fast-open-auto')
       await using origin = await startFastOpenOrigin({ authority })

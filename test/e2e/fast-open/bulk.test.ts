@@ -73,7 +73,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       await run(world, nginx)
     }
 
-    it('come and go whole, 50 MB each way', { timeout: 60_000 }, async () => {
+    it('arrive whole, 50 MB in each direction', { timeout: 60_000 }, async () => {
       const whole = expectedHash()
       const cpuMs = { off: 0, on: 0 }
       // What the process has learned by the first favors neither.

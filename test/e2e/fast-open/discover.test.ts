@@ -48,7 +48,7 @@ async function startOrigin(authority: CertificateAuthority, queue: number) {
 const missing = requireFastOpenNamespace()
 
 describe.skipIf(missing !== undefined)(`tfo: 'auto' ${missing ?? ''}`, () => {
-  it('finds out beside the first request, once, and says so; the next connects use it', async () => {
+  it('probes beside the first request, once, and reports it, and the next connects use it', async () => {
     using namespace = enterFastOpenNamespace(3)
     const authority = await createCertificateAuthority()
     await using origin = await startOrigin(authority, 16)

@@ -155,7 +155,7 @@ describe.each(['h2c', 'TLS'] as const)('gRPC through the connector over %s', sec
     await until(() => server.cancelled.length > before, 'the end of the call at the server')
   })
 
-  it('carries messages of 4 MB both ways', async () => {
+  it('carries messages of 4 MB in both directions', async () => {
     const message = bodyOf(4 * 1024 * 1024)
     const { code, messages } = await callUnary(client, message)
     expect(code).toBe(grpcStatus.OK)

@@ -93,7 +93,7 @@ describe.skipIf(missing !== undefined).each(['h2c', 'TLS'] as const)('over %s', 
       expect(upgrading).toMatchObject({ exitCode: 0, status: 200, httpVersion: '1.1', bytes: 1024 })
     })
 
-    it('is told apart by the origin', async () => {
+    it('is recognized by the origin', async () => {
       const { body } = await curl([...http2, '-H', 'x-test: a b', at('/reflect')])
       expect(parseReflection(body.toString())).toMatchObject({
         'request-line': 'GET /reflect HTTP/2.0',

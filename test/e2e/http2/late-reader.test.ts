@@ -54,7 +54,7 @@ describe('an answer that came whole before its connection ended', () => {
     expect(transport.stats().pools[0]).toMatchObject({ streams: 0, opened: { cleartext: 1 } })
   })
 
-  it.for(LEAVINGS)('by %s reaches a client who opens its window late', async ([, leave]) => {
+  it.for(LEAVINGS)('by %s reaches a client that opens its window late', async ([, leave]) => {
     await using origin = await startHttp2PeerOrigin({
       onRequest: (peer, streamId) => {
         answer(peer, streamId)

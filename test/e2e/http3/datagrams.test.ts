@@ -96,7 +96,7 @@ const CONNECT = {
 }
 
 describe.skipIf(noQuic !== undefined)('HTTP datagrams over QUIC (RFC 9297)', () => {
-  it('belong to the stream of their request, both ways', async () => {
+  it('belong to the stream of their request, in both directions', async () => {
     const { client, server, run } = await pairOf(true, true)
     const stream = client.session.open(CONNECT, false, quiet, performance.now())
     run()
@@ -111,7 +111,7 @@ describe.skipIf(noQuic !== undefined)('HTTP datagrams over QUIC (RFC 9297)', () 
     expect([...client.ends, ...server.ends]).toEqual([])
   })
 
-  it('are not sent to who has not offered to take them, nor above what fits', async () => {
+  it('are not sent to a peer that has not offered to accept them, nor above the maximum size', async () => {
     const { client, run } = await pairOf(true, false)
     const stream = client.session.open(CONNECT, false, quiet, performance.now())
     run()

@@ -180,7 +180,7 @@ describe('the UDP relay', () => {
 describe('the lossy link', () => {
   const missing = requireLossyLink()
 
-  it('carries TCP, delays it, and loses the segment that it is told to', async ctx => {
+  it('carries TCP, delays it, and loses the segment that it is set to', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using link = await startLossyLink(20)
     const server = createServer(socket => void socket.on('error', () => {}).pipe(socket)).listen(

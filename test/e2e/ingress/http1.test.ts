@@ -104,7 +104,7 @@ describe('the listener with curl', () => {
     expect(listener.stats.connections.accepted).toBe(5)
   })
 
-  it('carries large bodies both ways at once, known length or chunked', async () => {
+  it('carries large bodies in both directions at once, of known length or chunked', async () => {
     const listener = await serve(echo)
     const input = patternBytes(5_000_000)
     const url = `http://127.0.0.1:${listener.port}/`
@@ -453,7 +453,7 @@ describe('the end of a listener', () => {
     expect(listener.stats.connections.open).toBe(0)
   })
 
-  it('cannot listen where somebody else does', async () => {
+  it('cannot listen where another listener does', async () => {
     const listener = await serve(echo)
     await expect(serve(echo, { address: { host: '127.0.0.1', port: listener.port } })).rejects.toMatchObject({
       code: 'EADDRINUSE',

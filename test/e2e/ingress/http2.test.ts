@@ -156,7 +156,7 @@ describe.for(['cleartext', 'TLS'] as const)('HTTP/2 over %s', over => {
     ])
   })
 
-  it('carries 10 MB both ways at once, on several streams', async () => {
+  it('carries 10 MB in both directions at once, on several streams', async () => {
     const { session } = await start(echo)
     const body = patternBytes(10_000_000)
     const answers = await Promise.all([1, 2, 3].map(() => ask(session, { ':method': 'POST' }, body)))
@@ -226,7 +226,7 @@ describe.for(['cleartext', 'TLS'] as const)('HTTP/2 over %s', over => {
     expect(listener.stats.connections.open).toBe(0)
   })
 
-  it('has flat memory for a client that does not read, which it lets go', async () => {
+  it('has flat memory for a client that does not read, and closes it', async () => {
     let paused = 0
     const { listener, session } = await start(
       exchange => {
@@ -288,7 +288,7 @@ describe('what a listener speaks', () => {
     old.destroy()
   })
 
-  it('is only what it was told to', async () => {
+  it('is only what is configured', async () => {
     const handler: IngressHandler = exchange => respond(exchange, exchange.httpVersion)
     const { ca, tls: identity } = await certificate()
     const h1 = await serve(handler, { protocols: ['http/1.1'] })

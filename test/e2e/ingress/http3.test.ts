@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(
       await expect.poll(() => listener.stats.connections.open).toBe(0)
     })
 
-    it('carries 10 MB each way', async () => {
+    it('carries 10 MB in each direction', async () => {
       const body = patternBytes(10_000_000)
       const listener = await serve(exchange => {
         if (exchange.method === 'GET') send(exchange, body)
@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)(
       for (const path of ['/a', '/b', '/c']) expect(sha256(got.bodies.get(path)!)).toBe(sha256(body))
     })
 
-    it('asks for proof of the address when it is told to', async () => {
+    it('asks for proof of the address when that is configured', async () => {
       const listener = await serve(exchange => respond(exchange, 'ok'), { retry: 'always' })
       const got = await runGtlsclient(listener.port, ['/'])
       expect([got.exitCode, got.isRetried, statusesOf(got)]).toEqual([0, true, [[200]]])
@@ -227,7 +227,7 @@ describe.skipIf(missing !== undefined)(
       expect(first).toBe('HTTP stream 4 closed')
     })
 
-    it('answers a client though strangers send nonsense to its port', async () => {
+    it('answers a client though others send nonsense to its port', async () => {
       const body = patternBytes(1_000_000)
       const listener = await serve(exchange => send(exchange, body))
       const socket = createSocket('udp4')
@@ -282,7 +282,7 @@ describe.skipIf(missing !== undefined)(
         return { got, resumed, early }
       }
 
-      it('takes early data where that is on, and says so to the handler', async () => {
+      it('accepts early data where that is on, and reports it to the handler', async () => {
         const { got, resumed, early } = await twice(
           { ticketKey, earlyData: true },
           { ticketKey, earlyData: true },
@@ -342,7 +342,7 @@ describe.skipIf(missing !== undefined)(
       expect(got.output).toMatch(/CONNECTION_CLOSE.*0x1d.*error_code=.*\(0x100\)/)
     })
 
-    it('leaves a certificate that is none, and a key of another one, for the start', async () => {
+    it('refuses an invalid certificate, and the key of another one, at the start', async () => {
       const other = await (await createCertificateAuthority()).issue({ names: ['localhost'] })
       for (const tls of [{ cert: 'nonsense' }, { key: other.key }])
         await expect(serve(exchange => echo(exchange), { tls })).rejects.toMatchObject({
@@ -350,7 +350,7 @@ describe.skipIf(missing !== undefined)(
         })
     })
 
-    it('says so when its port is taken', async () => {
+    it('reports that its port is in use', async () => {
       const first = await serve(exchange => echo(exchange))
       const address = { host: '127.0.0.1', port: first.port }
       await expect(serve(exchange => echo(exchange), { address })).rejects.toMatchObject({

@@ -71,7 +71,7 @@ const transportTo = (): Transport =>
   createTransport({ defaults: { protocols: ['http/1.1'], liveness: LIVENESS } })
 
 describe('a peer that takes nothing, and whose kernel answers', () => {
-  it('lives on past the bound under an upload, which goes on when it wakes', async () => {
+  it('stays connected past the bound under an upload, which goes on when it reads again', async () => {
     const origin = await SleepingOrigin.start('127.0.0.1')
     await using transport = transportTo()
     const answered = transport.request(`${origin.url}/`, { method: 'POST', body: Buffer.alloc(BODY_BYTES) })
@@ -85,7 +85,7 @@ describe('a peer that takes nothing, and whose kernel answers', () => {
     origin.close()
   })
 
-  it('lives on past the bound at the end of a tunnel', async () => {
+  it('stays connected past the bound at the end of a tunnel', async () => {
     const origin = await SleepingOrigin.start('127.0.0.1')
     await using transport = transportTo()
     const { tunnel } = await openTunnel(transport, origin.url, 'raw')

@@ -60,7 +60,7 @@ describe('an upload whose path dies in both directions', () => {
     expect(client.reports.at(-1)).toMatchObject({ outcome: 'moved' })
   })
 
-  it('would move as well without the dead-path trick, and stand still there', async ctx => {
+  it('would migrate as well without the path-bounce workaround, and stall there', async ctx => {
     ctx.skip(NGTCP2.missing !== undefined, NGTCP2.missing)
     await using server = await NGTCP2.start()
     await using client = await startMovingClient(server)

@@ -80,7 +80,7 @@ describe('caddy, which forbids migration,', () => {
 })
 
 describe('an origin that is not trusted', () => {
-  it('is never moved, and says so', async ctx => {
+  it('is never migrated, and the report says so', async ctx => {
     const missing = requireQuic()
     ctx.skip(missing !== undefined, missing)
     await using server = await startOwnMovable()

@@ -99,7 +99,7 @@ describe.skipIf(missing !== undefined)(`POST /origins/NAME/migrate${why}`, () =>
     })
   })
 
-  it('moves nothing of an origin that is not trusted, and says so', async () => {
+  it('migrates nothing of an origin that is not trusted, and says so', async () => {
     await using origin = await startMovableOrigin()
     await using connector = await startConnector({
       origins: { shop: { url: origin.url, hosts: ['*'], protocols: ['h3'], tls: { ca: origin.ca } } },

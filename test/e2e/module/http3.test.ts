@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
     expect(transport.stats().pools[0]).toMatchObject({ streams: 0, opened: { full: 1 } })
   })
 
-  it('holds back the origin of a reader that sleeps, and nobody else', async () => {
+  it('holds back the origin of a stalled reader, and no other exchange', async () => {
     // From the start, on a connection of its own, and for more than the window of the connection.
     await using cold = createTransport({ defaults: { protocols: ['h3'], tls: { ca: tls.ca } } })
     const sleeping = await cold.request(`${origin.url}/bytes/20000000`)

@@ -63,7 +63,7 @@ describe('limits of the module', () => {
     })
   })
 
-  it('refuses who waits for too long with MM_QUEUE_TIMEOUT, and says what to raise', async () => {
+  it('refuses a request that waits for too long with MM_QUEUE_TIMEOUT, and says what to raise', async () => {
     const quick = await origin(startQuickOrigin())
     const transport = transportWith({ maxConnections: 1, queueTimeoutMs: 60 })
     let isFirstDone = false
@@ -78,7 +78,7 @@ describe('limits of the module', () => {
     expect(quick.requestsSeen()).toBe(1)
   })
 
-  it('refuses who finds the queue full with MM_QUEUE_FULL, at once', async () => {
+  it('refuses a request that finds the queue full with MM_QUEUE_FULL, at once', async () => {
     const quick = await origin(startQuickOrigin())
     const transport = transportWith({ maxConnections: 1, maxWaiters: 2 })
     await get(transport, quick.url) // who waits for a dial waits as well
@@ -317,7 +317,7 @@ describe('limits of the module', () => {
       expect(kept.connectionsSeen()).toBe(1)
     })
 
-    it('lets go of an origin that it names no more, though its options are what all have', async () => {
+    it('removes an origin that it does not name any more, though its options are those of all', async () => {
       const [kept, gone, unnamed] = [
         await origin(startQuickOrigin()),
         await origin(startQuickOrigin()),

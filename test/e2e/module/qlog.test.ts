@@ -73,7 +73,7 @@ describe('get --qlog', () => {
     for (const { time } of events) expect(time).toBeGreaterThanOrEqual(0)
   })
 
-  it('reports a connection that came to nothing', async () => {
+  it('reports a connection that failed', async () => {
     const traces = join(trusted.directory, 'of-nothing')
     const port = await freePort()
     const { exitCode } = await runCli(['get', '--qlog', traces, `http://127.0.0.1:${port}/`])

@@ -58,7 +58,7 @@ describe('the installed package', () => {
     expect(await run('cjs.cjs', program)).toBe('200 200 10\ntrue')
   })
 
-  it('takes undefined for every option that is not given, of a transport and of a service', async () => {
+  it('accepts undefined for every option that is not given, of a transport and of a service', async () => {
     const program = `
       import { createTransport } from 'middlemile'
       import { startService } from 'middlemile/service'

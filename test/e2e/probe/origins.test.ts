@@ -99,7 +99,7 @@ describe('a probe of an origin', () => {
     expect(Object.keys(report.roundTripMs).sort()).toEqual(['h3', 'quic'])
   })
 
-  it('tells a black hole from a refusal, also where HTTP/3 is advertised', async ctx => {
+  it('distinguishes a black hole from a refusal, also where HTTP/3 is advertised', async ctx => {
     const missing = requireBinary('nginx') ?? requireQuic()
     ctx.skip(missing !== undefined, missing)
     // Its Alt-Svc names its own port, which refuses, and another one that swallows everything.

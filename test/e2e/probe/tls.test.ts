@@ -228,7 +228,7 @@ describe('the tickets of a probe', () => {
     })
   })
 
-  it('count where they stand for what the server keeps itself', async ctx => {
+  it('count even if they refer to state that the server keeps itself', async ctx => {
     const missing = requireBinary('openssl')
     ctx.skip(missing !== undefined, missing)
     // OpenSSL takes -no_ticket to mean that it keeps the sessions: TLS 1.3 still sends (stateful) tickets,

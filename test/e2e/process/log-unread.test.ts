@@ -86,7 +86,7 @@ describe('a log that nobody reads', () => {
     },
   )
 
-  it('says how many lines were dropped when somebody reads again', async () => {
+  it('says how many lines were dropped when its reader is back', async () => {
     const { readFd, writeFd } = unreadPipe()
     await using connector = await startUnreadConnector({ config: settings(), stdout: writeFd })
     await fillLog(connector)
@@ -115,7 +115,7 @@ describe('a log that nobody reads', () => {
     expect([await connector.exited, connector.stderr]).toEqual([0, ''])
   })
 
-  it('may stand on a full disk', async () => {
+  it('may be on a full disk', async () => {
     const full = openSync('/dev/full', 'w')
     await using connector = await startUnreadConnector({ config: settings(), stdout: full })
     closeSync(full)

@@ -11,7 +11,7 @@ const missing = requireBinary('nginx') ?? requireQuic()
 const SCRIPT = fileURLToPath(new URL('../../../scripts/soak.mjs', import.meta.url))
 
 it.skipIf(missing !== undefined)(
-  `loses nothing that it need not lose at nine origins with simultaneous faults${missing === undefined ? '' : `: ${missing}`}`,
+  `the connector loses nothing that it need not lose at nine origins with simultaneous faults${missing === undefined ? '' : `: ${missing}`}`,
   { timeout: 240_000 },
   async () => {
     const { exitCode, output } = await runSoak(['--quick'])

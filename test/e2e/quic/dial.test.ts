@@ -144,7 +144,7 @@ async function silentPort(): Promise<UdpAddress> {
 
 describe.skipIf(noQuic !== undefined)('dialing', () => {
   it.each(['127.0.0.1', '::1'])(
-    'connects to %s, and the owner who comes later gets all events',
+    'connects to %s, and an owner that comes later gets all events',
     async host => {
       const server = await listen({ local: { host, port: 0 } })
       const result = await dial([server.local])
@@ -165,7 +165,7 @@ describe.skipIf(noQuic !== undefined)('dialing', () => {
     },
   )
 
-  it('goes on to the next address at once when nobody listens, and names who refused', async () => {
+  it('goes on to the next address at once when nobody listens, and names the one that refused', async () => {
     const server = await listen()
     const closed = await closedPort()
     const startedAt = performance.now()

@@ -195,7 +195,7 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
     expect(server.stats).toMatchObject({ retries: 1, accepted: 1, connections: 1 })
   })
 
-  it('does so under load only, when it is told to', async () => {
+  it('does so under load only, when that is configured', async () => {
     const server = await listen({ retry: 'under-load', maxHandshakes: 4 })
     const { socket } = await rawSocket()
     for (let i = 0; i < 5; i += 1) socket.send(initial(1, 1200), server.local.port, '127.0.0.1')

@@ -147,7 +147,7 @@ describe.skipIf(noQuic !== undefined)('tickets and early data', () => {
   }
   const early = (): Partial<PairOptions> => ({ serverTls: { ...serverTls, earlyData: true } })
 
-  it('resumes, and says so', () => {
+  it('are resumed, and reported as resumed', () => {
     const pair = connected({ ticket: ticketOf(connected()) })
     expect(pair.client.handshake?.isResumed).toBe(true)
     expect(pair.client.handshake?.certificates.length).toBeGreaterThan(0)

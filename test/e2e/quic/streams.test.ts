@@ -94,7 +94,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(() => pair.client.write(3, text('y'), false)).toThrow('takes no writes')
   })
 
-  it('reports a reset with its code, both ways', () => {
+  it('reports a reset with its code, in both directions', () => {
     const pair = connected()
     const stream = open(pair)
     pair.client.write(stream, text('x'), false)
@@ -110,7 +110,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(pair.clientEvents).toContainEqual({ type: 'reset', stream, code: 0x10b })
   })
 
-  it('passes a stop on to one who only waits', () => {
+  it('reports a stop to a writer that only waits', () => {
     const pair = connected()
     const stream = open(pair)
     pair.client.write(stream, text('x'), false)
@@ -122,7 +122,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
   })
 
   it.each([2 ** 54, 2 ** 61])(
-    'tells resets and stops with the code %d, which only a hostile peer has',
+    'reports resets and stops with the code %d, which only a hostile peer has',
     code => {
       const pair = connected()
       const stream = open(pair)

@@ -106,7 +106,7 @@ describe.each([
 ] as const)('a %s socket', (name, opener) => {
   describe.skipIf(name === 'segmented' && missing !== undefined)('of this machine', () => {
     it.each(['127.0.0.1', '::1'])(
-      'carries datagrams both ways over %s, and names who sent them',
+      'carries datagrams in both directions over %s, and names their senders',
       async host => {
         const { server, client, atServer, atClient } = await pair(opener, host)
         const sent = [...run(client, 40, 1350), ...run(client, 3, 70)]
@@ -137,7 +137,7 @@ describe.each([
       await until(() => atClient.texts.length === 1, 'the answer has come')
     })
 
-    it('that is closed by what comes is given nothing more', async () => {
+    it('that is closed by a datagram gets no further one', async () => {
       const { server, client, atServer } = await pair(opener)
       atServer.act = () => server.close()
       run(client, 40, 1200)

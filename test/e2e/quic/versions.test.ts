@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined)(
         [0x0a1a2a3a, 0xff00001d, 0x6b3343cf],
         'speaks QUIC draft 29 and version 2 only, which this engine does not',
       ],
-    ])('is told by what it speaks: %j', async (versions, what) => {
+    ])('is reported with what it speaks: %j', async (versions, what) => {
       using negotiator = await startNegotiator(versions)
       await using transport = createTransport({ defaults: { protocols: ['h3'] } })
       const startedAt = performance.now()
@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)(
       expect(negotiator.received()).toBeLessThanOrEqual(2)
     })
 
-    it('is one only if it says so itself: a forged packet before its answer does no harm', async () => {
+    it('is recognized by its own answer only, so that a forged packet before that does no harm', async () => {
       const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })
       const origin = await startHttp3Origin({ tls })
       let forged = 0

@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(
   `alternatives elsewhere${missing === undefined ? '' : ` (${missing})`}`,
   MACHINE_IS_SHARED,
   () => {
-    it('are used where their certificate covers the origin, and told so', async () => {
+    it('are used where their certificate covers the origin, and reported', async () => {
       await using pair = await startPair(['elsewhere.test', 'origin.test'])
       await overheadOf({ url: pair.url, options: pair.options })
       const log = new SelectionLog()

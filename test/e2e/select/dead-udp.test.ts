@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)(
       },
     )
 
-    it('is got round by who was under way, though the origin has other settings by then', async () => {
+    it('is bypassed by a request under way, though the origin has other settings by then', async () => {
       await using caddy = await startRelayedCaddy(SLOW_TCP)
       const log = new SelectionLog()
       const options = {

@@ -93,7 +93,7 @@ describe.skipIf(missing !== undefined)(
       },
     )
 
-    it('because its origin thinks is waited for, and not asked twice', async () => {
+    it('because its origin computes is waited for, and not asked twice', async () => {
       await using origin = await startThinking()
       const log = new SelectionLog()
       await using transport = createTransport({ ...origin.options, observer: log.observer })
@@ -106,7 +106,7 @@ describe.skipIf(missing !== undefined)(
       expect(origin.upstream.requestsSeen()).toBe(5)
     })
 
-    it('because UDP dies while its origin thinks is noticed in time', async () => {
+    it('because UDP dies while its origin computes is noticed in time', async () => {
       await using origin = await startThinking()
       await using plain = createTransport({
         defaults: { ...origin.options.defaults, protocols: ['h2', 'http/1.1'] },

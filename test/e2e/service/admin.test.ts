@@ -252,7 +252,7 @@ describe('GET /metrics', () => {
     expect((await metrics()).sum('middlemile_connections')).toBe(0)
   })
 
-  it('never repeats what strangers ask for', async () => {
+  it('never repeats the names that clients ask for', async () => {
     expect(await ask('made-up.test', 1, '/made-up')).toEqual([404])
     expect(await ask('shop.test', 1, '/made-up?made-up')).toEqual([200])
     expect((await admin('/metrics')).text).not.toContain('made-up')

@@ -61,7 +61,7 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
 
   const memory = () => readProcessMemory(connector.cli.pid)
 
-  it('carries 10 MB both ways unchanged, known length or chunked', async () => {
+  it('carries 10 MB in both directions unchanged, of known length or chunked', async () => {
     const input = bodyOf(BODY_BYTES['10m'])
     for (const path of ['/10m', '/chunked/10m']) {
       const { exitCode, body } = await curl([`${connector.url}${path}`])

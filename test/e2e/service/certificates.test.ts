@@ -77,7 +77,7 @@ async function shown(port: number, serverName: string | undefined, alpn: string)
 const serialOf = (socket: TLSSocket): string | undefined => socket.getPeerX509Certificate()?.serialNumber
 
 describe.skipIf(missing !== undefined)(`certificates${missing === undefined ? '' : `: ${missing}`}`, () => {
-  it('are chosen by the name that a client asks for, the first for everybody else', async () => {
+  it('are chosen by the name that a client asks for, and the first one is for all others', async () => {
     const certificates = await Promise.all(
       [['shop.example'], ['*.wild.example'], ['api.wild.example']].map(names => authority.issue({ names })),
     )
@@ -93,7 +93,7 @@ describe.skipIf(missing !== undefined)(`certificates${missing === undefined ? ''
     }
   })
 
-  it('are for known names alone where that is asked for: others receive unrecognized_name', async () => {
+  it('are for known names alone where that is configured, and other clients receive unrecognized_name', async () => {
     const { cert, key } = await authority.issue({ names: ['shop.example'] })
     await using connector = await start({ cert, key, unknownNames: 'refuse' })
     const greet = (...args: string[]): Promise<string> =>

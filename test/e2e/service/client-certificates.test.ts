@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)(
       expect(origin.seen).toHaveLength(2)
     })
 
-    it('are asked for, and who shows none that counts is a client without, whatever it claims', async () => {
+    it('are asked for, and a client without a valid one counts as one without any, whatever it claims', async () => {
       await using connector = await start(listener('ask'))
       const forged = ['-H', `Client-Cert: ${derOf(known.cert)}`]
       origin.seen.length = 0

@@ -352,7 +352,7 @@ describe('clients of all kinds', () => {
     await origin.close()
   })
 
-  it('that go away while the origin thinks end its exchange too', async () => {
+  it('that go away before the origin answers end its exchange too', async () => {
     const server = createServer()
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')

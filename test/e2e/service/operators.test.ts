@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)('the metrics of a connector in front of n
     expect(page.sum('middlemile_backing_off', { origin: 'shop' })).toBe(1)
   })
 
-  it('have bytes both ways, the build, and when the origin’s certificate expires', async () => {
+  it('have bytes of both directions, the build, and when the origin’s certificate expires', async () => {
     await using nginx = await startNginx()
     await using connector = await startConnectorProcess(serveOptions(nginx.url, nginx.certificates.caFile))
     await curl([`${connector.url}/10m`], { discardBody: true })
@@ -148,7 +148,7 @@ describe.skipIf(missing !== undefined)('forwarding.trustForwarded', () => {
   it.each([
     [['127.0.0.0/8'], true],
     [['10.0.0.0/8', '::1'], false],
-  ])('believes who comes from %j: %s, and both families say the same', async (trustForwarded, isBelieved) => {
+  ])('trusts a client from %j: %s, and both families agree', async (trustForwarded, isBelieved) => {
     await using nginx = await startNginx()
     await using connector = await startConfiguredConnector({
       forwarding: { trustForwarded },

@@ -78,7 +78,7 @@ describe.each(ORIGINS)('the connector in front of %s over TLS', (name, start, pa
     }
   })
 
-  it('asks over verified TLS with the origin named, and says so of the client', async ctx => {
+  it("asks over verified TLS with the origin named, and reports the client's TLS", async ctx => {
     ctx.skip(missing !== undefined, missing)
     const { body, status } = await through('/reflect', '-H', 'X-Test: a', '-H', 'Connection: x-other')
     expect(status).toBe(200)
@@ -212,7 +212,7 @@ describe.skipIf(noCurl !== undefined)('what the connector changes and what it le
     expect(headers['te'] ?? 'trailers').toBe('trailers')
   })
 
-  it('drops what strangers say of who forwarded, and adds to it when they are trusted', async () => {
+  it('drops what untrusted clients say of earlier hops, and extends it when they are trusted', async () => {
     const claims = ['Forwarded: for=192.0.2.9', 'X-Forwarded-For: 192.0.2.9', 'X-Forwarded-Proto: https']
     claims.push('X-Forwarded-Host: shop.example', 'X-Forwarded-Server: edge', 'Via: 1.1 edge')
     const args = claims.flatMap(field => ['-H', field])

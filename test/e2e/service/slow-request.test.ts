@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { startConnector } from '../../support/start-connector.ts'
 import { until } from '../../support/until.ts'
 
-it('gives a request that took long a line with the try that failed before, and a quick one none', async () => {
+it('the log gives a request that took long a line with the try that failed before, and a quick one none', async () => {
   const sockets: Socket[] = []
   // The first connection answers one request, and is closed when it brings the next; the second one thinks
   // for longer than the bound.

@@ -106,7 +106,7 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     await once(socket, 'close')
   })
 
-  it('informs the origin who asks, and lets the handshake fields pass', async () => {
+  it('informs the origin of the client, and passes the fields of the handshake on', async () => {
     const socket = await open(`${connector.url}/who`)
     const { url, headers } = origin.accepted.at(-1)?.request ?? {}
     expect(url).toBe('/who')
@@ -200,7 +200,7 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     await expect.poll(async () => openClients(connector)).toBe(0)
   })
 
-  it('has its bytes counted both ways while it is open', async () => {
+  it('has its bytes of both directions counted while it is open', async () => {
     const bytes = async () => {
       const page = parsePrometheusText(await (await fetch(`${connector.adminUrl}/metrics`)).text())
       const sum = (way: string) => page.sum(`middlemile_${way}_body_bytes_total`, { origin: 'chat' })

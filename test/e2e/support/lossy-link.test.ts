@@ -8,7 +8,7 @@ const numbers = Array.from({ length: DATAGRAMS }, (_, i) => i)
 describe('a lossy link', () => {
   const missing = requireLossyLink()
 
-  it('delays every packet by the same time and loses none, unless it is told to', async ctx => {
+  it('delays every packet by the same time and loses none, unless it is set to', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using link = await startLossyLink(20)
     const { arrived, returned } = await echoOver(link, 300)
@@ -21,7 +21,7 @@ describe('a lossy link', () => {
     expect(await link.counts()).toEqual({ toServer: 300, toClient: 300, lost: 0 })
   })
 
-  it('loses about the share that it is told to, in each direction by itself', async ctx => {
+  it('loses about the share that it is set to, in each direction by itself', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using link = await startLossyLink(1)
     await link.lose(0.05, 1)

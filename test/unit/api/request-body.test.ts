@@ -151,7 +151,7 @@ describe('prepareBody', () => {
     expect(ours).toBe(withoutBoundary(text, theirs.headers.get('content-type') ?? ''))
   })
 
-  it('knows no length of a form with a file that does not tell its size', async () => {
+  it('knows no length of a form with a file of unknown size', async () => {
     const file = {
       [Symbol.toStringTag]: 'File',
       name: 'f',

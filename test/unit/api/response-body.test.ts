@@ -128,7 +128,7 @@ describe('ResponseBody', () => {
       expect(Buffer.concat(await stream.toArray()).toString()).toBe('held came')
     })
 
-    it('pauses the exchange when nobody reads, and resumes it when somebody does', async () => {
+    it('pauses the exchange while it has no reader, and resumes it when it has one', async () => {
       const { controller, body } = make()
       const stream = body.stream()
       body.onData(Buffer.alloc(stream.readableHighWaterMark))

@@ -19,7 +19,7 @@ describe('the breakers of endpoints', () => {
     expect(EndpointBreakers.of({ count: 2, options, onRefused: () => {} })).toBeUndefined()
   })
 
-  it('add up what the lanes have under way', () => {
+  it('add up the requests under way over all lanes', () => {
     const { made } = breakers(3)
     const tcp = [1, 0]
     made.addLane(index => tcp[index] ?? 0)

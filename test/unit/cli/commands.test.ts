@@ -274,13 +274,35 @@ describe('size', () => {
     })
   })
 
-  it('prints a table, for h2 unless told otherwise', async () => {
+  it('prints a table, for h2 by default', async () => {
     const { io, out } = fakeIo()
     expect(await main(['size', '--rps', '1000', '--latency-ms', '100', '--headroom', '2'], io)).toBe(0)
     expect(out()).toMatch(/^protocol +h2$/m)
     expect(out()).toMatch(/^connections +3 .*1 of them spare/m)
     expect(out()).toMatch(/^the origin sees +3 connections, 1000 requests\/s from 1 edge$/m)
     expect(out()).toMatch(/^from 200 edges +600 connections, 200000 requests\/s$/m)
+    expect(out()).not.toContain('ceiling')
+  })
+
+  it.each([
+    ['10000', 'each of 3 edges gets the 150 that it needs', 'each of 200 edges gets 50 of the 150'],
+    [
+      '400',
+      'each of 3 edges gets 133 of the 150 that it needs, 1 of them one more;',
+      'each of 200 edges gets 2 of',
+    ],
+    [
+      '90',
+      'each of 3 edges gets 30 of the 150 that it needs; requests',
+      '90 of 200 edges have one at a time, in turns',
+    ],
+  ])('says what each edge gets of a ceiling of %s', async (ceiling, few, many) => {
+    const { io, out } = fakeIo()
+    const line = `size --rps 1000 --latency-ms 100 --protocol http/1.1 --edges 3 --ceiling ${ceiling}`
+    expect(await main(line.split(' '), io)).toBe(0)
+    expect(out()).toContain(`of a ceiling of ${ceiling}`)
+    expect(out()).toContain(few)
+    expect(out()).toContain(many)
   })
 
   it.each([

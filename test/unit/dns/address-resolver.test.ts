@@ -32,7 +32,7 @@ async function outcome(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe('AddressResolver', () => {
-  it('asks once for all who ask at the same time, and remembers the answer', async () => {
+  it('asks once for all callers at the same time, and remembers the answer', async () => {
     const { clock, queries, resolver } = setUp()
     const both = [resolver.resolve('origin.test', never), resolver.resolve('origin.test', never)]
     expect(queries.map(({ host }) => host)).toEqual(['origin.test'])
@@ -214,7 +214,7 @@ describe('stale answers (RFC 8767)', () => {
     expect(resolver.counts).toEqual({ answered: 1, failed: 1, stale: 2 })
   })
 
-  it('give way to the news that the name has no address any more', async () => {
+  it('give way to the answer that the name has no address any more', async () => {
     const { queries, resolver } = await setUpStale()
     const asked = outcome(resolver.resolve('origin.test', never))
     queries[1]?.answer(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), [])

@@ -144,7 +144,7 @@ describe('DispatchedExchange among lanes', () => {
     expect(handler.log).toEqual(['request-start', 'response-error MM_ABORTED no'])
   })
 
-  it('shows heads of responses to who looks for advertisements, where anybody does', () => {
+  it('shows heads of responses to a reader of advertisements, where there is one', () => {
     for (const reads of [true, false]) {
       world.readsAltSvc = reads
       const { exchange } = world.exchange()
@@ -153,7 +153,7 @@ describe('DispatchedExchange among lanes', () => {
     }
   })
 
-  it('shows heads of final responses and Early Hints to who reads hints, where anybody does', () => {
+  it('shows heads of final responses and Early Hints to a reader of hints, where there is one', () => {
     for (const reads of [true, false]) {
       world.readsHints = reads
       const { exchange, handler } = world.exchange()
@@ -206,7 +206,7 @@ describe('DispatchedExchange among lanes', () => {
       expect(lane.streams).toBe(2)
     })
 
-    it('speaks against its lane when the peer or the way failed, not when the caller did, or the peer only sent it away', () => {
+    it('counts against its lane when the peer or the path failed, not when the caller did, or the peer only refused it', () => {
       const end = (error: TransportError): boolean[] => {
         world.samples.length = 0
         const { exchange } = world.exchange({ method: 'POST' }, { maxRetries: 0 })

@@ -98,7 +98,7 @@ describe('DispatchedExchange', () => {
       expect([handler.log, world.ended.length]).toEqual([['request-start', 'response-end'], 1])
     })
 
-    it('with a body that nobody took: notifies its source', () => {
+    it('with a body that nobody took, notifies its source', () => {
       const source = new ScriptedSource()
       const { exchange } = world.exchange({ method: 'PUT', body: source })
       exchange.abort(gone)
@@ -295,7 +295,7 @@ describe('DispatchedExchange', () => {
       })
     })
 
-    it('goes without where it is optional and nobody can be asked, whatever body it has', () => {
+    it('goes on without it where it is optional and HTTP/1.1 leads nowhere, whatever body it has', () => {
       const optional = { method: 'POST', upgrade: 'tls/1.2', isUpgradeOptional: true, body: Buffer.from('x') }
       const { exchange, handler } = world.exchange(optional, { maxRetries: 0 })
       exchange.onResponseError(world.lease(exchange), unavailable)

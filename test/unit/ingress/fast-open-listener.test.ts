@@ -20,7 +20,7 @@ function setUp({ fd = 7, setting = 3, errno = 0 }: { fd?: number; setting?: numb
 }
 
 describe('fastOpenListener', () => {
-  it.each([2, 3, 0x402])('sets the queue where the kernel lets listeners have it: %i', setting => {
+  it.each([2, 3, 0x402])('sets the queue where the kernel allows it for listeners: %i', setting => {
     const { server, machine, set } = setUp({ setting })
     expect(fastOpenListener(server, 256, machine)).toBeUndefined()
     expect(set).toEqual([[7, 'fastOpenQueue', 256]])
@@ -37,7 +37,7 @@ describe('fastOpenListener', () => {
     },
   )
 
-  it('says what else it lacks', () => {
+  it('says what else is missing', () => {
     const { server, machine } = setUp()
     const unavailable = 'koffi is not installed'
     expect(fastOpenListener(server, 1, { ...machine, loaded: { unavailable } })).toBe(unavailable)

@@ -32,7 +32,7 @@ describe('openState', () => {
     return { ...openState({ state: { directory } }, { clock, origins, onFault }), learned }
   }
 
-  it('keeps tickets and origin records in one directory, for the next one who opens it', () => {
+  it('keeps tickets and origin records in one directory, for the next process that opens it', () => {
     const first = open({ a: 1 })
     first.tickets.put('peer', Buffer.from('a'), 0)
     first.shelf!.onChanged(SHOP)

@@ -34,7 +34,7 @@ function protectedOrigin(
   }
   const seen: string[] = []
   const add = (limit = ceiling): Pool =>
-    pools.add(origin, { ...config, protection: { maxConnections: limit } })
+    pools.add(origin, { ...config, protection: { maxConnections: limit, floor: 1 } })
   const beside = (first: Pool): Pool => {
     const pool = pools.addBeside(first, origin, config)
     if (pool === undefined) throw new Error('no pool')

@@ -124,6 +124,11 @@ function listenCertificate({ cert, key }: { cert: Pem; key: Pem }): ListenCertif
   return { cert: cert.text, key: key.text, files }
 }
 
+/** A certificate of ours, or its key. */
+export function clientCertificateField(directory: string): z.ZodType<string> {
+  return pemField(directory)
+}
+
 /** The `tls` group of the admin server. */
 export function adminTlsField(directory: string) {
   return z

@@ -4,7 +4,7 @@ import { requestDraw } from '../../../../src/bench/load/load-job.ts'
 import { REQUEST } from './fake-bench-client.ts'
 
 describe('the choice of the next request', () => {
-  it('goes by weight, and is the same for the same seed', () => {
+  it('follows the weights, and is the same for the same seed', () => {
     const kinds = [
       { ...REQUEST, label: 'often', weight: 9 },
       { ...REQUEST, label: 'seldom' },

@@ -25,7 +25,7 @@ describe('the configuration of a load’s origins', () => {
     ])
   })
 
-  it('has nginx close its connections when it is told to, and keep them otherwise', () => {
+  it('has nginx close its connections where that is set, and keep them otherwise', () => {
     expect(nginxConfig({ kind: 'nginx' }, PLACE)).toMatch(
       /keepalive_requests 1000000000;\n\s+keepalive_timeout 600000ms;/,
     )

@@ -33,7 +33,7 @@ describe('judgeAims', () => {
     expect(verdict).toMatchObject({ measured: 1, met: true })
   })
 
-  it('does not call met what was not measured, and leaves out who did not run', () => {
+  it('does not call an aim met that was not measured, and leaves out subjects that did not run', () => {
     expect(judgeAims(result, [{ subject: 'ours', metric: 'rps', atMost: 1 }])).toMatchObject([
       { measured: undefined, met: false },
     ])

@@ -198,7 +198,7 @@ describe('the options of get', () => {
     })
   })
 
-  it('set what the choice goes by, whom to ask for HTTPS records, and where to keep what was learned', async () => {
+  it('set the criteria of the choice, the servers for HTTPS records, and where to keep what was learned', async () => {
     const { io, transports } = fakeIo()
     const servers = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::35', '[2001:db8::35]:5353']
     const args = servers.flatMap(server => ['--dns-server', server])

@@ -57,7 +57,7 @@ describe('EarlyHandshakeWatch', () => {
   const STUCK = { sentDataSegments: 0 } as TcpInfo // as: nothing else of it is looked at
   const UNDER_WAY = { sentDataSegments: 1 } as TcpInfo // as: the same
 
-  it('stands where its socket does, with the limit that it was given', () => {
+  it('has the phase of its socket, with the limit that it was given', () => {
     start()
     expect([watch.phase, watch.limitMs, watch.outcome]).toEqual(['collecting', 7, 'unused'])
     early.phase = 'handshaking'

@@ -44,7 +44,7 @@ describe('load', () => {
     expect(load(() => module, 'linux')).toEqual({ unavailable: WRONG })
   })
 
-  it('tells what is not installed from what cannot be loaded', () => {
+  it('distinguishes what is not installed from what cannot be loaded', () => {
     expect(load(throwing(notFound), 'linux')).toEqual({ unavailable: 'koffi is not installed' })
     const broken = Object.assign(new Error('libffi.so: wrong ELF class\nRequire stack:\n- x'), {
       code: 'ERR_DLOPEN_FAILED',

@@ -226,7 +226,7 @@ describe('readServiceRecords', () => {
     rdata,
   })
 
-  it('sorts by priority and tells what it skipped', () => {
+  it('sorts by priority and reports what it skipped', () => {
     const set = readServiceRecords(
       [
         answer(serviceRdata(3, 'c.example')),

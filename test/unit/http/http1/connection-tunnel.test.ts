@@ -42,7 +42,7 @@ function setUp(isBlocked = false, leftOver?: Buffer) {
 }
 
 describe('the tunnel over the socket of a connection', () => {
-  it('carries both ways, and ends with both', async () => {
+  it('carries both directions, and ends with both', async () => {
     const { socket, tunnel, events, read, text } = setUp(false, Buffer.from('left over, '))
     read()
     socket.push('hello')

@@ -310,7 +310,7 @@ describe('an HTTP/2 session of the ingress that refuses', () => {
     expect(client.socket.destroyed).toBe(true)
   })
 
-  it('ends a connection whose field block stands still', async () => {
+  it('ends a connection whose field block is never completed', async () => {
     const client = new FakeHttp2Client({ http2: { fieldBlockTimeoutMs: 1000 } })
     const head = client.ask(1)
     head[4] = (head[4] as number) & ~FLAG.END_HEADERS // a frame has nine bytes of header

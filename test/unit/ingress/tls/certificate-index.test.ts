@@ -9,7 +9,7 @@ const index = new CertificateIndex([
   { names: ['shop.example'], keyType: 'ec' },
 ])
 
-describe('a server name finds', () => {
+describe('the index of certificates finds for a server name', () => {
   it.each([
     ['the certificates with the very name, the first of each kind of key', 'shop.example', [0, 3]],
     ['whatever its case', 'ShOp.ExAmPlE', [0, 3]],
@@ -25,7 +25,7 @@ describe('a server name finds', () => {
   })
 })
 
-describe('who names nobody is shown', () => {
+describe('the index of certificates shows a client without a name', () => {
   it('the first certificate, with those of other kinds for its first name', () => {
     expect(index.first).toEqual([0, 3])
   })
@@ -35,7 +35,7 @@ describe('who names nobody is shown', () => {
   })
 })
 
-it('every answer is one of the combinations', () => {
+it('every answer of the index of certificates is one of its combinations', () => {
   const keys = index.combinations().map(one => one.join())
   expect(keys.sort()).toEqual(['0', '0,3', '1', '2'])
 })

@@ -40,14 +40,14 @@ function split(hello: Buffer, sizes: readonly number[]): Buffer {
 }
 
 describe('a ClientHello of OpenSSL', () => {
-  it('says whom it asks for, or that it asks for nobody', () => {
+  it('contains the server name, or none', () => {
     expect(readClientHelloRecords(named)).toEqual({ kind: 'hello', serverName: 'shop.example' })
     expect(readClientHelloRecords(nameless)).toEqual({ kind: 'hello', serverName: undefined })
     expect(readClientHelloRecords(old)).toEqual({ kind: 'hello', serverName: 'old.example' })
     expect(readClientHello(named.subarray(5))).toEqual({ kind: 'hello', serverName: 'shop.example' })
   })
 
-  it('is waited for as long as it is not whole, at each byte of it', () => {
+  it('is incomplete until its last byte', () => {
     for (let length = 0; length < named.length; length += 1) {
       const read = readClientHelloRecords(named.subarray(0, length))
       expect(read.kind).toBe('incomplete')
@@ -70,7 +70,7 @@ describe('a ClientHello of OpenSSL', () => {
   })
 })
 
-describe('what is no ClientHello', () => {
+describe('bytes that are no ClientHello', () => {
   it.each([
     ['a request in cleartext', Buffer.from('GET / HTTP/1.1\r\n')],
     ['an alert', Buffer.of(21, 3, 3, 0, 2, 2, 0)],
@@ -78,11 +78,11 @@ describe('what is no ClientHello', () => {
     ['an empty record', Buffer.of(22, 3, 1, 0, 0)],
     ['one that is too long', Buffer.of(22, 3, 1, 0, 4, 1, 0, 0x40, 1)],
     ['a record beyond the bound', Buffer.of(22, 3, 1, MAX_HELLO_BYTES >> 8, 0)],
-  ])('is left to TLS: %s', (_what, bytes) => {
+  ])('are left to TLS: %s', (_what, bytes) => {
     expect(readClientHelloRecords(bytes)).toEqual({ kind: 'other' })
   })
 
-  it('is never more than refused, whatever is changed in one', () => {
+  it('are refused at the worst, whatever is changed in one', () => {
     const change = fc.tuple(fc.nat(named.length - 1), fc.nat(255))
     fc.assert(
       fc.property(fc.array(change, { maxLength: 8 }), fc.nat(named.length), (changes, length) => {

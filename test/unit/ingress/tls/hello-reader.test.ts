@@ -40,7 +40,7 @@ function setUp() {
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('a connection before TLS', () => {
-  it('is handed on with every byte that came, once the name is known', async () => {
+  it('is passed on with every byte that came, once the name is known', async () => {
     const { hellos, connect } = setUp()
     const bytes = hello('shop.example')
     const socket = connect(bytes.subarray(0, 3))
@@ -53,7 +53,7 @@ describe('a connection before TLS', () => {
     expect(socket.listenerCount('data')).toBe(0)
   })
 
-  it('is handed on at once when TLS has to say what is wrong with it', async () => {
+  it('is passed on at once when it is no TLS, so that TLS reports that', async () => {
     const { hellos, connect } = setUp()
     connect(Buffer.from('GET / HTTP/1.1\r\n'))
     expect(hellos).toEqual([[undefined, Buffer.from('GET / HTTP/1.1\r\n')]])

@@ -22,7 +22,7 @@ describe('the certificates of a listener', () => {
     expect(certificates.first).toBe(forShop)
   })
 
-  it('stay as they are when one of the new ones cannot be used', () => {
+  it('stay unchanged when one of the new ones cannot be used', () => {
     const certificates = new ServerCertificates([shop], createSecureContext)
     const mixed = { cert: api.cert, key: shop.key }
     expect(() => certificates.renew([shop, mixed])).toThrow(

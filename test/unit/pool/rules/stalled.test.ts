@@ -198,7 +198,7 @@ describe('connections whose readers stall', () => {
     expect(pool.setWarm(3)).toEqual([])
   })
 
-  it('stay set aside when they are told to end', () => {
+  it('stay set aside when they are to end', () => {
     const pool = stalledPair()
     pool.advance(STALL_MS)
     pool.acquire('a', 'b')

@@ -19,7 +19,7 @@ function complaints(routes: string): string[] {
   return (result.ok ? result.doubts : result.faults).map(fault => formatFault(fault))
 }
 
-describe('routes', () => {
+describe('the routes of a configuration', () => {
   it('have hosts, a path or a pattern, and conditions', () => {
     const { routes } = settingsOf(`
   - name: files

@@ -340,7 +340,7 @@ routes:
       'state',
       `state: { directry: ./state }\n${withOrigin('{ url: http://a }')}`,
       [
-        '1:8: state.directory: missing: a string is needed',
+        '1:8: state: needs directory or redis',
         '1:10: state.directry: unknown key; did you mean "directory"?',
       ],
     ],

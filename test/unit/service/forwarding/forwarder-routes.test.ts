@@ -27,7 +27,7 @@ describe('a request', () => {
     },
   )
 
-  it('keeps its path where that is asked for, or where it leads along one route however it is read', () => {
+  it('keeps its path where that is configured, or where it leads along one route however it is read', () => {
     const raw = setUpForwarder({ origins: ORIGINS, routes: ROUTES, forwarding: { normalizePaths: false } })
     raw.send({ path: '/x/../admin%2f' })
     const lenient = setUpForwarder({

@@ -6,7 +6,7 @@ const fits = ({ cert, key }: { cert: string; key: string }): string | undefined 
   cert.slice(5) === key.slice(4) ? undefined : 'key values mismatch'
 
 describe('a certificate whose files change', () => {
-  it('is loaded when both are there and fit together', () => {
+  it('is loaded when both are there and belong together', () => {
     const watch = new WatchedCertificate(pair('old'))
     expect(watch.next(pair('old'), fits)).toEqual({ type: 'same' })
     expect(watch.next(pair('new'), fits)).toEqual({ type: 'load', pair: pair('new') })
@@ -22,7 +22,7 @@ describe('a certificate whose files change', () => {
     expect(watch.isWaiting).toBe(false)
   })
 
-  it('is refused when it is of no use at the next look either, once', () => {
+  it('is refused once, when it is still unusable at the next check', () => {
     const watch = new WatchedCertificate(pair('old'))
     const half = { cert: 'cert new', key: 'key old' }
     watch.next(half, fits)

@@ -59,7 +59,7 @@ describe('parsePathPattern', () => {
   })
 })
 
-it('takes a prefix by its segments, whatever slashes end it and braces are in it', () => {
+it('a prefix is matched by its segments, whatever slashes end it and braces are in it', () => {
   expect(prefixPattern('/')).toMatchObject({ segments: [], tail: { kind: 'any' } })
   expect(prefixPattern('/api//')).toEqual(prefixPattern('/api'))
   expect(prefixPattern('/{a}')).toMatchObject({ segments: [{ kind: 'literal', text: '{a}' }] })

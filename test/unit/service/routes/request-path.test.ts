@@ -17,7 +17,7 @@ describe('normalizePath', () => {
     ['/.hidden/..a', '/.hidden/..a'],
     ['/100%', '/100%'],
     ['/%zz', '/%zz'],
-  ])('makes %s %s, which nobody reads otherwise', (path, expected) => {
+  ])('makes of %s the path %s, which is read in one way only', (path, expected) => {
     expect(normalizePath(path)).toEqual({ path: expected, loosePath: undefined })
   })
 
@@ -29,7 +29,7 @@ describe('normalizePath', () => {
     ['/a%5cb', '/a%5Cb', '/a/b'],
     ['/a;v=1/b', '/a;v=1/b', '/a/b'],
     ['/a%2f/b', '/a%2F/b', '/a/b'],
-  ])('leaves %s, and says what else it may be', (path, expected, loosePath) => {
+  ])('keeps %s, and names its other reading', (path, expected, loosePath) => {
     expect(normalizePath(path)).toEqual({ path: expected, loosePath })
   })
 
@@ -47,7 +47,7 @@ describe('normalizePath', () => {
     expect(normalizePath(path)).toContain(fault)
   })
 
-  it('changes nothing of what it has made, and leaves no dot segment in either reading', () => {
+  it('changes nothing of its own results, and leaves no dot segment in either reading', () => {
     const piece = fc.constantFrom('a', '.', '..', '/', '//', '%2e', '%2F', '%5c', '\\', ';', '%41', '%', '0')
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), pieces => {

@@ -27,7 +27,7 @@ describe('meetsConditions', () => {
     [{ headers: [['x-b', { kind: 'present' }]] }, false],
     [{ headers: [['x-b', { kind: 'absent' }]] }, true],
     [{ headers: [['x-a', { kind: 'absent' }]] }, false],
-  ])('%j: %s', (conditions, expected) => {
+  ])('for %j returns %s', (conditions, expected) => {
     expect(meets(conditions)).toBe(expected)
   })
 
@@ -54,7 +54,7 @@ it.each([
   expect(queryValue(query, name)).toBe(expected)
 })
 
-it('says of conditions that one implies the other only where that is so', () => {
+it('one condition implies another only where every request shows it', () => {
   const rule = fc.constantFrom<ValueRule>(
     { kind: 'present' },
     { kind: 'absent' },

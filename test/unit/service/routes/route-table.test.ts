@@ -152,7 +152,7 @@ describe('conditions', () => {
     expect(table.match('a', path, query, { method, headers })?.target).toBe(expected)
   })
 
-  it('goes by the order of definitions where all else is equal', () => {
+  it('follows the order of definitions where all else is equal', () => {
     const both = [
       route('a', '/*', 'first', { headers: [['x', { kind: 'present' }]] }),
       route('a', '/*', 'second', { headers: [['y', { kind: 'present' }]] }),
@@ -200,7 +200,7 @@ function drawnRoute({ host, path, method, field }: Drawn, index: number): RouteD
   })
 }
 
-it('decides like a plain search over the definitions', () => {
+it('a route table decides like a plain search over the definitions', () => {
   fc.assert(
     fc.property(definitions, requests, (drawn, request) => {
       const table = new RouteTable(drawn.map(drawnRoute))
@@ -212,7 +212,7 @@ it('decides like a plain search over the definitions', () => {
   )
 })
 
-it('calls routes shadowed that no request comes to, and no others', () => {
+it('a route table calls routes shadowed that no request reaches, and no others', () => {
   fc.assert(
     fc.property(definitions, requests, (drawn, request) => {
       const routes = drawn.map(drawnRoute)

@@ -48,7 +48,7 @@ describe('parseTemplate', () => {
   })
 })
 
-it('writes the same variable into fields and URIs as each may have it', () => {
+it('a template writes the same variable into fields and URIs as each may have it', () => {
   const context = contextOf({ headers: ['x', ' a/b?c d\xe9'], path: '/p/a?q=%2F&r=%0d%0a' })
   expect(renderValue(read('<${header.x}>'), context)).toBe('<a/b?c d\xe9>'.replace('<a', '< a'))
   expect(renderUri(read('/${header.x}'), context)).toBe('/%20a%2Fb%3Fc%20d%E9')
@@ -58,7 +58,7 @@ it('writes the same variable into fields and URIs as each may have it', () => {
   expect(renderUri(read('/${query.none}${capture.id}'), context)).toBe('/7')
 })
 
-it('bounds what it writes', () => {
+it('a template bounds what it writes', () => {
   const context = contextOf({ headers: ['x', 'a'.repeat(MAX_VALUE_LENGTH + 1)] })
   expect(renderValue(read('${header.x}'), context)).toHaveLength(MAX_VALUE_LENGTH)
   expect(renderUri(read('${header.x}'), context)).toBeUndefined()
@@ -66,7 +66,7 @@ it('bounds what it writes', () => {
   expect(renderUri(read('${header.x}'), fits)).toHaveLength(MAX_VALUE_LENGTH)
 })
 
-it('never writes what ends a line, or a URI, whatever a client sends', () => {
+it('a template never writes what ends a line, or a URI, whatever a client sends', () => {
   const all = read('a${header.x}b${query.q}c${capture.id}d$path$target$query$host$tlsName')
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (text, other) => {

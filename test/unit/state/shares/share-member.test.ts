@@ -4,8 +4,15 @@ import { ShareMember } from '../../../../src/state/shares/share-member.ts'
 const RENEW_MS = 1_000
 const LEASE_MS = 10_000
 
-function member({ floor = 3, leaseMs = LEASE_MS } = {}) {
-  const parts = { of: 'https://shop.example', member: 'a', renewMs: RENEW_MS, leaseMs, firstNumber: 100 }
+function member({ floor = 3, leaseMs = LEASE_MS, takesFloor = true } = {}) {
+  const parts = {
+    of: 'https://shop.example',
+    member: 'a',
+    renewMs: RENEW_MS,
+    leaseMs,
+    firstNumber: 100,
+    takesFloor,
+  }
   const one = new ShareMember(parts)
   one.configure(20, floor)
   const granted = (share: number, holds = 0, now = 0): boolean => {

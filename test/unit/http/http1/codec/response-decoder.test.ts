@@ -80,7 +80,7 @@ describe('ResponseDecoder', () => {
     expect(taken).toBe(text.length)
   })
 
-  it('accepts nothing that it was not told to expect', () => {
+  it('accepts nothing unexpected', () => {
     const heads: number[] = []
     const decoder = new ResponseDecoder(DEFAULT_CODEC_LIMITS, {
       onHead: head => void heads.push(head.status),

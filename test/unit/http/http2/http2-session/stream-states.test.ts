@@ -261,7 +261,7 @@ describe('a stream (RFC 9113 5.1)', () => {
     expect(rig.frames()).toEqual(['HEADERS 1'])
   })
 
-  it('with a complete answer that a stalled reader has not read notifies who waits for room at RST_STREAM with NO_ERROR', () => {
+  it('with a complete answer that a stalled reader has not read tells its writer to go on at RST_STREAM with NO_ERROR', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()

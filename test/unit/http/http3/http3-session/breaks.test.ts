@@ -49,7 +49,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['closed 0', 'reset 0 H3_REQUEST_REJECTED unprocessed'])
   })
 
-  it('by STOP_SENDING still gets the answer, drops what is written, and notifies who waits for room', () => {
+  it('by STOP_SENDING still gets the answer, drops what is written, and notifies a waiting writer', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 1000 } })
     const stream = rig.open(POST, false)
     rig.quic.allow(0, 0)
@@ -88,7 +88,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.log()).toEqual(['closed 0'])
   })
 
-  it('by STOP_SENDING behind an answer that was delivered notifies who waits for room', () => {
+  it('by STOP_SENDING behind an answer that was delivered notifies a waiting writer', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 1000 } })
     const stream = rig.open(POST, false)
     rig.quic.allow(0, 0)

@@ -296,7 +296,7 @@ describe('among valid messages', () => {
     expect(rig.stream(0).hasReceivedEnd).toBe(true)
   })
 
-  it('trailers go both ways', () => {
+  it('trailers go in both directions', () => {
     const client = new SessionRig('client')
     const stream = client.open(POST, false)
     stream.write(Buffer.from('abc'), chunk => chunk)
