@@ -57,8 +57,9 @@ const builtinModules = {
   },
 }
 
-function isOfDemo(id) {
-  return id.startsWith(join(root, 'src', 'demo'))
+/** One without modules passes on what is in another one: for whoever it was made, it is no part of the demo. */
+function isOfDemo(moduleIds) {
+  return moduleIds.length > 0 && moduleIds.every(id => id.startsWith(join(root, 'src', 'demo')))
 }
 
 async function write(input, plugins, external) {
@@ -79,7 +80,7 @@ async function write(input, plugins, external) {
     dir: STAGE,
     format: 'esm',
     // package.json leaves out what is the demo's alone.
-    chunkFileNames: ({ moduleIds }) => `${moduleIds.every(isOfDemo) ? 'demo-' : ''}[name]-[hash].js`,
+    chunkFileNames: ({ moduleIds }) => `${isOfDemo(moduleIds) ? 'demo-' : ''}[name]-[hash].js`,
     comments: { legal: true, annotation: true, jsdoc: false },
   })
   await build.close()

@@ -101,7 +101,7 @@ const MAY_IMPORT = {
     'src/quic/routed-ids.ts', // how datagrams find their worker
     'src/state/shares', // what a supervisor shares out among its workers
   ],
-  'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
+  'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts', 'src/base/package-require.ts'],
   'src/bench/impair': ['src/base'],
   'src/cli.ts': ['src/cli'],
   'src/cli': [
@@ -114,7 +114,7 @@ const MAY_IMPORT = {
     'src/base/tls-hints.ts', // what an error's hint is about, to say it in options
   ],
   // Its origin stands in for a real one.
-  'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing'],
+  'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing', 'src/cli'],
   'src/testing': ['src/index.ts', 'src/entry', 'src/base', 'src/http', 'src/ingress', 'src/quic'],
   'src/demo': ['src/index.ts', 'src/entry', 'src/service', 'src/testing', 'src/cli', 'src/bench/impair'],
 }

@@ -132,7 +132,7 @@ function keysTable(fields) {
 
 /** What stands at the top of a configuration and is shown with it. */
 const SECTION =
-  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|FieldEdits|Redirect|Respond)Config) \| undefined$/
+  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|RouteTimeouts|RouteRetry|Mirror|FieldEdits|Redirect|Respond)Config) \| undefined$/
 
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
@@ -160,6 +160,7 @@ function values(type, key) {
     'string[]': 'list',
     '(string | EndpointOptions)[]': 'list of text or `{ address, weight, tier, zone }`',
     'readonly string[]': 'list',
+    'number[]': 'list',
     'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',
     'RouteConfig[]': 'list',

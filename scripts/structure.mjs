@@ -9,7 +9,7 @@ import { root } from './setup.mjs'
 import { findCycles, importGraph } from './source-graph.mjs'
 
 const MAX_FILES_PER_FOLDER = 25
-const MAX_README_WORDS = 1_000
+const MAX_README_WORDS = 900
 const COMMENT_COLUMNS = 110
 const SHORT_LINES = 40
 const LONG_LINES = 500

@@ -14,6 +14,9 @@ const REQUEST: Names<RequestOptions> = {
   fairKey: 1,
   headersTimeoutMs: 1,
   bodyTimeoutMs: 1,
+  requestTimeoutMs: 1,
+  retry: 1,
+  protocols: 1,
 }
 const DISPATCHER: Names<DispatcherOptions> = { earlyData: 1 }
 const PRECONNECT: Names<PreconnectOptions> = { connections: 1 }

@@ -8,8 +8,10 @@ import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
+import { checkRequestRetry, type OnlyLane, onlyLaneOf } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import {
   DEFAULT_GLOBAL_LIMITS,
@@ -138,12 +140,14 @@ class PooledTransport implements Transport {
 
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle {
     let entry: OriginEntry
+    let onlyLane: OnlyLane
     try {
       entry = this.#entryFor(origin)
+      onlyLane = request.protocols && laneOf(request.protocols, entry.settings.protocols)
     } catch (error) {
       return this.#failedDispatch(origin, request, handler, asTransportError(error, 'MM_INTERNAL', 'no'))
     }
-    const { timeouts, earlyData } = entry.settings
+    const { timeouts, earlyData, retry } = entry.settings
     const wantsEarly = request.earlyData ?? earlyData === 'safe'
     entry.discovery.onRequest()
     const exchange = new DispatchedExchange(
@@ -166,6 +170,9 @@ class PooledTransport implements Transport {
         fairKey: request.fairKey,
         headersTimeoutMs: request.headersTimeoutMs ?? timeouts.headersMs,
         bodyTimeoutMs: request.bodyTimeoutMs ?? timeouts.bodyMs,
+        requestTimeoutMs: request.requestTimeoutMs,
+        retry: request.retry && layered(retry, request.retry),
+        onlyLane,
       },
       handler,
       this.#clock,
@@ -187,6 +194,9 @@ class PooledTransport implements Transport {
       }
       checkCallNames('request', options)
       const { method = 'GET', earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs } = options
+      const { requestTimeoutMs, retry, protocols } = options
+      if (requestTimeoutMs !== undefined) checkNumber('requestTimeoutMs', requestTimeoutMs)
+      if (retry !== undefined) checkRequestRetry(retry)
       if (fairKey !== undefined && typeof fairKey !== 'string')
         throw new TransportError('MM_INVALID_ARGUMENT', 'fairKey must be a string')
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
@@ -206,7 +216,20 @@ class PooledTransport implements Transport {
       const path = target.pathname + target.search
       exchange.handle = this.dispatch(
         origin,
-        { method, path, headers, body, authority, earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs },
+        {
+          method,
+          path,
+          headers,
+          body,
+          authority,
+          earlyData,
+          fairKey,
+          headersTimeoutMs,
+          bodyTimeoutMs,
+          requestTimeoutMs,
+          retry,
+          protocols,
+        },
         exchange,
       )
       if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
@@ -231,7 +254,9 @@ class PooledTransport implements Transport {
     checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
-    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
+    const { connector, pool } = lanes.preferred(this.#clock.now())
+    connector.prepare()
+    await this.#hold.during(pool.preconnect(connections))
   }
 
   async explain(origin: string | URL): Promise<Explanation> {
@@ -443,6 +468,12 @@ function globalLimits(options: TransportOptions): GlobalLimits {
     'MM_INVALID_ARGUMENT',
     `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
   )
+}
+
+function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {
+  const found = onlyLaneOf(wanted, allowed)
+  if (typeof found !== 'string') return found.lane
+  throw new TransportError('MM_INVALID_ARGUMENT', `protocols: ${found}`)
 }
 
 function parseUrl(url: string): URL {

@@ -7,6 +7,7 @@ import type { ProbeReport } from '../base/events/probe-report.ts'
 import type { ExchangeHandler } from '../base/http/exchange.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { LaneName, Protocol } from '../base/http/protocol.ts'
+import type { RequestRetry } from '../base/options/request-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
@@ -61,6 +62,18 @@ export interface RequestOptions {
   headersTimeoutMs?: number | undefined
   /** The longest silence within a body, in ms; 0 = no limit. Default: `timeouts.bodyMs` of the origin. */
   bodyTimeoutMs?: number | undefined
+  /**
+   * The whole exchange, waiting and replays included, in ms; 0 = no limit. Default: `timeouts.requestMs` of
+   * the origin.
+   */
+  requestTimeoutMs?: number | undefined
+  /** What of `retry` of the origin this request has otherwise. Default: nothing. */
+  retry?: RequestRetry | undefined
+  /**
+   * Those of the origin's `protocols` that may carry the request: all but `h3`, `h3` alone, or `http/1.1`
+   * alone; else MM_INVALID_ARGUMENT. Default: all of them.
+   */
+  protocols?: readonly Protocol[] | undefined
 }
 
 /**
@@ -267,7 +280,10 @@ export interface Transport extends AsyncDisposable {
    * to the handler.
    */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
-  /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
+  /**
+   * Makes `connections` ready, 1 by default. Resolves when they are, rejects when the first fails. With 0 it
+   * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.
+   */
   preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD

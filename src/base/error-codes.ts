@@ -401,8 +401,12 @@ export const ERROR_CODES = {
     'http_request_error',
     'raise ingress.maxHeaderBytes or ingress.maxHeaderCount',
   ),
-  /** A client's request body is larger than `ingress.maxBodyBytes`. */
-  MM_REQUEST_BODY_LIMIT: remote(413, 'http_request_error', 'raise ingress.maxBodyBytes'),
+  /** A client's request body is larger than `ingress.maxBodyBytes`, or `maxBodyBytes` of its route. */
+  MM_REQUEST_BODY_LIMIT: remote(
+    413,
+    'http_request_error',
+    'raise ingress.maxBodyBytes, or maxBodyBytes of the route',
+  ),
   /** A client began a request and did not send the rest in time, or at less than `ingress.minRequestRate`. */
   MM_CLIENT_TIMEOUT: passing(
     remote(

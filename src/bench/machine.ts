@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
+import { packageVersion } from '../base/package-require.ts'
 import type { MachineFacts } from './results/scenario-result.ts'
 
 /** What figures of this process depend on. No names of machines or people. */
@@ -18,14 +19,11 @@ export function machineFacts(): MachineFacts {
       openssl: process.versions.openssl,
       undici: versionOf('undici/package.json'),
     },
-    revision: `v${versionOf('../../package.json')}`,
+    revision: `v${packageVersion()}`,
   }
 }
 
-/**
- * Of the undici package that is measured against, not of the one inside Node. Our own stands two folders up
- * in the sources as well as in the build.
- */
+/** Of the undici package that is measured against, not of the one inside Node. */
 function versionOf(manifest: string): string {
   try {
     const { version } = createRequire(import.meta.url)(manifest) as { version: string } // of package.json

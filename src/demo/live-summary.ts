@@ -5,6 +5,8 @@ import type { Protocol, TransportStats } from '../index.ts'
 /** What the summary is made of, added up over the pools. */
 export interface Summary {
   readonly requests: number
+  /** Those among them that never had a connection. */
+  readonly unconnected: number
   /** Open ones. */
   readonly connections: number
   readonly opened: number
@@ -13,8 +15,8 @@ export interface Summary {
   readonly protocols: Readonly<Partial<Record<Protocol, number>>>
 }
 
-export function summarize(stats: TransportStats): Summary {
-  let requests = 0
+export function summarize(stats: TransportStats, unconnected: number): Summary {
+  let requests = unconnected
   let connections = 0
   let opened = 0
   let handshakeSecondsSaved = 0
@@ -30,7 +32,7 @@ export function summarize(stats: TransportStats): Summary {
       protocols[protocol] = (protocols[protocol] ?? 0) + open
     }
   }
-  return { requests, connections, opened, handshakeSecondsSaved, protocols }
+  return { requests, unconnected, connections, opened, handshakeSecondsSaved, protocols }
 }
 
 /**
@@ -40,11 +42,13 @@ export function summarize(stats: TransportStats): Summary {
  */
 export function summaryLine(now: Summary, before: Summary, sinceMs: number, columns: number): string {
   const perSecond = sinceMs > 0 ? ((now.requests - before.requests) * 1000) / sinceMs : 0
-  const reuse = now.requests === 0 ? '-' : `${((1 - now.opened / now.requests) * 100).toFixed(1)} %`
+  const carried = now.requests - now.unconnected
+  const reuse = carried === 0 ? '-' : `${((1 - now.opened / carried) * 100).toFixed(1)} %`
   const spoken = Object.entries(now.protocols)
     .filter(([, count]) => count > 0)
     .map(([protocol, count]) => `${count} ${protocol}`)
-  const requests = `${now.requests} requests (${perSecond.toFixed(0)}/s)`
+  const failed = now.unconnected === 0 ? '' : `, ${now.unconnected} without a connection`
+  const requests = `${now.requests} ${now.requests === 1 ? 'request' : 'requests'} (${perSecond.toFixed(0)}/s)${failed}`
   const connections = `${now.connections} of ${now.opened} connections open`
   const saved = `saved ${seconds(now.handshakeSecondsSaved)} of handshakes`
   const candidates = [

@@ -96,6 +96,7 @@ export {
   QUIC_CONGESTION_CONTROLS,
   QUIC_RANGES,
 } from '../base/options/protocol-options.ts'
+export { type OnlyLane, onlyLaneOf, type RequestRetry } from '../base/options/request-options.ts'
 export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 export {
   DEFAULT_SELECT_OPTIONS,

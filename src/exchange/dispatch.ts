@@ -2,7 +2,8 @@ import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
-import type { LaneName } from '../base/http/protocol.ts'
+import type { LaneName, Protocol } from '../base/http/protocol.ts'
+import type { RequestRetry } from '../base/options/request-options.ts'
 
 /** A request for dispatch(): the lowest door, on which all the others stand. */
 export interface DispatchRequest {
@@ -35,6 +36,11 @@ export interface DispatchRequest {
   /** Overrides of the origin's timeouts, in ms. */
   headersTimeoutMs?: number | undefined
   bodyTimeoutMs?: number | undefined
+  requestTimeoutMs?: number | undefined
+  /** Overrides of `retry` of the origin. */
+  retry?: RequestRetry | undefined
+  /** Those of the origin's protocols that may carry it. Default: all of them. */
+  protocols?: readonly Protocol[] | undefined
 }
 
 /** The caller's hold on a dispatched request, and what became of it so far. */

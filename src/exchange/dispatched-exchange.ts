@@ -93,14 +93,15 @@ export class DispatchedExchange
     this.#clock = clock
     const isUpgrade = request.upgrade !== undefined
     const isHarmless = request.body === null && !isUpgrade && isSafeMethod(request.method)
-    this.#route = new ExchangeRoute({ origin, clock, waiter: this, isHarmless, isUpgrade })
+    const { onlyLane } = request
+    this.#route = new ExchangeRoute({ origin, clock, waiter: this, isHarmless, isUpgrade, onlyLane })
     this.#startedAt = clock.now()
     this.#state = { kind: 'starting', since: this.#startedAt, tried: undefined }
   }
 
   /** Goes to the pool. */
   start(): void {
-    const { requestMs } = this.#origin.settings.timeouts
+    const requestMs = this.#request.requestTimeoutMs ?? this.#origin.settings.timeouts.requestMs
     if (requestMs > 0) {
       const onFault = (fault: TransportError): void => void (this.#state.kind === 'done' || this.#fail(fault))
       const abortLate = () =>
@@ -191,7 +192,7 @@ export class DispatchedExchange
     tried.watched?.start(this.#route, this.#retries === 0)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
-    const { perTryTimeoutMs } = this.#origin.settings.retry
+    const { perTryTimeoutMs } = this.#request.retry ?? this.#origin.settings.retry
     if (perTryTimeoutMs > 0 && this.#state.kind === 'sent' && isRetried(this.#request)) {
       this.#limitTry(perTryTimeoutMs, tryTimeout(perTryTimeoutMs))
     }

@@ -28,6 +28,8 @@ export interface ExchangeRouteParts {
   readonly isHarmless: boolean
   /** It goes where upgrades go, and has no part in the lanes. */
   readonly isUpgrade: boolean
+  /** See ExchangeRequest. */
+  readonly onlyLane?: ExchangeRequest['onlyLane']
 }
 
 const NOTHING: readonly AttemptRecord[] = []
@@ -61,10 +63,12 @@ export class ExchangeRoute {
   #isEarlyWaiter = false
 
   constructor(parts: ExchangeRouteParts) {
-    const { origin, isUpgrade } = parts
+    const { origin, isUpgrade, onlyLane } = parts
     this.#parts = parts
-    this.#lane = origin.lanes.primary
+    this.#lane = onlyLane === 'h3' ? origin.lanes.named('h3') : origin.lanes.primary
     this.#pool = isUpgrade ? origin.upgrades.first() : this.#lane.pool
+    this.#avoidsHttp3 = onlyLane === 'tcp'
+    if (onlyLane === 'http/1.1') this.#pool = origin.upgrades.next(this.#pool) ?? this.#pool
   }
 
   /** The tries that were followed by another; undefined: none was. */
@@ -94,7 +98,8 @@ export class ExchangeRoute {
 
   /** It went over HTTP/3, and there is TCP. */
   get hasOtherLane(): boolean {
-    return this.#lane.name === 'h3' && this.#parts.origin.lanes.fallback !== undefined
+    const { origin, onlyLane } = this.#parts
+    return this.#lane.name === 'h3' && onlyLane !== 'h3' && origin.lanes.fallback !== undefined
   }
 
   /** The try failed, and is followed by another. `startedAt`: when the exchange was dispatched. */
@@ -153,7 +158,7 @@ export class ExchangeRoute {
    * It is sent again, since its connection broke or refused it. `isHttp3s`: HTTP/3 is to blame for that.
    */
   onBroken(isHttp3s: boolean): void {
-    if (this.#lane.name === 'h3') this.#avoidsHttp3 = isHttp3s
+    if (this.#lane.name === 'h3' && this.#parts.onlyLane !== 'h3') this.#avoidsHttp3 = isHttp3s
   }
 
   /** A waiter whose request may leave early makes the next dial offer it. */
@@ -291,9 +296,14 @@ export class ExchangeRoute {
   }
 
   #goToLane(wantsFresh: boolean, isReplay: boolean, now: number): void {
-    const { origin, waiter, isHarmless } = this.#parts
+    const { origin, waiter, isHarmless, onlyLane } = this.#parts
     const { lanes } = origin
-    const selected = this.#avoidsHttp3 ? lanes.withoutHttp3 : lanes.selectLane(isHarmless, now)
+    const selected =
+      onlyLane === 'h3'
+        ? this.#lane
+        : this.#avoidsHttp3
+          ? lanes.withoutHttp3
+          : lanes.selectLane(isHarmless, now)
     if (selected instanceof Lane) {
       this.#lane = selected
       this.#pool = selected.pool

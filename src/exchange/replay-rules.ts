@@ -68,11 +68,11 @@ const MAX_ENDINGS = 16
 export function failedTry(
   error: TransportError,
   { connection, reused, retries, wasEarly }: DispatchHandle,
-  { method, body }: ExchangeRequest,
+  { method, body, retry }: ExchangeRequest,
   origin: ExchangeOrigin,
   where: Pick<FailedTry, 'beforeLease' | 'isCallerCommitted' | 'hasOtherLane'>,
 ): FailedTry {
-  const { maxRetries, maxUnanswered } = origin.settings.retry
+  const { maxRetries, maxUnanswered } = retry ?? origin.settings.retry
   return {
     error,
     method,
@@ -214,8 +214,8 @@ export function dismissalOf(
   request: ExchangeRequest,
   origin: Pick<ExchangeOrigin, 'onMisdirected' | 'settings'>,
 ): { readonly reason: Dismissal; readonly error: TransportError } | undefined {
-  const { headers, body } = request
-  const { statuses, maxRetries } = origin.settings.retry
+  const { headers, body, retry } = request
+  const { statuses, maxRetries } = retry ?? origin.settings.retry
   let reason: Dismissal | undefined
   if (isTooEarly(status, wasEarly, headers)) reason = 'too-early'
   else if (connection !== undefined && isMisdirected(status, connection)) {

@@ -32,9 +32,10 @@ export class WatchedTry {
    * path seems to be to blame that no answer comes, or when none comes for longer than most take.
    */
   start({ isHarmless, mayHedge }: WatchedRoute, isFirstTry: boolean): void {
-    const { path, lane, origin, exchange } = this.#parts
+    const { path, lane, origin, exchange, request } = this.#parts
     path?.join(exchange)
-    if (lane.name === 'h3' && isHarmless && origin.lanes.fallback !== undefined) this.#hedgeOf().watchPath()
+    const hasOtherLane = lane.name === 'h3' && request.onlyLane !== 'h3'
+    if (hasOtherLane && isHarmless && origin.lanes.fallback !== undefined) this.#hedgeOf().watchPath()
     if (origin.hedging === undefined || !mayHedge) return
     if (isFirstTry) origin.hedging.onRequest()
     this.#hedgeOf().watchTail()

@@ -24,6 +24,7 @@ type ExchangeLanes = Pick<
   | 'primary'
   | 'fallback'
   | 'withoutHttp3'
+  | 'named'
   | 'isChoosing'
   | 'readsAltSvc'
   | 'selectLane'

@@ -12,7 +12,7 @@
 
 export { type ConfigFault, formatFault } from './config/config-fault.ts'
 export { formatListenAddress, type ListenAddress } from './config/fields/listen-address.ts'
-export { readConfigFile } from './config/read-config.ts'
+export { readConfigFile } from './config/read-config-file.ts'
 export type {
   ListenConfig,
   OriginConfig,

@@ -106,6 +106,7 @@ export const PUBLIC_SURFACE: Readonly<
       'SOCKET_RANGES',
       'isHealthStatus',
       'isRetryableStatus',
+      'onlyLaneOf',
       'parseProxyUrl',
     ],
     types: [
@@ -124,6 +125,7 @@ export const PUBLIC_SURFACE: Readonly<
       'LivenessOptions',
       'NumberRange',
       'ObjectiveOptions',
+      'OnlyLane',
       'OptionRanges',
       'OutlierOptions',
       'PoolOptions',
@@ -131,6 +133,7 @@ export const PUBLIC_SURFACE: Readonly<
       'ProxyServer',
       'QuicCongestionControl',
       'QuicOptions',
+      'RequestRetry',
       'ResolverOptions',
       'ResponseLimits',
       'RetryOptions',

@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { TransportError } from '../errors.ts'
+import type { RetryOptions } from '../options/options.ts'
+import type { OnlyLane } from '../options/request-options.ts'
 import type { HeaderList } from './headers.ts'
 import type { Protocol } from './protocol.ts'
 
@@ -43,6 +45,12 @@ export interface ExchangeRequest {
   readonly headersTimeoutMs: number
   /** The longest silence within a body, in either direction. Milliseconds, 0 = no limit. */
   readonly bodyTimeoutMs: number
+  /** The whole exchange, waiting and replays included. Left out: as the origin has it. */
+  readonly requestTimeoutMs?: number | undefined
+  /** Left out: as the origin has it. */
+  readonly retry?: RetryOptions | undefined
+  /** Where it may go, of what the origin has. Left out: anywhere. */
+  readonly onlyLane?: OnlyLane
 }
 
 /** No body, one that is in memory (and so can be sent again), or one that comes as it comes. */

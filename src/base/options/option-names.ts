@@ -116,7 +116,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 /** Throws MM_INVALID_ARGUMENT for an option of a transport, or of a group in it, that there is not. */
 export function checkTransportNames(options: TransportOptions): void {
-  checkNames('the options', options, TRANSPORT_NAMES)
+  checkNames('a transport', options, TRANSPORT_NAMES)
   checkNames('limits', options.limits, DEFAULT_GLOBAL_LIMITS)
   checkNames('tickets', options.tickets, DEFAULT_TICKET_STORE_OPTIONS)
   checkNames('resolver', options.resolver, DEFAULT_RESOLVER_OPTIONS)

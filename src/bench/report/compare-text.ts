@@ -1,5 +1,12 @@
-import type { MedianEstimate } from '../results/statistics.ts'
-import type { ComparedCase, ComparedFigure, ComparedRun, Comparison, Verdict } from './compare.ts'
+import { type MedianEstimate, MIN_ROUNDS_FOR_INTERVAL } from '../results/statistics.ts'
+import {
+  type ComparedCase,
+  type ComparedFigure,
+  type ComparedRun,
+  type Comparison,
+  couldDiffer,
+  type Verdict,
+} from './compare.ts'
 import { formatNumber, formatTable, formatTimes, wrapText } from './table.ts'
 import type { ReportScreen } from './text.ts'
 import { NO_DIFFERENCE } from './verdict.ts'
@@ -82,7 +89,11 @@ function formatSummary(cases: readonly ComparedCase[]): string {
   const changed = all.length - same
   if (all.length === 0) return 'The two files have no figure in common.'
   const words = (['better', 'worse', 'different'] as const).map(word => `${count(word)} ${word}`)
-  const what = changed === 0 ? 'Nothing changed' : `${changed} changed: ${words.join(', ')}`
+  const isBlind = !all.some(({ a, b }) => couldDiffer(a, b))
+  const unchanged = isBlind
+    ? `Whether anything changed cannot be shown by so few rounds: --rounds ${MIN_ROUNDS_FOR_INTERVAL} on both sides can`
+    : 'Nothing changed'
+  const what = changed === 0 ? unchanged : `${changed} changed: ${words.join(', ')}`
   const few = cases.some(({ figures }) =>
     figures.some(
       ({ a, b, verdict }) =>

@@ -71,7 +71,13 @@ function isDifferent(a: MedianEstimate, b: MedianEstimate): boolean {
   if (a.interval !== undefined && b.interval !== undefined) {
     return a.interval.high < b.interval.low || b.interval.high < a.interval.low
   }
-  return (a.max < b.min || b.max < a.min) && luckOfSeparation(a.rounds, b.rounds) <= 1 - CONFIDENCE + 1e-9
+  return (a.max < b.min || b.max < a.min) && couldDiffer(a, b)
+}
+
+/** The rounds of both are so many that a difference could show at all. */
+export function couldDiffer(a: MedianEstimate, b: MedianEstimate): boolean {
+  if (a.interval !== undefined && b.interval !== undefined) return true
+  return luckOfSeparation(a.rounds, b.rounds) <= 1 - CONFIDENCE + 1e-9
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   NOT_MEASURED,
   OUTCOME_WORDS,
   TOO_FEW_ROUNDS,
+  unavailableTexts,
   verdictText,
 } from './verdict.ts'
 
@@ -109,9 +110,8 @@ export function formatFile(
 
 /** A scenario's tables for a terminal. */
 export function formatScenario(result: ScenarioResult, screen: ReportScreen = PLAIN): string {
-  const missing = result.unavailable.map(
-    ({ subject, because }) =>
-      `\n${wrapText(`  ${NOT_MEASURED}: ${subject}: ${because}`, screen.columns, '    ')}`,
+  const missing = unavailableTexts(result.unavailable).map(
+    text => `\n${wrapText(`  ${NOT_MEASURED}: ${text}`, screen.columns, '    ')}`,
   )
   const what = wrapText(`${result.scenario}: ${result.description}`, screen.columns)
   const parts = [missing.length === 0 ? what : `${what}${screen.paint('yellow', missing.join(''))}`]

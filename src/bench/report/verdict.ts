@@ -93,12 +93,17 @@ function isMeasured(round: SubjectResult['rounds'][number]): boolean {
   return requests === undefined ? Object.keys(round).length > 0 : requests > failures
 }
 
-/** Why there is no figure at all: by reason, with those that it kept from being measured. */
-function nothingMeasured(results: readonly ScenarioResult[]): string {
+/** Each reason once, with those that it kept from being measured. */
+export function unavailableTexts(unavailable: ScenarioResult['unavailable']): string[] {
   const reasons = new Map<string, string[]>()
-  for (const { subject, because } of results.flatMap(({ unavailable }) => unavailable))
+  for (const { subject, because } of unavailable)
     reasons.set(because, [...(reasons.get(because) ?? []), subject])
-  const said = [...reasons].map(([because, subjects]) => `${subjects.join(', ')}: ${because}`)
+  return [...reasons].map(([because, subjects]) => `${subjects.join(', ')}: ${because}`)
+}
+
+/** Why there is no figure at all. */
+function nothingMeasured(results: readonly ScenarioResult[]): string {
+  const said = unavailableTexts(results.flatMap(({ unavailable }) => unavailable))
   const notes = results.flatMap(({ cases }) => cases.flatMap(({ notes = [] }) => notes))
   const all = [...said, ...notes]
   if (all.length === 0) return 'Nothing was measured.'

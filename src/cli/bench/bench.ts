@@ -19,6 +19,7 @@ import { type CliIo, type Command, EXIT } from '../command.ts'
 import { connectionOptions } from '../connection-options.ts'
 import { parseOptions, usageError } from '../parse-options.ts'
 import { ProgressLine } from '../terminal.ts'
+import { screenText } from '../text-table.ts'
 import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
 
 /**
@@ -187,6 +188,13 @@ async function measure(plan: UrlPlan, { args, isLocal, json, html }: BenchRun, i
     results: [result],
   }
   writeResults(file, { json, html }, io)
+  if (result.unavailable.some(({ because }) => because.startsWith('MM_TLS_CERTIFICATE')))
+    io.writeError(
+      screenText(
+        'middlemile bench: if it is yours: --ca FILE trusts the PEM certificates in FILE\n',
+        io.errorScreen,
+      ),
+    )
   return failures === 0 && measured > 0 && brokenOff === undefined ? EXIT.ok : EXIT.failed
 }
 

@@ -84,7 +84,10 @@ export class GetText {
     for (const [name, value] of Object.entries(record.trailers))
       rows.push(['trailer', harmless(`${name}: ${String(value)}`)])
     for (const attempt of record.reused ? [] : record.attempts) rows.push(['attempt', attemptText(attempt)])
-    return `${screenTable(rows, this.#screen)}\n${this.#diagram(record)}`
+    // No phase is known of a request without a response: all of its time would seem to be spent in the queue.
+    if (status === 0) rows.push(['time', `${shortMs(record.timingsMs.total)} ms until it failed`])
+    const table = screenTable(rows, this.#screen)
+    return status === 0 ? table : `${table}\n${this.#diagram(record)}`
   }
 
   /** What many requests come to. */

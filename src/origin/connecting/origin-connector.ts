@@ -245,6 +245,14 @@ export class OriginConnector implements Connector {
     return this.#paths.get(connection)?.()
   }
 
+  /**
+   * Makes ready what the first connection would wait for without a network: its secure context. Throws
+   * MM_INVALID_ARGUMENT where the TLS options cannot be used.
+   */
+  prepare(): void {
+    this.#policy ??= this.#readPolicy()
+  }
+
   #readPolicy(): ConnectionPolicy {
     const { purpose, settings, dialer, http3Dialer } = this.#config
     const { tls } = settings

@@ -199,8 +199,12 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   /** What a request that met no open connection would ask now, with the reasons. */
   plan(now: number): readonly RaceEntrant[] {
     this.refresh(now)
-    const chosen = this.decision(now).lane
-    return this.#plan(this.named(chosen), false, now)
+    const { lane, rule, because } = this.decision(now)
+    const { protocol, connectMs, http3RoundTripMs, lastFailure } = this.#parts.record
+    const isKnown = (protocol ?? connectMs ?? http3RoundTripMs ?? lastFailure) !== undefined
+    // Why each of the others may not stands with the decision.
+    const reason = rule === 'only-candidate' ? 'no other lane may carry requests' : because
+    return this.#plan(this.named(lane), false, now, isKnown ? reason : this.#chooser.decision.because)
   }
 
   /** The lane that requests take, whatever is open: for connections that are wanted before them. */
@@ -371,18 +375,18 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
 
   #planColdStart(chosen: Lane): Lane | RaceLanes {
     const now = this.#parts.clock.now()
-    const entrants = this.#plan(chosen, true, now)
+    const entrants = this.#plan(chosen, true, now, this.#chooser.decision.because)
     const way = entrants.map(entrant => ({ lane: this.named(entrant.lane), entrant }))
     const first = way[0]?.lane ?? chosen
     if (first !== chosen) this.#preparation.make(chosen.name)
     return way.length === 1 ? first : way
   }
 
-  #plan(chosen: Lane, looksAtOpen: boolean, now: number): readonly RaceEntrant[] {
+  #plan(chosen: Lane, looksAtOpen: boolean, now: number, because: string): readonly RaceEntrant[] {
     const { record, settings } = this.#parts
     return planLanes({
       chosen: chosen.name,
-      because: this.#chooser.decision.because,
+      because,
       lanes: this.#eligible.map(lane => ({
         lane,
         isEligible: true,

@@ -178,8 +178,8 @@ class HandshakeLook {
   }
 
   #fault(cause: unknown): Extract<Finding<TlsHandshake>, { fault: string }> {
-    const { message, code } = attemptError(cause, this.#phase, this.#at, this.#options.serverName)
-    return { fault: message, code }
+    const { message, code, hint } = attemptError(cause, this.#phase, this.#at, this.#options.serverName)
+    return { fault: message, code, ...(hint !== undefined && { hint }) }
   }
 
   #found(done: Omit<TlsHandshake, 'tickets'>): Finding<TlsHandshake> {

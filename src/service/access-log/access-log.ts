@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { systemClock } from '../../entry/events.ts'
 import { type Origin, TransportError } from '../../index.ts'
@@ -8,6 +9,8 @@ import { type LogSink, logSink } from '../logging/log-sink.ts'
 import { AppendFile } from './append-file.ts'
 import { lineFormat, MAX_LINE_LENGTH } from './line-format.ts'
 import { recordExchange } from './record-exchange.ts'
+import { syslogMessages } from './syslog-message.ts'
+import { SYSLOG_BLOCK_BYTES, syslogSink } from './syslog-sink.ts'
 
 /** What decides about lines and when they were, apart from the requests. */
 export interface AccessLogInputs {
@@ -63,16 +66,20 @@ export function openAccessLog(
   logger: Logger,
   originName: (origin: Origin) => string,
 ): AccessLog {
-  const { to, maxQueuedBytes } = settings
-  const file = to === 'stdout' ? undefined : openFile(to.file)
-  const sink: LogSink = file ?? logSink(STANDARD_OUTPUT, () => process.stdout)
+  const { to, maxQueuedBytes, facility } = settings
+  const syslog = to !== 'stdout' && 'syslog' in to ? to.syslog : undefined
+  const file = to !== 'stdout' && 'file' in to ? openFile(to.file) : undefined
+  const sink: LogSink =
+    file ?? (syslog && syslogSink(syslog)) ?? logSink(STANDARD_OUTPUT, () => process.stdout)
+  const message = syslogMessages({ facility, hostname: hostname(), processId: process.pid })
   const destination = new LogDestination({
     maxBytes: maxQueuedBytes,
     maxLines: MAX_QUEUED_LINES,
     sink,
     clock: systemClock,
     // The log shares standard output, and so may other processes.
-    ...(file === undefined && { blockBytes: MAX_LINE_LENGTH + 1 }),
+    ...(to === 'stdout' && { blockBytes: MAX_LINE_LENGTH + 1 }),
+    ...(syslog !== undefined && { blockBytes: SYSLOG_BLOCK_BYTES }),
     onResumed: dropped =>
       logger.warn(
         { dropped },
@@ -83,7 +90,7 @@ export function openAccessLog(
   process.on('exit', onExit)
   return {
     onEnded: accessLines(settings, {
-      write: line => destination.write(line),
+      write: line => destination.write(syslog === undefined ? line : message(line, Date.now())),
       originName,
       random: () => Math.random(),
       wallNow: () => Date.now(),

@@ -1,7 +1,7 @@
 import { EVERY_PATH } from '../routes/path-pattern.ts'
 import { NO_CONDITIONS } from '../routes/route-conditions.ts'
 import { conditionsOf, type ParsedRoute } from './fields/route-fields.ts'
-import type { RouteAction, RouteSettings } from './service-settings.ts'
+import type { MirrorSettings, RouteAction, RouteSettings } from './service-settings.ts'
 
 /** What of a configuration its routes are made of. */
 interface RoutedConfig {
@@ -29,7 +29,7 @@ export function collectRoutes(config: RoutedConfig, warnings: string[]): RouteSe
   if (routes.length === 0 && names.length === 1)
     return names.map(name => wholeHost('*', name, ['origins', name]))
   for (const name of names) {
-    if (!routes.some(({ action }) => action.origin === name)) {
+    if (!routes.some(({ action: { origin, mirror } }) => origin === name || mirror?.origin === name)) {
       warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
     }
   }
@@ -48,6 +48,22 @@ const NO_ACTION: RouteAction = {
   responseFields: undefined,
   redirect: undefined,
   respond: undefined,
+  limits: {
+    headersTimeoutMs: undefined,
+    bodyTimeoutMs: undefined,
+    requestTimeoutMs: undefined,
+    retry: undefined,
+    protocols: undefined,
+    earlyData: undefined,
+    maxBodyBytes: 0,
+  },
+  mirror: undefined,
+}
+
+const DEFAULT_MIRROR: Omit<MirrorSettings, 'origin'> = {
+  share: 1,
+  maxBodyBytes: 65_536,
+  maxUnderWay: 64,
 }
 
 function actionOf({
@@ -57,6 +73,12 @@ function actionOf({
   responseFields,
   redirect,
   respond,
+  timeouts = {},
+  retry,
+  protocols,
+  earlyData,
+  maxBodyBytes = 0,
+  mirror,
 }: ParsedRoute): RouteAction {
   return {
     origin,
@@ -72,6 +94,21 @@ function actionOf({
       status: respond.status ?? 200,
       headers: respond.headers ?? [],
       body: respond.body ?? '',
+    },
+    limits: {
+      headersTimeoutMs: timeouts.headers,
+      bodyTimeoutMs: timeouts.body,
+      requestTimeoutMs: timeouts.request,
+      retry,
+      protocols,
+      earlyData: earlyData && earlyData === 'safe',
+      maxBodyBytes,
+    },
+    mirror: mirror && {
+      origin: mirror.origin,
+      share: mirror.share ?? DEFAULT_MIRROR.share,
+      maxBodyBytes: mirror.maxBodyBytes ?? DEFAULT_MIRROR.maxBodyBytes,
+      maxUnderWay: mirror.maxUnderWay ?? DEFAULT_MIRROR.maxUnderWay,
     },
   }
 }

@@ -141,6 +141,7 @@ function accessLogSettings(given: ParsedConfig['accessLog']): AccessLogSettings 
   return {
     format: given.format ?? DEFAULT_ACCESS_LOG.format,
     to: given.to ?? DEFAULT_ACCESS_LOG.to,
+    facility: given.facility ?? DEFAULT_ACCESS_LOG.facility,
     sample: given.sample ?? DEFAULT_ACCESS_LOG.sample,
     requestId: requestId === 'off' ? undefined : requestId,
     maxQueuedBytes: given.maxQueuedBytes ?? DEFAULT_ACCESS_LOG.maxQueuedBytes,

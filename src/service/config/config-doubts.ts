@@ -11,9 +11,12 @@ import {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_TIMEOUTS,
+  onlyLaneOf,
 } from '../../entry/options.ts'
+import type { Protocol } from '../../index.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
 import { shadowedRoutes } from '../routes/route-table.ts'
+import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { formatPath, type UnplacedFault } from './config-fault.ts'
 import { list, type Mapping, mapping } from './cross-faults.ts'
 import { DEFAULT_SHUTDOWN, type ServiceSettings } from './service-settings.ts'
@@ -29,7 +32,7 @@ type Path = UnplacedFault['path']
  * 3. certificates that are not valid now
  * 4. numbers of milliseconds that look like seconds
  * 5. health of endpoints that nothing follows from, and checks that no protocol of the origin can make
- * 6. routes that no request comes to
+ * 6. routes that no request comes to, and protocols of routes that nobody can hold to
  */
 export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
   const whole = mapping(config) ?? {}
@@ -48,6 +51,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
     ),
     ...places.flatMap(({ path, group }) => healthDoubts(path, group, mapping(whole['defaults']))), // 5
     ...routeDoubts(settings), // 6
+    ...routeProtocolDoubts(settings),
   ]
 }
 
@@ -137,6 +141,18 @@ function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
     if (isDeepStrictEqual(route.target.action, by.target.action)) return []
     const message = `no request of host ${route.host} comes here: ${formatPath(by.target.at)} takes them all`
     return [{ path: route.target.at, message }]
+  })
+}
+
+function routeProtocolDoubts({ routes, origins, transport }: ServiceSettings): UnplacedFault[] {
+  return routes.flatMap(({ at, action }): UnplacedFault[] => {
+    const { protocols } = action.limits
+    const origin = origins.find(({ name }) => name === action.origin)?.origin
+    if (protocols === undefined || origin === undefined) return []
+    const usual: readonly Protocol[] = origin.scheme === 'https' ? KNOWN_PROTOCOLS : ['http/1.1']
+    const { defaults = {}, origins: options = {} } = transport
+    const found = onlyLaneOf(protocols, options[origin.key]?.protocols ?? defaults.protocols ?? usual)
+    return typeof found === 'string' ? [{ path: [...at, 'protocols'], message: found }] : []
   })
 }
 

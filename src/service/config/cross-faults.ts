@@ -49,6 +49,11 @@ export function crossFaults(config: unknown): UnplacedFault[] {
         message: `no origin is called ${JSON.stringify(name)}; ${hint}`,
       })
     }
+    const mirror = mapping(route['mirror'])?.['origin']
+    if (typeof mirror === 'string' && origins !== undefined && !Object.hasOwn(origins, mirror)) {
+      const message = `no origin is called ${JSON.stringify(mirror)}; known: ${Object.keys(origins).join(', ')}`
+      faults.push({ path: ['routes', index, 'mirror', 'origin'], message })
+    }
     const hosts = typeof route['host'] === 'string' ? [route['host']] : list(route['host'] ?? ['*'])
     const place = placeOf(route)
     for (const host of hosts) {

@@ -1,3 +1,5 @@
+import type { Protocol } from '../../index.ts'
+
 /**
  * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
  * `*.suffix` before `*`; then the path, segment by segment; then methods, more headers, more of the query;
@@ -35,10 +37,62 @@ export interface RouteConfig {
   requestFields?: FieldEditsConfig | undefined
   /** Fields of the response that the client gets. */
   responseFields?: FieldEditsConfig | undefined
+  /** Instead of those of the origin. */
+  timeouts?: RouteTimeoutsConfig | undefined
+  /** Replays, instead of those of the origin; the budget is that of the origin. */
+  retry?: RouteRetryConfig | undefined
+  /**
+   * Those of the origin's protocols that may carry the requests: all but `h3`, `h3` alone, or `http/1.1`
+   * alone.
+   */
+  protocols?: Protocol[] | undefined
+  /** Whether requests may travel in early data, instead of what the origin says. */
+  earlyData?: 'off' | 'safe' | undefined
+  /**
+   * Larger bodies of requests are refused (413), at once where the length is known. Default 0: none is; but
+   * see `ingress.maxBodyBytes`.
+   */
+  maxBodyBytes?: number | string | undefined
+  /** Copies of requests go to another origin as well, whose answers are thrown away. */
+  mirror?: MirrorConfig | undefined
   /** Sends the client elsewhere: `status` is 301, 302 (the default), 303, 307 or 308. */
   redirect?: RedirectConfig | undefined
   /** Answers without an origin: `status` is 200 by default. */
   respond?: RespondConfig | undefined
+}
+
+/** `timeouts` of a route. */
+interface RouteTimeoutsConfig {
+  /** As `timeouts.headers` of an origin. */
+  headers?: number | string | undefined
+  /** As `timeouts.body` of an origin. */
+  body?: number | string | undefined
+  /** As `timeouts.request` of an origin. */
+  request?: number | string | undefined
+}
+
+/** `retry` of a route. */
+interface RouteRetryConfig {
+  /** As `retry.maxRetries` of an origin. */
+  maxRetries?: number | undefined
+  /** As `retry.maxUnanswered` of an origin. */
+  maxUnanswered?: number | undefined
+  /** As `retry.statuses` of an origin. */
+  statuses?: number[] | undefined
+  /** As `retry.perTryTimeout` of an origin. */
+  perTryTimeout?: number | string | undefined
+}
+
+/** `mirror` of a route. */
+interface MirrorConfig {
+  /** The name of the origin. */
+  origin: string
+  /** The share of the requests that is copied. Default 1. */
+  share?: number | undefined
+  /** Requests with larger bodies are not copied; 1MiB at the most. Default 64KiB. */
+  maxBodyBytes?: number | string | undefined
+  /** Copies at once; while there are as many, no more are made. Default 64. */
+  maxUnderWay?: number | undefined
 }
 
 /** `rewrite` of a route. */

@@ -28,6 +28,7 @@ import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { ClientCertificates } from '../../ingress/listener.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { UnknownNames } from '../../ingress/tls/tls-clients.ts'
+import type { SyslogFacility } from '../access-log/syslog-message.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { CertificateOptions } from '../lifecycle/certificate-watch.ts'
@@ -139,10 +140,12 @@ interface AccessLogConfig {
    */
   format?: string | undefined
   /**
-   * `stdout`, or a file, relative to that of the configuration; SIGUSR1 opens it anew, once it was
-   * renamed. Default `stdout`.
+   * `stdout`; a file, relative to that of the configuration, which SIGUSR1 opens anew once it was renamed;
+   * or syslog (RFC 5424): `syslog:udp://HOST:PORT`, `syslog:tcp://HOST:PORT`. Default `stdout`.
    */
   to?: string | undefined
+  /** Of messages to syslog. Default `local7`. */
+  facility?: SyslogFacility | undefined
   /**
    * The share of requests that have a line, from 0 to 1; those that failed always have one. Default 1.
    */

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { FairBy, ResolverOptions } from '../../entry/options.ts'
-import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
+import type { FairBy, RequestRetry, ResolverOptions } from '../../entry/options.ts'
+import type { Origin, Protocol, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
+import type { SyslogFacility, SyslogServer } from '../access-log/syslog-message.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
@@ -144,7 +145,9 @@ export interface LogSettings {
 export interface AccessLogSettings {
   /** A format that lineFormat() takes. */
   readonly format: string
-  readonly to: 'stdout' | { readonly file: string }
+  readonly to: 'stdout' | { readonly file: string } | { readonly syslog: SyslogServer }
+  /** Of messages to syslog. */
+  readonly facility: SyslogFacility
   /** The share of requests that have a line. */
   readonly sample: number
   /** The field that names a request; undefined: none does. */
@@ -194,6 +197,32 @@ export interface RouteAction {
   readonly responseFields: FieldEdits | undefined
   readonly redirect: RedirectSettings | undefined
   readonly respond: RespondSettings | undefined
+  readonly limits: RouteLimits
+  readonly mirror: MirrorSettings | undefined
+}
+
+/** What the requests of a route have otherwise than those of its origin; undefined: the same. */
+export interface RouteLimits {
+  readonly headersTimeoutMs: number | undefined
+  readonly bodyTimeoutMs: number | undefined
+  readonly requestTimeoutMs: number | undefined
+  readonly retry: RequestRetry | undefined
+  readonly protocols: readonly Protocol[] | undefined
+  readonly earlyData: boolean | undefined
+  /** Larger bodies are refused. 0: as large as the listener lets them be. */
+  readonly maxBodyBytes: number
+}
+
+/** Copies of a share of the requests of a route, for another origin. */
+export interface MirrorSettings {
+  /** The name of the origin. */
+  readonly origin: string
+  /** From 0 to 1. */
+  readonly share: number
+  /** Requests with larger bodies are not copied. */
+  readonly maxBodyBytes: number
+  /** Copies at once; while there are as many, no more are made. */
+  readonly maxUnderWay: number
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
@@ -233,6 +262,7 @@ export const DEFAULT_LOG: LogSettings = {
 export const DEFAULT_ACCESS_LOG: AccessLogSettings = {
   format: 'json',
   to: 'stdout',
+  facility: 'local7',
   sample: 1,
   requestId: 'x-request-id',
   maxQueuedBytes: 4_194_304,

@@ -2,15 +2,18 @@ import type { Duplex } from 'node:stream'
 import { guardedListener } from '../../base/guard.ts'
 import {
   type DispatchHandle,
+  type DispatchRequest,
   type ExchangeController,
   type ExchangeHandler,
   type HeaderList,
   headerValue,
   NO_HEADERS,
+  type RequestBody,
 } from '../../entry/dispatch.ts'
 import type { Clock } from '../../entry/events.ts'
 import type { Origin, Protocol, Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
+import type { RouteLimits } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { type ResponseHeaders, withoutAltSvc } from './forwarded-headers.ts'
 import { joinTunnel } from './join-tunnel.ts'
@@ -71,6 +74,11 @@ export interface EndedExchange extends Omit<ClientAnswer, 'clientProtocol'> {
 export interface ForwardedRequest {
   readonly path: string
   readonly headers: HeaderList
+  readonly body: RequestBody
+  /** What it has otherwise than others to its origin. */
+  readonly limits: RouteLimits
+  /** For another origin. */
+  readonly copy: { send(request: DispatchRequest): void } | undefined
   readonly authority: string | undefined
   readonly requestId: string | undefined
   /** Whose turn it takes where requests wait for a protected origin. */
@@ -150,21 +158,26 @@ export class ForwardedExchange
     client.events = this
     this.requestId = request.requestId
     this.#editResponse = request.editResponse
-    this.handle = this.#context.transport.dispatch(
-      this.origin,
-      {
-        method: client.method,
-        path: request.path,
-        headers: request.headers,
-        body: client.body,
-        authority: request.authority,
-        upgrade: client.upgrade,
-        isUpgradeOptional: isUpgradeOptional(client),
-        acceptsTrailers: client.acceptsTrailers,
-        fairKey: request.fairKey,
-      },
-      this,
-    )
+    const { limits } = request
+    const dispatched: DispatchRequest = {
+      method: client.method,
+      path: request.path,
+      headers: request.headers,
+      body: request.body,
+      authority: request.authority,
+      upgrade: client.upgrade,
+      isUpgradeOptional: isUpgradeOptional(client),
+      acceptsTrailers: client.acceptsTrailers,
+      fairKey: request.fairKey,
+      earlyData: limits.earlyData,
+      headersTimeoutMs: limits.headersTimeoutMs,
+      bodyTimeoutMs: limits.bodyTimeoutMs,
+      requestTimeoutMs: limits.requestTimeoutMs,
+      retry: limits.retry,
+      protocols: limits.protocols,
+    }
+    this.handle = this.#context.transport.dispatch(this.origin, dispatched, this)
+    request.copy?.send(dispatched)
     if (this.#clientError !== undefined) this.handle.abort(this.#clientError)
   }
 

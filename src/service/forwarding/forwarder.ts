@@ -8,13 +8,8 @@ import { REFUSED } from '../routes/rewrite.ts'
 import type { RouteAnswer } from '../routes/route-answer.ts'
 import { Router } from '../routes/router.ts'
 import type { TemplateContext } from '../routes/template.ts'
-import {
-  type ForwardOrigin,
-  type ForwardTarget,
-  fairKeyOf,
-  forwardTargets,
-  usualAuthority,
-} from './forward-target.ts'
+import { type ForwardOrigin, fairKeyOf, usualAuthority } from './forward-origin.ts'
+import { type ForwardTarget, forwardTargets } from './forward-target.ts'
 import {
   type ClientAnswer,
   type EndedExchange,
@@ -23,6 +18,8 @@ import {
   protocolOf,
 } from './forwarded-exchange.ts'
 import { ResponseHeaders } from './forwarded-headers.ts'
+import { bodyTooLarge, watchedBody } from './limited-body.ts'
+import { MirrorCounts, type MirrorParts } from './mirror.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { RequestIds } from './request-id.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
@@ -51,6 +48,8 @@ export interface ForwarderOptions {
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
   /** Default: the system's. */
   readonly clock?: Clock
+  /** Which requests are copied. Default: Math.random. */
+  readonly random?: () => number
 }
 
 /** What the connector answers to OPTIONS in person (Max-Forwards: 0). */
@@ -63,18 +62,37 @@ const OWN_ALLOW = 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS'
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #stalledReaders: StalledReaders
+  /** By route. */
+  readonly #mirrorCounts = new Map<string, MirrorCounts>()
+  readonly #mirrors: MirrorParts
   #state: ForwardingState
 
   constructor(settings: ServiceSettings, options: ForwarderOptions) {
     const { transport, clock = systemClock } = options
     this.#options = options
     this.#stalledReaders = new StalledReaders(settings.forwarding.buffering, { transport, clock })
-    this.#state = prepare(settings, options, this.#stalledReaders)
+    this.#mirrors = {
+      transport,
+      random: options.random ?? Math.random,
+      counts: route => {
+        const counts = this.#mirrorCounts.get(route) ?? new MirrorCounts()
+        this.#mirrorCounts.set(route, counts)
+        return counts
+      },
+    }
+    this.#state = prepare(settings, options, this.#stalledReaders, this.#mirrors)
   }
 
   configure(settings: ServiceSettings): void {
+    const names = new Set(settings.routes.map(({ name }) => name))
+    for (const name of this.#mirrorCounts.keys()) if (!names.has(name)) this.#mirrorCounts.delete(name)
     this.#stalledReaders.configure(settings.forwarding.buffering)
-    this.#state = prepare(settings, this.#options, this.#stalledReaders)
+    this.#state = prepare(settings, this.#options, this.#stalledReaders, this.#mirrors)
+  }
+
+  /** What became of copies, by route. */
+  get mirrorCounts(): ReadonlyMap<string, MirrorCounts> {
+    return this.#mirrorCounts
   }
 
   get stallStats(): StallStats {
@@ -126,10 +144,12 @@ export class Forwarder {
   #forward(
     state: ForwardingState,
     exchange: IngressExchange,
-    { rewriter, requestFields, responseFields }: ForwardTarget,
+    target: ForwardTarget,
     origin: ForwardOrigin,
     context: TemplateContext,
   ): void {
+    const { rewriter, requestFields, responseFields, mirror } = target
+    const { limits } = target.route.action
     const { requestId, route } = context
     const rewritten = origin.headers.rewrite(exchange)
     if (rewritten === 'last-hop') return this.#answerAsLastHop(state, exchange)
@@ -145,6 +165,10 @@ export class Forwarder {
       const error = new TransportError('MM_PATH_REFUSED', `the route makes no ${what} of this request`)
       return this.#refuse(state, exchange, error, route)
     }
+    const { maxBodyBytes } = limits
+    if (maxBodyBytes > 0 && (exchange.body?.length ?? 0) > maxBodyBytes)
+      return this.#refuse(state, exchange, bodyTooLarge(maxBodyBytes), route)
+    const copy = mirror?.copyOf(exchange)
     const { requestIds } = this.#options
     const named =
       requestId === undefined ? rewritten : (requestIds?.withId(rewritten, requestId) ?? rewritten)
@@ -154,6 +178,9 @@ export class Forwarder {
       authority,
       requestId,
       fairKey: fairKeyOf(exchange, origin.fairBy),
+      body: watchedBody(exchange.body, maxBodyBytes, copy),
+      limits,
+      copy,
       editResponse: responseFields && (headers => responseFields.edit(headers, context)),
     })
   }
@@ -251,11 +278,12 @@ function prepare(
   settings: ServiceSettings,
   options: ForwarderOptions,
   stalledReaders: StalledReaders,
+  mirrors: MirrorParts,
 ): ForwardingState {
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
   return {
-    routes: new Router(forwardTargets(settings, name), forwarding.paths),
+    routes: new Router(forwardTargets(settings, name, mirrors), forwarding.paths),
     transport: options.transport,
     name,
     detail: settings.errors,

@@ -113,6 +113,7 @@ export class RunningService implements Service {
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(({ listener }) => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
+      mirrorCounts: () => this.#forwarder.mirrorCounts,
       dropped: () => ({
         log: log.dropped(),
         access_log: this.#accessLog?.dropped() ?? 0,

@@ -1,7 +1,8 @@
 import type { DestinationStream } from 'pino'
-import { TransportError } from '../../index.ts'
+import { type Observer, TransportError } from '../../index.ts'
 import { formatFault, formatPath } from '../config/config-fault.ts'
-import { parseConfig, readConfigFile } from '../config/read-config.ts'
+import { parseConfig } from '../config/parse-config.ts'
+import { readConfigFile } from '../config/read-config-file.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import { logTo, logToStandardOutput } from '../logging/service-log.ts'
 import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
@@ -27,6 +28,8 @@ export interface StartOptions {
    * false.
    */
   returnsMemory?: boolean | undefined
+  /** Receives the events of the transport, as that of `createTransport` does. Default: none. */
+  observer?: Observer | undefined
   /**
    * Fields that each response of an origin gains on its way to the client, by what carried it. Called for
    * every response. Default: none.
@@ -85,6 +88,7 @@ async function start(read: ConfigReader, options: StartOptions, file?: string): 
     onTooManyFaults: options.onTooManyFaults,
     returnsMemory: options.returnsMemory ?? false,
     responseFields: options.responseFields,
+    observer: options.observer,
   })
 }
 

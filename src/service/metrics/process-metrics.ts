@@ -173,3 +173,20 @@ export function registerConfigurationMetrics(
       })),
   )
 }
+
+/** Copies of requests: see Mirror. */
+export function registerMirrorMetrics(
+  registry: Registry,
+  routes: () => ReadonlyMap<string, { readonly counts: ReadonlyMap<string, number> }>,
+): void {
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_mirrored_requests_total',
+    'Requests that were to be copied for another origin (mirror of a route), by what became of the copy',
+    () =>
+      [...routes()].flatMap(([route, { counts }]) =>
+        Array.from(counts, ([outcome, value]) => ({ labels: { route, outcome }, value })),
+      ),
+  )
+}

@@ -17,6 +17,7 @@ import {
   type ReloadReport,
   registerConfigurationMetrics,
   registerForwardingMetrics,
+  registerMirrorMetrics,
   registerProcessMetrics,
   registerResolverMetrics,
 } from './process-metrics.ts'
@@ -32,6 +33,8 @@ export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
   stallStats(): StallStats
+  /** Copies of requests for other origins, by route and by what became of them. */
+  mirrorCounts(): ReadonlyMap<string, { readonly counts: ReadonlyMap<string, number> }>
   /** Lines that were dropped, by where they were to go. */
   dropped(): Readonly<Record<'log' | 'access_log' | 'qlog', number>>
   /** Those that are in use, of listeners and of origins. */
@@ -85,6 +88,7 @@ export class ServiceMetrics {
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())
+    registerMirrorMetrics(this.registry, () => sources.mirrorCounts())
     registerProcessMetrics(
       this.registry,
       this.faults,

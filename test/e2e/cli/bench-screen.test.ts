@@ -49,6 +49,17 @@ describe.skipIf(requireBinary('nginx'))('middlemile bench at an output that show
   })
   afterAll(() => nginx[Symbol.asyncDispose]())
 
+  it('says once that a certificate is not trusted, and the way out', async () => {
+    const args = ['bench', '--quick', '--protocols', 'http/1.1x2,h2', `${nginx.url}/1k`]
+    const { exitCode, stdout, stderr } = await runCli(args)
+    expect(exitCode).toBe(1)
+    expect(stdout).toMatch(/^Nothing was measured: http\/1\.1x2, h2: MM_TLS_CERTIFICATE: /m)
+    expect(stdout.match(/not measured: .*MM_TLS_CERTIFICATE/g)).toEqual([
+      expect.stringContaining('not measured: http/1.1x2, h2: MM_TLS_CERTIFICATE'),
+    ])
+    expect(stderr).toContain('middlemile bench: if it is yours: --ca FILE trusts')
+  })
+
   const options = (): string[] =>
     `bench --protocols http/1.1x2,h2 --rounds 2 --seconds 0.2 --warm-up 0.1 --ca ${caFile}`.split(' ')
 

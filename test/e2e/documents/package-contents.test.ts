@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -57,6 +59,24 @@ describe('the package', () => {
       paths.filter(path => path.endsWith('.map') || /^dist\/(?:demo|origins-process)/.test(path)),
     ).toEqual([])
     expect(unpackedSize).toBeLessThan(MAX_UNPACKED_BYTES)
+  })
+
+  it('has every file that one of its files imports', async () => {
+    const { files } = await packed
+    const paths = files
+      .map(({ path }) => path)
+      .filter(path => /^dist\/.*\.(?:js|cjs|d\.ts|d\.cts)$/.test(path))
+    const missing = paths.flatMap(path => {
+      const text = readFileSync(join(root, path), 'utf8')
+      const imports = text.matchAll(/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["'](\.{1,2}\/[^"']+\.c?js)["']/g)
+      return [...imports]
+        .map(([, target = '']) => posix.join(posix.dirname(path), target))
+        .filter(target => !paths.includes(target) && !paths.includes(target.replace(/js$/, 'd.ts')))
+        .filter(target => !paths.includes(target.replace(/cjs$/, 'd.cts')))
+        .map(target => `${path} imports ${target}`)
+    })
+    expect(paths.length).toBeGreaterThan(50)
+    expect(missing).toEqual([])
   })
 
   it('is a few bundles, not the hundreds of files that loading would pay for', async () => {

@@ -108,6 +108,17 @@ describe('the installed package', () => {
     expect(JSON.parse(output.split('\n', 1)[0] ?? '')).toMatchObject({ status: 200, bytes: 10 })
   })
 
+  it('reads the configuration of a service', async () => {
+    const cli = join('node_modules', 'middlemile', installed.manifest.bin.middlemile)
+    const file = join(installed.directory, 'middlemile.yaml')
+    writeFileSync(
+      file,
+      'listen: [{ address: 127.0.0.1:8080 }]\norigins: { shop: { url: https://origin.example } }\n',
+    )
+    const program = `process.argv.splice(1, 2, '${cli}')\nimport('./${cli}')`
+    expect(await run('cli.mjs', program, 'serve', '--check', '-c', file)).toContain('good, 1 origin')
+  })
+
   describe.each([
     ['20', '@types/node'],
     ['22', 'node-types-22'],

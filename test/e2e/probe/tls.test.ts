@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import type { Endpoint } from '../../../src/base/http/endpoint.ts'
 import type { TlsOptions } from '../../../src/base/options/options.ts'
+import { TLS_HINTS } from '../../../src/base/tls-hints.ts'
 import { connectTcp } from '../../../src/origin/probing/probe-with-timeout.ts'
 import { TlsProbe } from '../../../src/origin/probing/tls-probe.ts'
 import type { TlsHandshakeOptions } from '../../../src/select/probe/probe-tools.ts'
@@ -135,16 +136,21 @@ describe('the TLS handshake of a probe', () => {
       notAfter: new Date(Date.now() - 86_400_000),
     }
     const cases = [
-      [await authority.issue({ names: ['other.test'] }), 'is for other names'],
-      [await authority.issue({ names: ['localhost'], ...expired }), 'has expired'],
-      [await foreign.issue({ names: ['localhost'] }), 'comes from an authority that is not trusted'],
+      [await authority.issue({ names: ['other.test'] }), 'is for other names', 'names'],
+      [await authority.issue({ names: ['localhost'], ...expired }), 'has expired', 'expired'],
+      [
+        await foreign.issue({ names: ['localhost'] }),
+        'comes from an authority that is not trusted',
+        'untrusted',
+      ],
     ] as const
-    for (const [certificate, complaint] of cases) {
+    for (const [certificate, complaint, hint] of cases) {
       await using server = await startLoopbackServer({ tls: certificate })
       for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         expect(await handshake(server.port, { version, ticketsForMs: 50 })).toMatchObject({
           code: 'MM_TLS_CERTIFICATE',
           fault: expect.stringContaining(`the certificate for localhost ${complaint}`),
+          hint: TLS_HINTS[hint],
         })
       }
     }

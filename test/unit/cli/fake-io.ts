@@ -58,6 +58,7 @@ export function response(
 }
 
 export interface FakeOutside {
+  preconnectFault?: Error
   /** Answers transport.request(). */
   onRequest?: (url: string, options: RequestOptions, index: number) => Promise<TransportResponse>
   explanation?: Explanation
@@ -81,17 +82,22 @@ export function fakeIo(outside: FakeOutside = {}) {
   const signals = new Map<string, () => void>()
   const exits: number[] = []
   const rehearsals: Rehearsal[] = []
+  const prepared: string[] = []
   let closed = 0
 
   const createTransport = (options: TransportOptions): Transport => {
     transports.push(options)
-    const transport: Pick<Transport, 'request' | 'explain' | 'close'> = {
+    const transport: Pick<Transport, 'request' | 'preconnect' | 'explain' | 'close'> = {
       async request(url, requestOptions = {}) {
         requests.push({ url: String(url), options: requestOptions })
         const answer = outside.onRequest ?? (async () => response([Buffer.from('hello')]))
         const response_ = await answer(String(url), requestOptions, requests.length - 1)
         if (!response_.info.reused) reportConnection(options)
         return response_
+      },
+      async preconnect(url, { connections } = {}) {
+        prepared.push(`${connections} to ${String(url)} before request ${requests.length + 1}`)
+        if (outside.preconnectFault !== undefined) throw outside.preconnectFault
       },
       async explain() {
         if (outside.explanation === undefined) throw new Error('no explanation')
@@ -101,7 +107,7 @@ export function fakeIo(outside: FakeOutside = {}) {
         closed++
       },
     }
-    return transport as Transport // the commands use these three
+    return transport as Transport // the commands use these four
   }
 
   const start = async (what: ServiceConfig | string): Promise<Service> => {
@@ -148,6 +154,7 @@ export function fakeIo(outside: FakeOutside = {}) {
     signals,
     exits,
     rehearsals,
+    prepared,
     out: () => out.join(''),
     err: () => err.join(''),
     closed: () => closed,

@@ -5,9 +5,17 @@ import type { Connection } from '../../../src/entry/events.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
 import { NO_ECONOMY } from '../../support/economy-figures.ts'
 
-const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0, protocols: {} }
+const nothing: Summary = {
+  requests: 0,
+  unconnected: 0,
+  connections: 0,
+  opened: 0,
+  handshakeSecondsSaved: 0,
+  protocols: {},
+}
 const some: Summary = {
   requests: 200,
+  unconnected: 0,
   connections: 4,
   opened: 5,
   handshakeSecondsSaved: 0.25,
@@ -29,16 +37,20 @@ describe('the summary of the demo', () => {
     const pools = [pool, pool] as unknown as PoolStats[] // only what is added up
     const resolver = { answered: 0, failed: 0, stale: 0 }
     expect(
-      summarize({
-        pools,
-        leaving: [],
-        economy: NO_ECONOMY.economy,
-        totalConnections: 3,
-        deferredDials: 0,
-        resolver,
-      }),
+      summarize(
+        {
+          pools,
+          leaving: [],
+          economy: NO_ECONOMY.economy,
+          totalConnections: 3,
+          deferredDials: 0,
+          resolver,
+        },
+        2,
+      ),
     ).toEqual({
-      requests: 20,
+      requests: 22,
+      unconnected: 2,
       connections: 2, // the third is still being made
       opened: 6,
       handshakeSecondsSaved: 1,
@@ -59,6 +71,19 @@ describe('the summary of the demo', () => {
       '0 requests (0/s) | 0 of 0 connections open | reuse - | saved 0 ms of handshakes',
     )
     expect(summaryLine({ ...some, handshakeSecondsSaved: 12.34 }, some, 1000, 79)).toContain('saved 12.3 s')
+  })
+
+  it('names the requests that got no connection, which have no part in the reuse rate', () => {
+    const failing = { ...some, requests: 210, unconnected: 10 }
+    expect(summaryLine(failing, some, 1000, 119)).toBe(
+      '210 requests (10/s), 10 without a connection | 4 of 5 connections open | reuse 97.5 % | saved 250 ms of handshakes',
+    )
+    const one = { ...nothing, requests: 1, unconnected: 1 }
+    expect(summaryLine(one, nothing, 1000, 79)).toContain(
+      '1 request (1/s), 1 without a connection | reuse - |',
+    )
+    const none = { ...nothing, requests: 3, unconnected: 3 }
+    expect(summaryLine(none, nothing, 1000, 79)).toContain('3 without a connection | reuse - |')
   })
 
   it('is rewritten in place on a terminal, every second, and never wraps', () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import type { OriginOptions } from '../../../src/base/options/options.ts'
+import { DEFAULT_RETRY_OPTIONS } from '../../../src/base/options/options.ts'
 import { Admission } from '../../../src/origin/admission/admission.ts'
 import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 import { FakeExchangeWorld } from './fake-exchange-world.ts'
@@ -120,6 +121,18 @@ describe('DispatchedExchange', () => {
       world.clock.advance(1_000)
       exchange.onResponseEnd(controller, [])
       expect([controller.log, handler.log.at(-1)]).toEqual([[], 'response-end'])
+    })
+
+    it('goes by what the request itself has of retry, and of time', () => {
+      const retry = { ...DEFAULT_RETRY_OPTIONS, maxRetries: 0, perTryTimeoutMs: 20 }
+      const tried = world.exchange({ retry }, options)
+      const controller = world.lease(tried.exchange)
+      world.clock.advance(20)
+      expect(controller.log).toEqual(['abort MM_TRY_TIMEOUT'])
+      expect(tried.handler.log.at(-1)).toBe('response-error MM_TRY_TIMEOUT unknown')
+      const timed = world.exchange({ requestTimeoutMs: 30 }, options)
+      world.clock.advance(30)
+      expect(timed.handler.log.at(-1)).toBe('response-error MM_REQUEST_TIMEOUT no')
     })
 
     it('does not time a request that may not be sent again', () => {

@@ -1,5 +1,5 @@
 import { formatPath } from '../../../src/service/config/config-fault.ts'
-import { parseConfig } from '../../../src/service/config/read-config.ts'
+import { parseConfig } from '../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../src/service/config/service-config.ts'
 import type { EndedExchange } from '../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../src/service/forwarding/forwarder.ts'
@@ -26,6 +26,7 @@ export function setUpForwarder(
     onAnswered: () => undefined,
     onEnded: ({ status, route, error }: EndedExchange) => answers.push({ status, route, code: error?.code }),
     onCarried: () => undefined,
+    random: () => 0.5,
   })
   const handle = forwarder.handler()
   /** Hands it a request. */

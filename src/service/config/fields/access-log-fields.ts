@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { lineFormat } from '../../access-log/line-format.ts'
-import { NOT_BUILT } from '../built-features.ts'
+import { parseSyslogServer, SYSLOG_FACILITIES } from '../../access-log/syslog-message.ts'
 import { byteSizeField } from './option-group.ts'
 
 /** A file, relative to `base`. */
@@ -17,6 +17,7 @@ export function accessLogGroup(directory: string) {
   return z.strictObject({
     format: formatField.optional(),
     to: destinationField(directory).optional(),
+    facility: z.enum(SYSLOG_FACILITIES).optional(),
     sample: z.number().min(0).max(1).optional(),
     requestId: requestIdField.optional(),
     maxQueuedBytes: byteSizeField({ min: 1 }).optional(),
@@ -35,7 +36,10 @@ function destinationField(directory: string) {
     .transform((value, context) => {
       if (value === 'stdout') return value
       if (!/^syslog(?::|$)/.test(value)) return { file: resolve(directory, value) }
-      const message = `syslog is ${NOT_BUILT}; write to stdout or to a file`
+      const syslog = parseSyslogServer(value)
+      if (syslog !== undefined) return { syslog }
+      const message =
+        'must be syslog:udp://HOST:PORT or syslog:tcp://HOST:PORT; a socket file of syslog takes datagrams, which Node cannot send'
       context.addIssue({ code: 'custom', message })
       return z.NEVER
     })

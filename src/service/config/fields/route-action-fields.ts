@@ -1,9 +1,16 @@
 import { z } from 'zod'
+import { isRetryableStatus } from '../../../entry/options.ts'
 import type { FieldEdits } from '../../routes/field-edits.ts'
 import { isWritable } from '../../routes/field-names.ts'
 import { parseTemplate } from '../../routes/template.ts'
+import { KNOWN_PROTOCOLS } from '../built-features.ts'
+import { asWord, byteSizeField, durationField } from './option-group.ts'
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
+
+/** What copies may hold: so many times so much. */
+const MAX_MIRRORED = 1_024
+const MAX_MIRRORED_BYTES = 1_048_576
 
 /** What a fixed answer may hold. */
 const MAX_BODY_LENGTH = 65_536
@@ -65,9 +72,53 @@ export const respondField = z
     context.addIssue({ code: 'custom', path: ['body'], message: `an answer of ${status} has no body` })
   })
 
+const statusField = z.number().refine(isRetryableStatus, 'must be 429, or from 500 to 599')
+
+/** What of a route holds for its requests towards the origin. */
+export const routeLimitFields = {
+  timeouts: z
+    .strictObject({
+      headers: durationField.optional(),
+      body: durationField.optional(),
+      request: durationField.optional(),
+    })
+    .optional(),
+  retry: z
+    .strictObject({
+      maxRetries: z.number().int().min(0).optional(),
+      maxUnanswered: z.number().int().min(0).optional(),
+      statuses: z.array(statusField).optional(),
+      perTryTimeout: durationField.optional(),
+    })
+    .transform(({ maxRetries, maxUnanswered, statuses, perTryTimeout }) => ({
+      maxRetries,
+      maxUnanswered,
+      statuses,
+      perTryTimeoutMs: perTryTimeout,
+    }))
+    .optional(),
+  protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+  earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
+  maxBodyBytes: byteSizeField({ min: 0 }).optional(),
+  mirror: z
+    .strictObject({
+      origin: z.string(),
+      share: z.number().min(0).max(1).optional(),
+      maxBodyBytes: byteSizeField({ max: MAX_MIRRORED_BYTES }).optional(),
+      maxUnderWay: z.number().int().min(1).max(MAX_MIRRORED).optional(),
+    })
+    .optional(),
+}
+
 /** What of a route may do something. */
 interface ActionFields {
   readonly origin?: string | undefined
+  readonly timeouts?: unknown
+  readonly retry?: unknown
+  readonly protocols?: unknown
+  readonly earlyData?: unknown
+  readonly maxBodyBytes?: unknown
+  readonly mirror?: unknown
   readonly rewrite?: z.output<typeof rewriteField> | undefined
   readonly requestFields?: FieldEdits | undefined
   readonly responseFields?: FieldEdits | undefined
@@ -81,7 +132,16 @@ interface ActionFault {
 }
 
 /** What of a route needs an origin. */
-const OF_ORIGIN = ['rewrite', 'requestFields'] as const
+const OF_ORIGIN = [
+  'rewrite',
+  'requestFields',
+  'timeouts',
+  'retry',
+  'protocols',
+  'earlyData',
+  'maxBodyBytes',
+  'mirror',
+] as const
 
 /**
  * A route has one end: an origin, a redirect, or an answer. And its templates name what there is.

@@ -10,6 +10,7 @@ import {
   redirectField,
   respondField,
   rewriteField,
+  routeLimitFields,
 } from './route-action-fields.ts'
 
 /** What a route asks of a request, and where it leads. */
@@ -29,6 +30,7 @@ export function routeField() {
       responseFields: fieldEditsField.optional(),
       redirect: redirectField.optional(),
       respond: respondField.optional(),
+      ...routeLimitFields,
     })
     .superRefine((route, context) => {
       const { path, pathPattern } = route

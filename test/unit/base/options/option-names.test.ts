@@ -32,7 +32,7 @@ describe('an option', () => {
   })
 
   it.each([
-    [{ default: {} }, 'the options has no option "default"'],
+    [{ default: {} }, 'a transport has no option "default"'],
     [
       { limits: { maxTotalConnection: 1 } },
       'limits has no option "maxTotalConnection": did you mean maxTotalConnections? There are dialShare, maxOrigins, maxStalledConnections, maxTotal',

@@ -170,5 +170,12 @@ ${rule}`)
     expect(formatComparison(compareResults(equal, equal))).toContain(
       'Nothing changed. No difference shown in 1 of 1 figures, which are not listed.',
     )
+    const few = (ms: number) => fileOf({ ours: rounds(ms).slice(0, 3) })
+    expect(
+      formatComparison(compareResults(few(1), few(50))),
+      'which would be untrue of 1 and 50 ms',
+    ).toContain(
+      '\nWhether anything changed cannot be shown by so few rounds: --rounds 6 on both sides can. No difference shown in 1 of 1',
+    )
   })
 })

@@ -319,6 +319,9 @@ describe('the options of get', () => {
     expect(loose.transports[0]?.defaults).toEqual({ tls: { rejectUnauthorized: false } })
     expect(loose.err()).toContain('warning: certificates are not checked (--insecure)')
     const error = new TransportError('MM_TLS_CERTIFICATE', 'self-signed')
+    const one = fakeIo({ onRequest: () => Promise.reject(error) })
+    expect(await main(['get', URL_A], one.io)).toBe(1)
+    expect(one.out(), 'and no diagram').toMatch(/\ntime +[\d.]+ ms until it failed\n$/)
     const strict = fakeIo({ onRequest: () => Promise.reject(error) })
     expect(await main(['get', '-n', '3', URL_A], strict.io)).toBe(1)
     expect(strict.err().match(/--ca FILE .* --insecure/g), 'once').toHaveLength(1)
@@ -328,6 +331,12 @@ describe('the options of get', () => {
     const { io, rehearsals } = fakeIo()
     expect(await main(['get', '--protocol', 'h3', URL_A], io)).toBe(0)
     expect(rehearsals).toEqual([{ kind: 'request', isSecure: true, defaults: { protocols: ['h3'] } }])
+  })
+
+  it('prepare each origin before the first request, and leave to it what is wrong', async () => {
+    const { io, prepared } = fakeIo({ preconnectFault: new Error('the tls options cannot be used') })
+    expect(await main(['get', '-n', '2', URL_A, 'https://b.example/'], io)).toBe(0)
+    expect(prepared).toEqual([`0 to ${URL_A} before request 1`, `0 to https://b.example/ before request 1`])
   })
 
   it.each([

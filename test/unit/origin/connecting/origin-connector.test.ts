@@ -54,6 +54,7 @@ function setUp({
   const record = new OriginRecord({ host: origin.host, port: origin.port })
   const told: string[] = []
   let loads = 0
+  let trustReads = 0
   const loadEngine = (): LoadedEngine => {
     loads++
     if (!hasEngine) return { unavailable: 'there is no build for mars' }
@@ -93,7 +94,10 @@ function setUp({
       onAttempts?.([ATTEMPT])
       return fail(signal)
     },
-    trustOf: () => 'trust',
+    trustOf: () => {
+      trustReads++
+      return 'trust'
+    },
   } as unknown as Dialer // what a connector asks of one
   let dnsFault: TransportError | undefined
   const resolver: Resolver = {
@@ -137,6 +141,7 @@ function setUp({
     mayBeEarly,
     told,
     loads: () => loads,
+    trustReads: () => trustReads,
     failWith: (error: unknown) => void (failure = error),
     hang: () => void (isHanging = true),
     resolveTo: (fault: TransportError) => void (dnsFault = fault),
@@ -159,6 +164,21 @@ describe('OriginConnector', () => {
       expect([dialed, loads(), told]).toEqual([[offered], 0, ['1 attempts']])
     },
   )
+
+  it('makes its secure context ready once, ahead of the first dial or with it', async () => {
+    const { connector, connect, dialed, trustReads } = setUp({})
+    connector.prepare()
+    connector.prepare()
+    expect([trustReads(), dialed]).toEqual([1, []])
+    await expect(connect()).rejects.toThrow('nobody is there')
+    expect(trustReads()).toBe(1)
+  })
+
+  it('loads the engine ahead where HTTP/3 is to be spoken', () => {
+    const { connector, loads } = setUp({ purpose: 'h3', hasEngine: true })
+    connector.prepare()
+    expect(loads()).toBe(1)
+  })
 
   it('loads no engine to explain what it would try', () => {
     for (const purpose of ['tcp', 'h3'] as const) {

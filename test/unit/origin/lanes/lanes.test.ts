@@ -51,6 +51,20 @@ describe('the lanes of an origin', () => {
       expect(lanes.withoutHttp3.name).toBe(name)
     })
 
+    it('say that nothing is known until a connect was tried, and then why there is one', () => {
+      for (const learn of [
+        (world: FakeLanes) => void world.connect('tcp'),
+        (world: FakeLanes) =>
+          world.record.onConnectFailed(new TransportError('MM_CONNECT_REFUSED', 'x'), world.clock.now()),
+      ]) {
+        const world = new FakeLanes({ protocols: ['h2', 'http/1.1'] })
+        const reasons = () => world.lanes.plan(world.clock.now()).map(({ because }) => because)
+        expect(reasons()).toEqual(['nothing is known of the origin yet'])
+        learn(world)
+        expect(reasons()).toEqual(['no other lane may carry requests'])
+      }
+    })
+
     it('follow advertisements where HTTP/3 may be spoken, and the options let them', () => {
       const reads = (...args: ConstructorParameters<typeof FakeLanes>) =>
         new FakeLanes(...args).lanes.readsAltSvc

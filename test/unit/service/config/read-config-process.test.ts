@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../../src/service/config/read-config.ts'
+import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 
 const parse = (config: object) =>
   parseConfig({ listen: [{ address: ':0' }], origins: { a: { url: 'http://a.test' } }, ...config }, '.')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../../src/service/config/read-config.ts'
+import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import { DEFAULT_LOG } from '../../../../src/service/config/service-settings.ts'
 import { startService, startServiceFromFile } from '../../../../src/service/index.ts'
 import { isAddressInUse, listenFailure } from '../../../../src/service/lifecycle/listen-failure.ts'

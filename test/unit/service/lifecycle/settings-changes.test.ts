@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { parseConfig } from '../../../../src/service/config/read-config.ts'
+import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import { settingsChanges } from '../../../../src/service/lifecycle/settings-changes.ts'
 
 function settings(config: object) {

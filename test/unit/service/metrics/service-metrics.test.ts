@@ -26,7 +26,6 @@ import { fakeConnection } from '../fake-connection.ts'
 
 const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
-
 function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
   return {
     type: 'exchange-ended',
@@ -105,6 +104,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
       resolver,
     }),
     ingressStats: () => [ingress],
+    mirrorCounts: () => new Map(),
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../../src/service/config/read-config.ts'
+import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import {
   Http3Quarantine,
   isNativeCrash,

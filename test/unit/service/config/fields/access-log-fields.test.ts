@@ -29,13 +29,23 @@ describe('the access log of a configuration', () => {
       to: { file: '/etc/log/access.log' },
       sample: 0.1,
       requestId: 'x-correlation-id',
+      facility: 'local7',
       maxQueuedBytes: 1_048_576,
     })
     expect(accessLogOf('accessLog: { requestId: off }')?.requestId).toBeUndefined()
   })
 
+  it('goes to syslog', () => {
+    expect(accessLogOf('accessLog: { to: "syslog:udp://logs.internal", facility: daemon }')).toMatchObject({
+      to: { syslog: { transport: 'udp', host: 'logs.internal', port: 514 } },
+      facility: 'daemon',
+    })
+  })
+
   it.each([
-    ['to: "syslog:server=/dev/log"', 'syslog is not built in this version'],
+    ['to: "syslog:server=/dev/log"', 'must be syslog:udp://HOST:PORT or syslog:tcp://HOST:PORT'],
+    ['to: "syslog:udp://a:0"', 'must be syslog:udp://HOST:PORT'],
+    ['facility: mail', 'facility'],
     ['format: xml', 'must be json, common, combined or a template'],
     ['format: "$clint"', '$clint is no variable'],
     ['sample: 2', 'sample'],
