@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { parsePrometheusText } from '../../support/prometheus-text.ts'
+import { findBinary } from '../../support/require-binary.ts'
 import { startConnector } from '../../support/start-connector.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -14,7 +15,8 @@ const SIZE = 256 * 1024
 const directory = makeTemporaryDirectory('full-disk')
 const disk = join(directory.path, 'disk')
 mkdirSync(disk)
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE}`, 'tmpfs', disk]).status === 0
+const mounted =
+  spawnSync(findBinary('mount') ?? 'mount', ['-t', 'tmpfs', '-o', `size=${SIZE}`, 'tmpfs', disk]).status === 0
 let origin: TestOrigin
 beforeAll(async () => {
   const tls = await (await createCertificateAuthority()).issue({ names: ['127.0.0.1', 'localhost'] })
@@ -23,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await origin.close()
-  if (mounted) spawnSync('umount', ['-l', disk])
+  if (mounted) spawnSync(findBinary('umount') ?? 'umount', ['-l', disk])
   directory.remove()
 })
 
