@@ -45,16 +45,16 @@ const QUIET_TURNS = 10
  * time that are no part of the network's. A rehearsal that fails is no fault: the command itself says what
  * does not work. Resolves with the highest number that a connection had, or 0.
  */
-export async function rehearse(rehearsal: Rehearsal): Promise<number> {
+export async function rehearse(rehearsal: Rehearsal, limitMs: number = LIMIT_MS): Promise<number> {
   let lastConnectionId = 0
   const observer: Observer = event => {
     if (event.type === 'connection-opened') lastConnectionId = Math.max(lastConnectionId, event.connection.id)
   }
   let timer: Timer | undefined
   const late = new Promise<void>(resolve => {
-    timer = systemClock.setTimer(LIMIT_MS, resolve)
+    timer = systemClock.setTimer(limitMs, resolve)
   })
-  await Promise.race([play(rehearsal, observer).catch(() => undefined), late])
+  await Promise.race([play(rehearsal, observer, late).catch(() => undefined), late])
   timer?.cancel()
   await settle()
   return lastConnectionId
@@ -74,7 +74,16 @@ function collectGarbage(): void {
   if (typeof collect === 'function') collect()
 }
 
-async function play({ kind, isSecure, defaults }: Rehearsal, observer: Observer): Promise<void> {
+/** `late` resolves when nobody waits any longer: what runs then ends, and nothing else begins. */
+async function play(
+  { kind, isSecure, defaults }: Rehearsal,
+  observer: Observer,
+  late: Promise<void>,
+): Promise<void> {
+  let isLate = false
+  const noted = late.then(() => {
+    isLate = true
+  })
   const authority = await createCertificateAuthority('middlemile rehearsal')
   const tls = await authority.issue({ names: [REHEARSED_NAME] })
   const protocols = (defaults.protocols ?? ALL).filter(protocol => isSecure || protocol !== 'h3')
@@ -103,7 +112,7 @@ async function play({ kind, isSecure, defaults }: Rehearsal, observer: Observer)
       dnsServers: [names.address],
       observer,
     })
-    await work(transport).catch(() => undefined)
+    if (!isLate) await Promise.race([work(transport).catch(() => undefined), noted])
     await transport.close()
   }
   const plan = { ...REHEARSED_GET, urls: [`${url}/bytes/1000`] }
