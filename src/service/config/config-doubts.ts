@@ -33,6 +33,7 @@ type Path = UnplacedFault['path']
  * 4. numbers of milliseconds that look like seconds
  * 5. health of endpoints that nothing follows from, and checks that no protocol of the origin can make
  * 6. routes that no request comes to, and protocols of routes that nobody can hold to
+ * 7. a ceiling for a fleet that no origin has, and a floor without one
  */
 export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
   const whole = mapping(config) ?? {}
@@ -52,6 +53,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
     ...places.flatMap(({ path, group }) => healthDoubts(path, group, mapping(whole['defaults']))), // 5
     ...routeDoubts(settings), // 6
     ...routeProtocolDoubts(settings),
+    ...fleetDoubts(places, settings), // 7
   ]
 }
 
@@ -102,6 +104,23 @@ function warmDoubts(path: Path, group: Mapping, defaults: Mapping | undefined): 
       message: `warm (${warm}) is above maxConnections (${maxConnections}): no more than ${maxConnections} will be kept ready; raise maxConnections or lower warm`,
     },
   ]
+}
+
+function fleetDoubts(places: ReturnType<typeof optionPlaces>, settings: ServiceSettings): UnplacedFault[] {
+  const protections = places.map(({ path, group }) => ({
+    path,
+    protection: mapping(group['protection']) ?? {},
+  }))
+  if (settings.redis === undefined)
+    return protections
+      .filter(({ protection }) => protection['floor'] !== undefined)
+      .map(({ path }) => ({
+        path: [...path, 'protection', 'floor'],
+        message: 'is for when state.redis does not answer, which is not set: it changes nothing',
+      }))
+  if (protections.some(({ protection }) => Number(protection['maxConnections'] ?? 0) > 0)) return []
+  const message = 'shares the ceilings of origins, and no origin has one; set protection.maxConnections'
+  return [{ path: ['state', 'redis'], message }]
 }
 
 /** What each check needs of `protocols`. */

@@ -296,7 +296,9 @@ export function restartWarnings(started: ServiceSettings, after: ServiceSettings
     started.listen.length === after.listen.length &&
     started.listen.every((listener, index) => isSameListener(listener, after.listen[index]))
   if (!isSame) parts.unshift('listen')
-  const warnings = parts.map(part => `${part}: the change takes effect at the next start`)
+  const warnings = parts.map(
+    part => `${part === 'redis' ? 'state.redis' : part}: the change takes effect at the next start`,
+  )
   if (started.forwarding.pseudonym !== after.forwarding.pseudonym)
     warnings.push('forwarding.via: what a listener refuses by itself has the new name from the next start on')
   return warnings

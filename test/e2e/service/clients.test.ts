@@ -301,12 +301,12 @@ describe('clients of all kinds', () => {
     await origin.close()
   })
 
-  it('may ask in origin, absolute and asterisk form, and the origin sees what they asked for', async () => {
+  it('may ask in origin, absolute and asterisk form, and the origin sees what they asked for, as a normal path', async () => {
     const origin = await startQuickOrigin()
     await using connector = await inFrontOf(origin.url)
     using client = rawClient(connector.port)
     for (const [target, path] of [
-      ['/a//b/../c%2f%20d?x=%2F&y', '/a//b/../c%2f%20d?x=%2F&y'],
+      ['/a//b/../c%2f%20d?x=%2F&y', '/a//c%2F%20d?x=%2F&y'],
       ['http://a/absolute?x', '/absolute?x'],
       ['http://a', '/'],
     ]) {

@@ -113,7 +113,9 @@ describe.skipIf(missing !== undefined)(`a Unix socket${missing === undefined ? '
     other.close()
   })
 
-  it('is that of all workers, goes over to a new program, and is removed with the last', async () => {
+  it('is that of all workers, goes over to a new program, and is removed with the last', {
+    timeout: 150_000,
+  }, async () => {
     const path = newPath()
     await using connector = await startConfiguredConnector({
       workers: 2,
@@ -126,19 +128,19 @@ describe.skipIf(missing !== undefined)(`a Unix socket${missing === undefined ? '
       const answers = await Promise.all(Array.from({ length: count }, () => ask(path, 'http://localhost/')))
       for (const answer of answers) expect(answer).toContain('unknown')
     }
-    await requests(8)
+    await requests(4)
     const { ino } = lstatSync(path)
     const answer = await fetch(`${connector.adminUrl}/upgrade`, { method: 'POST' })
     const { pid } = (await answer.json()) as { pid: number } // the page is ours
     try {
-      await requests(8)
-      await expect.poll(() => isAlive(connector.cli.pid), { timeout: 25_000 }).toBe(false)
+      await requests(4)
+      await expect.poll(() => isAlive(connector.cli.pid), { timeout: 40_000 }).toBe(false)
       expect(lstatSync(path).ino).toBe(ino)
       await requests(4)
     } finally {
       process.kill(pid, 'SIGTERM')
     }
-    await expect.poll(() => isAlive(pid), { timeout: 25_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid), { timeout: 40_000 }).toBe(false)
     expect(existsSync(path)).toBe(false)
   })
 })

@@ -55,10 +55,13 @@ const routeNameField = z
   .regex(ROUTE_NAME, 'must be a name of letters, digits, dot, dash, underscore')
 
 /** One host, or several. */
-const hostsField = z.preprocess(
-  value => (typeof value === 'string' ? [value] : value),
-  z.array(hostPatternField).min(1),
-)
+const hostsField = z.unknown().transform((value, context): string[] => {
+  const field = Array.isArray(value) ? z.array(hostPatternField).min(1) : hostPatternField
+  const parsed = field.safeParse(value)
+  if (parsed.success) return [parsed.data].flat()
+  for (const { path, message } of parsed.error.issues) context.addIssue({ code: 'custom', path, message })
+  return z.NEVER
+})
 
 const MAX_RULE_LENGTH = 1_024
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/

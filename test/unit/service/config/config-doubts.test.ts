@@ -39,6 +39,19 @@ describe('the doubts about a configuration', () => {
     expect(doubtsOf(common)).toEqual([expect.stringContaining('origins.shop.pool.maxConnections: warm (4)')])
   })
 
+  it('include state.redis where no origin has a ceiling, and a floor without state.redis', () => {
+    const redis = 'state: { redis: { url: "redis://127.0.0.1" } }\n'
+    expect(doubtsOf(config('') + redis)).toEqual([
+      '3:17: state.redis: shares the ceilings of origins, and no origin has one; set protection.maxConnections',
+    ])
+    expect(doubtsOf(config(', protection: { floor: 2 }'))).toEqual([
+      expect.stringContaining('origins.shop.protection.floor: is for when state.redis does not answer'),
+    ])
+    expect(doubtsOf(config(', protection: { maxConnections: 9, floor: 2 }') + redis)).toEqual([])
+    const common = 'defaults: { protection: { maxConnections: 9 } }\n'
+    expect(doubtsOf(config('') + redis + common)).toEqual([])
+  })
+
   it.each([
     ['timeouts: { headers: 30 }', 'origins.shop.timeouts.headers: 30 is 30 milliseconds; write 30s'],
     ['pool: { idleTimeout: 90 }', 'origins.shop.pool.idleTimeout: 90 is 90 milliseconds; write 90s'],
