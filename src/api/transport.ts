@@ -436,8 +436,7 @@ class PooledTransport implements Transport {
   }
 
   /**
-   * A defect of the observer must show, but not in the middle of an exchange, whose caller would never notice
-   * of its end.
+   * A defect of the observer must show, but not within an exchange, whose caller would miss its end.
    */
   readonly #observe = (event: TransportEvent): void => {
     try {
@@ -449,8 +448,7 @@ class PooledTransport implements Transport {
 }
 
 /**
- * Of few descriptors connections get a third by default: dials would fail for want of them, and origins be
- * blamed.
+ * Of few descriptors connections get a third by default, so that no dial fails for want of one.
  */
 function globalLimits(options: TransportOptions): GlobalLimits {
   const descriptors = descriptorLimit()

@@ -12,12 +12,8 @@
 
 export { type ConfigFault, formatFault } from './config/config-fault.ts'
 export { formatListenAddress, type ListenAddress } from './config/fields/listen-address.ts'
+export type { ListenConfig } from './config/listen-config.ts'
 export { readConfigFile } from './config/read-config-file.ts'
-export type {
-  ListenConfig,
-  OriginConfig,
-  OriginOptionsConfig,
-  ServiceConfig,
-} from './config/service-config.ts'
+export type { OriginConfig, OriginOptionsConfig, ServiceConfig } from './config/service-config.ts'
 export type { ReloadResult, Service } from './lifecycle/service-api.ts'
 export { type StartOptions, startService, startServiceFromFile } from './lifecycle/start-service.ts'

@@ -157,7 +157,7 @@ export function registerConfigurationMetrics(
     'When a certificate expires, in seconds since 1970. of: listener, by its address and the first name of the certificate; origin, as it came in the last handshake; origin_client, that we show an origin',
     () =>
       certificates().map(({ of, name, certificate, expiresAtSeconds }) => ({
-        labels: { of, name, certificate },
+        labels: certificate === '' ? { of, name } : { of, name, certificate },
         value: expiresAtSeconds,
       })),
   )

@@ -9,8 +9,8 @@ import { PUBLIC_SURFACE } from '../../support/public-surface.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** 2.3 MB when it was set. */
-const MAX_UNPACKED_BYTES = 3_000_000
+/** 3.0 MB when it was set, 12 before there were bundles. */
+const MAX_UNPACKED_BYTES = 4_000_000
 /** 94 when it was set. */
 const MAX_FILES = 120
 
