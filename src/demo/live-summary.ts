@@ -38,7 +38,7 @@ export function summarize(stats: TransportStats, unconnected: number): Summary {
 /**
  * One line of at most `columns`: requests, connections and what they speak, reuse rate, handshake time saved.
  * `sinceMs` ago things stood as in `before`. What does not fit is left out: first what connections speak,
- * then what is said of them at all.
+ * then what is said of them at all, the rate of reuse, and what was saved.
  */
 export function summaryLine(now: Summary, before: Summary, sinceMs: number, columns: number): string {
   const perSecond = sinceMs > 0 ? ((now.requests - before.requests) * 1000) / sinceMs : 0
@@ -60,7 +60,8 @@ export function summaryLine(now: Summary, before: Summary, sinceMs: number, colu
     ],
     [requests, connections, `reuse ${reuse}`, saved],
     [requests, `reuse ${reuse}`, saved],
-    [saved],
+    [requests, saved],
+    [requests],
   ].map(parts => parts.join(' | '))
   return candidates.find(line => line.length <= columns) ?? (candidates.at(-1) ?? '').slice(0, columns)
 }

@@ -66,7 +66,7 @@ describe('the summary of the demo', () => {
     expect(summaryLine(some, before, 2000, 79)).toBe(
       '200 requests (50/s) | reuse 97.5 % | saved 250 ms of handshakes',
     )
-    expect(summaryLine(some, before, 2000, 30)).toBe('saved 250 ms of handshakes')
+    expect(summaryLine(some, before, 2000, 30)).toBe('200 requests (50/s)')
     expect(summaryLine(nothing, nothing, 0, 119)).toBe(
       '0 requests (0/s) | 0 of 0 connections open | reuse - | saved 0 ms of handshakes',
     )
