@@ -12,9 +12,9 @@ import { readPool } from '../../support/start-connector.ts'
 import { volume } from '../../support/volume.ts'
 
 /** Of each test. */
-const REQUESTS = volume(2_000, 30_000)
+const REQUESTS = volume(1_000, 30_000)
 /** Of those at a pace, which take their time. */
-const PACED_REQUESTS = volume(800, 5_000)
+const PACED_REQUESTS = volume(400, 5_000)
 const TIMEOUT = { timeout: 30_000 + REQUESTS * 10 }
 const PER_SECOND = 500
 const KEEPALIVE_REQUESTS = 100

@@ -15,7 +15,7 @@ import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { volume } from '../../support/volume.ts'
 import { runWrk, wrkFailures } from '../../support/wrk.ts'
 
-const REQUESTS = volume(2_000, 20_000)
+const REQUESTS = volume(1_000, 20_000)
 const CLIENTS = 32
 const GET_1K = 'GET /1k HTTP/1.1\r\nHost: a\r\n\r\n'
 

@@ -15,7 +15,7 @@ import { readPool } from '../../support/start-connector.ts'
 import { volume } from '../../support/volume.ts'
 
 const CONNECTIONS = 8
-const READERS = volume(24, 40)
+const READERS = volume(16, 40)
 const BYTES = BODY_BYTES['10m']
 const HASH = createHash('sha256').update(bodyOf(BYTES)).digest('hex')
 const missing = requireBinary('nginx', 'curl')
@@ -191,7 +191,7 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
 describe.skipIf(missing !== undefined || noNative !== undefined)(
   'memory of slow readers that have gone',
   () => {
-    const MANY_READERS = 1_000
+    const MANY_READERS = volume(300, 1_000)
 
     it('goes back to the system', { timeout: 120_000 }, async () => {
       await using nginx = await startNginx({ http2: true })
