@@ -320,11 +320,17 @@ class PooledTransport implements Transport {
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
     const before = this.#settings
-    const changed = [...this.#entries.values()].filter(
-      ({ origin, settings: { fingerprint } }) =>
-        settings.settingsFor(origin).fingerprint !== fingerprint ||
-        // Though the defaults may say the same of it: nobody wants it warm any more.
-        (before.names(origin) && !settings.names(origin)),
+    const entries = Array.from(this.#entries.values(), entry => ({
+      entry,
+      next: settings.settingsFor(entry.origin),
+    }))
+    const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
+      next.fingerprint === now.fingerprint &&
+      // Though the defaults may say the same of it: nobody wants it warm any more.
+      (!before.names(origin) || settings.names(origin))
+    const changed = entries.filter(one => !isKept(one))
+    const moved = entries.filter(
+      one => isKept(one) && one.next.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
     )
     const limits = globalLimits(options)
     this.#maker.preconnectHints.configure(options)
@@ -332,7 +338,8 @@ class PooledTransport implements Transport {
     this.#settings = settings
     this.#pools.setLimits(limits)
     this.#maker.dialTurns.share = limits.dialShare
-    for (const { origin } of changed) this.#letGo(origin.key)
+    for (const { entry } of changed) this.#letGo(entry.origin.key)
+    for (const { entry, next } of moved) entry.configureEndpoints(next)
   }
 
   async drain(): Promise<void> {
