@@ -3,9 +3,10 @@ import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/protocol.ts'
+import type { PoolOptions } from '../base/options/options.ts'
 import type { Pool, RequestPool } from '../pool/pool.ts'
 import type { PoolDemand } from '../pool/pool-counts.ts'
-import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { OwnPoolConfig, PoolPart } from '../pool/pools.ts'
 import type { LimitName } from '../pool/rules/connection-budget.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
@@ -39,6 +40,12 @@ type OriginPoolConfig = Pick<
 const PER_ENDPOINT: LimitName = {
   option: 'breakers.maxConnectionsPerEndpoint',
   whose: 'the connections to that endpoint',
+}
+
+/** See upgradePoolOptions: one connection of the origin is not for them. */
+const OF_UPGRADES: LimitName = {
+  option: 'pool.maxConnections',
+  whose: 'the connections for upgrades, which leave one for requests',
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
@@ -219,7 +226,7 @@ export class OriginPools {
   ): BalancedPool | undefined {
     const { lanes, random, endpointResolver, endPool } = this.#parts
     const { origin, observer, settings } = lanes
-    const { maxWaitersPerEndpoint, maxConnectionsPerEndpoint } = settings.breakers
+    const { maxWaitersPerEndpoint } = settings.breakers
     if (settings.balance === undefined) return undefined // there would be no endpoints
     return BalancedPool.make({
       options: settings.balance.options,
@@ -237,7 +244,7 @@ export class OriginPools {
           options: { ...config.options, warm },
           maxWaiters: maxWaitersPerEndpoint > 0 ? () => maxWaitersPerEndpoint : maxWaiters,
           ...(maxWaitersPerEndpoint > 0 && { maxWaitersOption: 'breakers.maxWaitersPerEndpoint' }),
-          within: { key: address, maxConnections: maxConnectionsPerEndpoint, name: PER_ENDPOINT },
+          within: this.#limitOf(lane, address, config.options),
           observer: event => {
             onEvent(event)
             config.observer(event)
@@ -251,6 +258,17 @@ export class OriginPools {
           expectedCapacity: Infinity, // one lookup for all who wait
         }),
     })
+  }
+
+  /**
+   * What the pool of an endpoint shares beside the limit of the origin. A pool has one such limit: that of
+   * the endpoint comes first, and upgrades over all endpoints have one where it is not set.
+   */
+  #limitOf(lane: PoolPurpose, address: string, { maxConnections }: PoolOptions): PoolPart {
+    const { maxConnectionsPerEndpoint } = this.#parts.lanes.settings.breakers
+    return lane === 'upgrades' && maxConnectionsPerEndpoint === 0
+      ? { key: lane, maxConnections, name: OF_UPGRADES }
+      : { key: address, maxConnections: maxConnectionsPerEndpoint, name: PER_ENDPOINT }
   }
 
   #upgradeRoute(): UpgradeRoute {

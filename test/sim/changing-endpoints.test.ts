@@ -81,6 +81,18 @@ describe('endpoints that come and go under load, on a simulated network,', () =>
     expect(late.filter(({ status }) => status !== 200)).toEqual([])
   })
 
+  it('give up to others what waits for a connection to one that is gone', async () => {
+    const world = new EndpointWorld(0, { endpoints: [NAME] }, { [NAME]: ['192.0.2.1'] })
+    world.at('192.0.2.1').become('hung')
+    await world.run(2_000)
+    expect(world.done).toEqual([])
+    world.dns.set(NAME, ['192.0.2.2'])
+    world.set.onNetworkChanged()
+    await world.run(100)
+    expect(world.done.length).toBeGreaterThan(1_000)
+    expectNoneLost(world)
+  })
+
   it('keep their connections, breakers and health through a reload that leaves them', async () => {
     const world = new EndpointWorld(3, {})
     await world.run(1_000)
