@@ -116,7 +116,8 @@ function endpointFacts({ endpoints = [] }: PoolStats): Explanation['known'] {
 function endpointNameFacts({ endpointNames = [] }: PoolStats): Explanation['known'] {
   return endpointNames.map(({ name, addresses, ignored, ageMs, lastError }) => {
     const beyond = ignored === 0 ? '' : `, and ${ignored} more than balance.maxAddressesPerName`
-    const found = ageMs === undefined ? 'it was not resolved yet' : `resolved ${(ageMs / 1_000).toFixed(1)} s ago`
+    const found =
+      ageMs === undefined ? 'it was not resolved yet' : `resolved ${(ageMs / 1_000).toFixed(1)} s ago`
     return {
       fact: `endpoint name ${name} has ${addresses} addresses${beyond}`,
       evidence: lastError === undefined ? found : `${found}; the last lookup failed: ${lastError}`,

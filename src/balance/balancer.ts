@@ -121,8 +121,8 @@ const PROBE = 'it was ejected, and this request finds out whether it is back'
  *    is no such tier: all of the lowest one, since the few could not bear the load of all (Envoy's panic
  *    threshold).
  * 3. Of these the nearest zone.
- * 4. Of these as many as the subset, by the hash of their address: of two sets that differ in one endpoint the
- *    subsets differ in one at the most (rendezvous hashing).
+ * 4. Of these as many as the subset, by the hash of their address: of two sets that differ in one endpoint
+ *    the subsets differ in one at the most (rendezvous hashing).
  * Among them the policy chooses. Before that, an ejected endpoint whose time is over is sent one request.
  */
 export class Balancer {
@@ -150,7 +150,10 @@ export class Balancer {
     const before = this.#members
     const since = before.size === 0 ? -Infinity : now
     this.#members = new Map(
-      endpoints.map(endpoint => [endpoint.index, this.#memberOf(endpoint, before.get(endpoint.index), since)]),
+      endpoints.map(endpoint => [
+        endpoint.index,
+        this.#memberOf(endpoint, before.get(endpoint.index), since),
+      ]),
     )
     const { subsetSize } = this.#parts.options
     const members = [...this.#members.values()]

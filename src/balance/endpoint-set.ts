@@ -54,6 +54,8 @@ export class EndpointSet {
   #byKey = new Map<string, BalancedEndpoint>()
   #endpoints: readonly BalancedEndpoint[] = []
   #next = 0
+  /** Of each name: addresses beyond the bound of all. */
+  readonly #beyond = new Map<string, number>()
 
   constructor({ perName, total }: EndpointBounds) {
     this.#perName = perName
@@ -72,7 +74,8 @@ export class EndpointSet {
   /** How many of the name's addresses are endpoints, or would be, and how many are beyond a bound. */
   figures(name: string): { readonly addresses: number; readonly ignored: number } {
     const { kept, ignored } = this.#names.get(name) ?? NOTHING
-    return { addresses: kept.length, ignored }
+    const beyond = this.#beyond.get(name) ?? 0
+    return { addresses: kept.length - beyond, ignored: ignored + beyond }
   }
 
   /** Another configuration. What is known of names that stay is kept. Undefined: nothing has changed. */
@@ -115,9 +118,14 @@ export class EndpointSet {
     const byKey = new Map<string, BalancedEndpoint>()
     const added: BalancedEndpoint[] = []
     let isSame = true
+    this.#beyond.clear()
     for (const entry of this.#entries) {
       for (const { address, key } of this.#placesOf(entry)) {
-        if (byKey.has(key) || byKey.size >= this.#total) continue
+        if (byKey.has(key)) continue
+        if (byKey.size >= this.#total) {
+          this.#ignore(entry)
+          continue
+        }
         const known = before.get(key)
         const endpoint = asEntrySays(entry, address, known?.index ?? this.#next)
         if (known === undefined) {
@@ -133,6 +141,10 @@ export class EndpointSet {
     this.#byKey = byKey
     this.#endpoints = [...byKey.values()]
     return { endpoints: this.#endpoints, added, removed }
+  }
+
+  #ignore({ at }: EndpointEntry): void {
+    if (at.kind === 'name') this.#beyond.set(at.name, (this.#beyond.get(at.name) ?? 0) + 1)
   }
 
   #placesOf({ at }: EndpointEntry): readonly EndpointPlace[] {

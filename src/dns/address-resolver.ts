@@ -7,7 +7,13 @@ import { parseEndpointName } from '../base/options/balance-options.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
-import { type FoundAddresses, fixedAddresses, notFound, overriddenAddress, parseAddress } from './addresses.ts'
+import {
+  type FoundAddresses,
+  fixedAddresses,
+  notFound,
+  overriddenAddress,
+  parseAddress,
+} from './addresses.ts'
 import { endpointListResolver } from './endpoint-list.ts'
 
 /** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */

@@ -85,7 +85,7 @@ export class OutlierDetector {
     this.#endpoints.set(index, new TrackedEndpoint())
   }
 
-  /** What is still heard of its requests counts for nobody. */
+  /** What becomes of its last requests counts for nobody. */
   remove(index: number): void {
     const endpoint = this.#endpoints.get(index)
     if (endpoint !== undefined && endpoint.standing.kind !== 'admitted') this.#ejected -= 1

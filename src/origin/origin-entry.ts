@@ -38,10 +38,7 @@ import { type PoolStats, type ProtectionStatus, poolStats } from './stats.ts'
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
 export interface OriginEntryParts
-  extends Pick<
-      OriginPoolsParts,
-      'makePool' | 'makePoolBeside' | 'endPool' | 'isBudgetFull' | 'random'
-    >,
+  extends Pick<OriginPoolsParts, 'makePool' | 'makePoolBeside' | 'endPool' | 'isBudgetFull' | 'random'>,
     Pick<OriginPathsParts, 'dnsRefreshMs' | 'network'> {
   readonly origin: Origin
   readonly settings: OriginSettings
@@ -120,16 +117,18 @@ export class OriginEntry {
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
     })
     const endpointResolver = (text: string): Resolver => parts.endpointResolver(text, this.#settings)
-    this.endpoints = settings.balance && new OriginEndpoints({
-      origin,
-      settings,
-      balance: settings.balance,
-      clock,
-      random: parts.random,
-      observer,
-      resolverOf: endpointResolver,
-      dnsRefreshMs: parts.dnsRefreshMs,
-    })
+    this.endpoints =
+      settings.balance &&
+      new OriginEndpoints({
+        origin,
+        settings,
+        balance: settings.balance,
+        clock,
+        random: parts.random,
+        observer,
+        resolverOf: endpointResolver,
+        dnsRefreshMs: parts.dnsRefreshMs,
+      })
     this.pools = new OriginPools({
       lanes: {
         origin,

@@ -182,7 +182,8 @@ export class OriginMaker {
       isBudgetFull: () => pools.isFull,
       random,
       endPool: pool => pools.removeBeside(origin, pool),
-      endpointResolver: (text, now) => this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
+      endpointResolver: (text, now) =>
+        this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
       share: () => this.#parts.shareOf(origin.key),
       http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),

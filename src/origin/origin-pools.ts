@@ -1,5 +1,5 @@
 import { abortError } from '../base/errors.ts'
-import type { CloseReason, Connection } from '../base/events/connection.ts'
+import type { CloseReason, Connection, ConnectionListener } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/protocol.ts'
@@ -253,7 +253,9 @@ export class OriginPools {
       makeUnresolved: whenKnown =>
         this.#makePool({
           ...config,
-          connector: { connect: (_listener, signal) => unresolved(whenKnown, signal) },
+          connector: {
+            connect: (listener, signal) => connectWhenKnown(connector, whenKnown, listener, signal),
+          },
           options: { ...config.options, warm: 0, headroom: 0 },
           expectedCapacity: Infinity, // one lookup for all who wait
         }),
@@ -294,11 +296,17 @@ export class OriginPools {
   }
 }
 
-/** Never connects: the requests that wait for it go elsewhere when there is an endpoint. */
-async function unresolved(whenKnown: () => Promise<void>, signal: AbortSignal): Promise<never> {
+/**
+ * Connects to whatever endpoint comes first. Where the pools of the origin stay, the requests that wait for
+ * it have gone to the endpoints by then, and it is given up.
+ */
+async function connectWhenKnown(
+  connector: OriginConnector,
+  whenKnown: () => Promise<void>,
+  listener: ConnectionListener,
+  signal: AbortSignal,
+): Promise<Connection> {
   await whenKnown()
   if (signal.aborted) throw abortError(signal, 'the lookup')
-  return await new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(abortError(signal, 'the lookup')), { once: true })
-  })
+  return await connector.connect(listener, signal)
 }

@@ -125,8 +125,8 @@ export class Pools {
   }
 
   /**
-   * Takes one of an origin's pools out of use, while others go on: it serves who is there and closes. Resolves
-   * when it is empty.
+   * Takes one of an origin's pools out of use, while others go on: it serves who is there and closes.
+   * Resolves when it is empty.
    */
   async removeBeside({ key }: Origin, pool: Pool): Promise<void> {
     const known = this.#origins.get(key)

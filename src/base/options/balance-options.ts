@@ -49,7 +49,9 @@ export interface BalanceOptions {
   hashBy: string
   /** Zones, nearest first: within a tier the nearest reachable endpoints are used. Default none. */
   zones: readonly string[]
-  /** Time in which an endpoint that recovered, or is new, grows to its full weight; 0: at once. Default 0 ms. */
+  /**
+   * Time in which an endpoint that recovered, or is new, grows to its full weight; 0: at once. Default 0 ms.
+   */
   slowStartMs: number
   /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
   subsetSize: number

@@ -1,7 +1,7 @@
 import type { BalancedEndpoint, EndpointFigures } from '../../balance/balancer.ts'
 import type { EndpointBreakers } from '../../balance/endpoint-breakers.ts'
-import { guardedPromise } from '../../base/guard.ts'
 import type { Connection } from '../../base/events/connection.ts'
+import { guardedPromise } from '../../base/guard.ts'
 import type { Pool } from '../../pool/pool.ts'
 import type { PoolCounts, PoolDemand, PoolLoad } from '../../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../../pool/rules/idle-horizon.ts'
@@ -54,11 +54,14 @@ export class EndpointPools {
     this.#leaving.set(index, member)
     const { pool } = member
     pool.setWarm(0)
-    for (const connection of [...pool.connections()]) pool.retire(connection, 'address-gone')
+    for (const connection of pool.connections()) pool.retire(connection, 'address-gone')
     const ended = end(pool).then(() => {
       this.#leaving.delete(index)
       const counts = pool.stats()
-      this.#gone = sumCounts([this.#gone, { ...counts, idleHorizon: { ...counts.idleHorizon, keptMs: undefined } }])
+      this.#gone = sumCounts([
+        this.#gone,
+        { ...counts, idleHorizon: { ...counts.idleHorizon, keptMs: undefined } },
+      ])
       this.#goneStreamMs += pool.demandAt(now()).streamMs
     })
     guardedPromise('the end of an endpoint', ended)

@@ -39,7 +39,7 @@ export interface EndpointNameFigures extends NameLookups {
   readonly name: string
   /** Addresses that it has now, and that are endpoints. */
   readonly addresses: number
-  /** Addresses that are none, for being more than `balance.maxAddressesPerName`. */
+  /** Addresses that are none, for being more than `balance.maxAddressesPerName`, or than may be in all. */
   readonly ignored: number
 }
 
@@ -80,7 +80,7 @@ export class NameWatch {
     this.#answeredAt = undefined
   }
 
-  /** Looks it up now, for whoever waits for it and for all who are told. Rejects when that fails. */
+  /** Looks it up now. Who asks meanwhile waits for the same lookup. Rejects when that fails. */
   ask(): Promise<void> {
     this.#timer?.cancel()
     this.#underWay ??= this.#lookUp().finally(() => {

@@ -162,12 +162,7 @@ export class OriginEndpoints {
     })
   }
 
-  #onAnswer(
-    name: string,
-    addresses: readonly ResolvedAddress[],
-    isPartial: boolean,
-    source: string,
-  ): void {
+  #onAnswer(name: string, addresses: readonly ResolvedAddress[], isPartial: boolean, source: string): void {
     if (this.#isClosed) return
     const port = parseEndpointName(name)?.port
     const places = addresses.map(one => ({

@@ -41,7 +41,7 @@ export class HealthChecks implements EndpointUser {
 
   close(): void {
     this.#isClosed = true
-    for (const index of [...this.#checked.keys()]) this.#remove(index)
+    for (const index of this.#checked.keys()) this.#remove(index)
   }
 
   #add(endpoint: BalancedEndpoint): void {

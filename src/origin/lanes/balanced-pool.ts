@@ -22,7 +22,7 @@ import type { EndpointUser, OriginEndpoints } from '../endpoints/origin-endpoint
 import type { EndpointStats } from '../stats.ts'
 
 /** What the pool of an endpoint is given beside what all pools of the lane have. */
-export interface EndpointHooks {
+interface EndpointHooks {
   readonly observer: Observer
   /** Another endpoint has an open connection. */
   readonly hasOthers: () => boolean
@@ -44,8 +44,8 @@ export interface BalancedPoolParts extends Pick<BalancerParts, 'options' | 'rand
   /** Undefined: the origin's pools are going away. */
   readonly makePool: (endpoint: BalancedEndpoint, hooks: EndpointHooks) => Pool | undefined
   /**
-   * A pool whose connects never succeed: they fail when `whenKnown` does. Undefined: the origin's pools are
-   * going away.
+   * A pool whose connects wait until an endpoint is known, and fail when `whenKnown` does. Undefined: the
+   * origin's pools are going away.
    */
   readonly makeUnresolved: (whenKnown: () => Promise<void>) => Pool | undefined
   /** Its endpoint is gone: resolves when its requests have ended. */
@@ -164,7 +164,8 @@ export class BalancedPool implements RequestPool, TicketOwner, EndpointUser {
   /** These are the endpoints from now on. */
   setEndpoints({ endpoints, added, removed }: EndpointSetChange): void {
     const now = this.#clock.now()
-    if (!this.#addPools(added)) return // the origin's pools are going away, and serve who is there
+    // The origin's pools are going away, and serve who is there.
+    if (!this.#addPools(added)) return
     for (const endpoint of endpoints) {
       const member = this.#pools.member(endpoint.index)
       if (member !== undefined) member.endpoint = endpoint

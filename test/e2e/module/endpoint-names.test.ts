@@ -120,6 +120,10 @@ describe('a host name among the endpoints of an origin', () => {
     expect(await spread(both, 5)).toEqual({ '127.0.0.3': 5 })
     const alone = transportTo(dns, [`late.internal:${nginx.tlsPort}`], { policy: 'random' })
     await expect(ask(alone)).rejects.toMatchObject({ code: 'MM_DNS_FAILED' })
+    expect((await alone.explain(ORIGIN)).known).toContainEqual({
+      fact: `endpoint name late.internal:${nginx.tlsPort} has 0 addresses`,
+      evidence: expect.stringContaining('late.internal does not exist'),
+    })
     become(['127.0.0.4'], 'late.internal')
     await until(() => endpointsOf(alone).length > 0, 'an endpoint')
     expect(await spread(alone, 5)).toEqual({ '127.0.0.4': 5 })
@@ -132,6 +136,21 @@ describe('a host name among the endpoints of an origin', () => {
     await expect(ask(transport)).rejects.toMatchObject({ code: 'MM_DNS_TIMEOUT' })
     const bounded = transport.request(ORIGIN, { requestTimeoutMs: 100 })
     await expect(bounded).rejects.toMatchObject({ code: expect.stringMatching(/^MM_(REQUEST|DNS)_TIMEOUT$/) })
+  })
+
+  it('serves what waits for its first address, though the settings of the origin change meanwhile', async () => {
+    const zone = fromZone([a(NAME, '127.0.0.2', 1)])
+    const dns = await startDnsServer(async asked => {
+      await new Promise(resolve => setTimeout(resolve, 700))
+      return zone(asked)
+    })
+    running.push(dns)
+    const transport = transportTo(dns, [at()], { policy: 'random' })
+    const waiting = ask(transport)
+    const defaults = { tls: { ca: authority.cert }, pool: { maxConnections: 7 } }
+    transport.configure({ defaults, dnsServers: [dns.address] })
+    expect(await waiting).toBe('127.0.0.2 localhost')
+    await until(() => transport.stats().leaving.length === 0, 'the end of the old pools')
   })
 
   it('is looked up no more when the transport is closed', async () => {
@@ -218,7 +237,8 @@ describe('upgrades beside the lanes', () => {
     running.push({ [Symbol.asyncDispose]: () => transport.close() })
     return transport
   }
-  const ofUpgrades = (transport: Transport) => endpointsOf(transport).filter(({ lane }) => lane === 'upgrades')
+  const ofUpgrades = (transport: Transport) =>
+    endpointsOf(transport).filter(({ lane }) => lane === 'upgrades')
 
   it('are given their endpoint by the balance, and count against its bounds while they last', async () => {
     const servers = [await start(), await start()]

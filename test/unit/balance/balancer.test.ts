@@ -56,7 +56,15 @@ function world(
 }
 
 function endpointOf(index: number, endpoint: Partial<BalancedEndpoint> = {}): BalancedEndpoint {
-  return { index, address: `192.0.2.${index + 1}`, weight: 1, tier: 0, zone: '', name: undefined, ...endpoint }
+  return {
+    index,
+    address: `192.0.2.${index + 1}`,
+    weight: 1,
+    tier: 0,
+    zone: '',
+    name: undefined,
+    ...endpoint,
+  }
 }
 
 function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
@@ -343,7 +351,10 @@ describe('a balancer whose endpoints come and go', () => {
     one.balancer.onConnectFailed(0, 'refused', 0)
     one.health.add(2)
     one.underWay.push(0)
-    one.balancer.setEndpoints([0, 1, 2].map(index => endpointOf(index)), 0)
+    one.balancer.setEndpoints(
+      [0, 1, 2].map(index => endpointOf(index)),
+      0,
+    )
     expect(spread(one, 110)).toEqual([0, 100, 10])
     expect(spread(one, 100, 5_000)).toEqual([0, 67, 33])
     one.balancer.onConnected(0, 10_000)
@@ -390,20 +401,28 @@ describe('a balancer whose endpoints come and go', () => {
 
   it('changes at most one of its subset for one endpoint that comes or goes', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 30 }), fc.integer({ min: 1, max: 8 }), fc.nat(), (count, subsetSize, seed) => {
-        const all = Array.from({ length: count }, (_, index) => endpointOf(index))
-        const one = world('random', all, { subsetSize }, seed)
-        const whole = one.balancer.used(0)
-        expect(whole).toHaveLength(Math.min(count, subsetSize))
-        for (const { index: gone } of all) {
-          one.balancer.setEndpoints(all.filter(({ index }) => index !== gone), 0)
-          const rest = one.balancer.used(0)
-          expect(rest.filter(index => !whole.includes(index)).length).toBeLessThanOrEqual(1)
-          if (!whole.includes(gone)) expect(rest).toEqual(whole)
-          one.balancer.setEndpoints(all, 0)
-          expect(one.balancer.used(0)).toEqual(whole)
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 2, max: 30 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.nat(),
+        (count, subsetSize, seed) => {
+          const all = Array.from({ length: count }, (_, index) => endpointOf(index))
+          const one = world('random', all, { subsetSize }, seed)
+          const whole = one.balancer.used(0)
+          expect(whole).toHaveLength(Math.min(count, subsetSize))
+          for (const { index: gone } of all) {
+            one.balancer.setEndpoints(
+              all.filter(({ index }) => index !== gone),
+              0,
+            )
+            const rest = one.balancer.used(0)
+            expect(rest.filter(index => !whole.includes(index)).length).toBeLessThanOrEqual(1)
+            if (!whole.includes(gone)) expect(rest).toEqual(whole)
+            one.balancer.setEndpoints(all, 0)
+            expect(one.balancer.used(0)).toEqual(whole)
+          }
+        },
+      ),
       { numRuns: 50 },
     )
   })
@@ -416,7 +435,10 @@ describe('a balancer whose endpoints come and go', () => {
     for (let count = 3; count <= 8; count += 1) {
       one.health.add(count - 1)
       one.underWay.push(0)
-      one.balancer.setEndpoints(Array.from({ length: count }, (_, index) => endpointOf(index)), 0)
+      one.balancer.setEndpoints(
+        Array.from({ length: count }, (_, index) => endpointOf(index)),
+        0,
+      )
       const after = homes()
       const moved = keys.filter((_, i) => after[i] !== before[i])
       const astray = keys.filter((_, i) => after[i] !== before[i] && after[i] !== count - 1)

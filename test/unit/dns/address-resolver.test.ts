@@ -41,7 +41,10 @@ describe('AddressResolver', () => {
       { addresses: ADDRESSES, source: 'system' },
       { addresses: ADDRESSES, source: 'system' },
     ])
-    expect(await resolver.resolve('origin.test', never)).toMatchObject({ addresses: ADDRESSES, source: 'cache' })
+    expect(await resolver.resolve('origin.test', never)).toMatchObject({
+      addresses: ADDRESSES,
+      source: 'cache',
+    })
     expect(clock.pendingTimers()).toBe(0)
 
     clock.advance(30_000)

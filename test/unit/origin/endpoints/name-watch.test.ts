@@ -27,7 +27,9 @@ function setUp(answers: readonly (Partial<Resolution> | string)[], refreshMs = 3
       },
     },
     onAnswer: (addresses, isPartial, source) =>
-      void told.push(`${addresses.map(({ address }) => address).join()} ${source}${isPartial ? ' partial' : ''}`),
+      void told.push(
+        `${addresses.map(({ address }) => address).join()} ${source}${isPartial ? ' partial' : ''}`,
+      ),
   })
   return { clock, asked, told, watch, signals }
 }
@@ -57,7 +59,10 @@ describe('the watch of a name', () => {
     clock.advance(1)
     await settled()
     clock.advance(30_000)
-    expect([asked, told]).toEqual([[0, 5_000, 35_000], ['192.0.2.1 dns', '192.0.2.1 dns']])
+    expect([asked, told]).toEqual([
+      [0, 5_000, 35_000],
+      ['192.0.2.1 dns', '192.0.2.1 dns'],
+    ])
     expect(watch.lookups(35_000)).toEqual({ answered: 2, failed: 0, lastError: undefined, ageMs: 30_000 })
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { BalancedEndpoint } from '../../../../src/balance/balancer.ts'
 import { EndpointBreakers } from '../../../../src/balance/endpoint-breakers.ts'
 import { TransportError } from '../../../../src/base/errors.ts'
-import type { BalancedEndpoint } from '../../../../src/balance/balancer.ts'
 import type { Connection, Connector } from '../../../../src/base/events/connection.ts'
 import type { Observer } from '../../../../src/base/events/observer.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
@@ -100,7 +100,16 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}, bounds: Par
     for (const user of users) user.setEndpoints({ endpoints: [...list], added, removed })
     for (const { index } of removed) health.remove(index)
   }
-  return { clock, log, connectors, pool, health, acquire, become, failLookup: (error: Error) => failLookup(error) }
+  return {
+    clock,
+    log,
+    connectors,
+    pool,
+    health,
+    acquire,
+    become,
+    failLookup: (error: Error) => failLookup(error),
+  }
 }
 
 describe('a pool per endpoint', () => {
