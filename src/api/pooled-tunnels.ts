@@ -159,7 +159,9 @@ const OUT_OF_TIME: ReadonlySet<string> = new Set([
   'MM_HEADERS_TIMEOUT',
 ])
 
-/** What concerns this process alone, or names the proxy already, stays; the rest would speak of the origin. */
+/**
+ * What concerns this process alone, or names the proxy already, stays; the rest would speak of the origin.
+ */
 function proxyError({ name }: ProxyServer, error: TransportError): TransportError {
   const { code, message, hint, fault } = error
   if (message.includes(name) || (fault === 'local' && code !== 'MM_TLS_CERTIFICATE')) return error

@@ -114,8 +114,8 @@ export interface ExchangeHandler {
   onResponseData(controller: ExchangeController, chunk: Buffer): void
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void
   /**
-   * The connection became a tunnel: 101, or 2xx to CONNECT. The stream is the handler's from now on, and keeps
-   * the process alive until it ends, or its unref() is called.
+   * The connection became a tunnel: 101, or 2xx to CONNECT. The stream is the handler's from now on, and
+   * keeps the process alive until it ends, or its unref() is called.
    */
   onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: StreamSocket): void
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void

@@ -15,9 +15,9 @@ export interface EgressOptions {
   /**
    * Proxies, one of which carries new connections at a time; the next one follows when it fails. URLs of the
    * schemes `http` and `https` (CONNECT over HTTP/1.1, RFC 9110 9.3.6), `h2` and `h3` (CONNECT over HTTP/2
-   * and HTTP/3: many tunnels over one connection), `socks5h` (SOCKS5, RFC 1928, the proxy resolves names) and
-   * `socks5` (this machine does), with `user:password@` where the proxy asks for them. Port 1080 where none
-   * is given, 443 where TLS is spoken to the proxy, as curl has it.
+   * and HTTP/3: many tunnels over one connection), `socks5h` (SOCKS5, RFC 1928, the proxy resolves names)
+   * and `socks5` (this machine does), with `user:password@` where the proxy asks for them. Port 1080 where
+   * none is given, 443 where TLS is spoken to the proxy, as curl has it.
    */
   proxies: readonly string[]
   /**

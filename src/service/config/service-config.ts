@@ -309,7 +309,8 @@ interface EgressConfig {
    */
   sticky?: number | string | undefined
   /**
-   * PEM of the authorities of proxies to which TLS is spoken, or a file of it. Default: Node's own list of authorities.
+   * PEM of the authorities of proxies to which TLS is spoken, or a file of it. Default: Node's own list of
+   * authorities.
    */
   ca?: string | string[] | undefined
 }
