@@ -25,7 +25,10 @@ export interface EgressOptions {
    * open connections stay. In ms. 0: until it fails. Default 120,000.
    */
   stickyMs?: number | undefined
-  /** PEM certificates that vouch for the proxies to which TLS is spoken. Default: Node's own list of authorities. */
+  /**
+   * PEM certificates that vouch for the proxies to which TLS is spoken. Default: Node's own list of
+   * authorities.
+   */
   ca?: string | readonly string[] | undefined
 }
 
