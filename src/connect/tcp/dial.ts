@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net'
+import { isIP } from 'node:net'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { abortError, asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import type { AttemptRecord } from '../../base/events/connection.ts'
@@ -6,6 +6,7 @@ import { guarded, guardedImmediate, guardedListener, guardedPromise } from '../.
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import { EarlyDialer } from '../early-data/early-dialer.ts'
@@ -272,7 +273,7 @@ class RunningDial {
       session: ticket && this.#tickets.forNode(ticket, nodesName(this.#serverName, endpoint)),
       keylog: this.#keylog,
     }
-    const open = (tunnel?: Socket): void => {
+    const open = (tunnel?: StreamSocket): void => {
       live.attemptSocket = new AttemptSocket(
         {
           endpoint,
@@ -300,7 +301,7 @@ class RunningDial {
     attempt: number,
     live: LiveAttempt,
     tunnels: Tunnels,
-    open: (tunnel: Socket) => void,
+    open: (tunnel: StreamSocket) => void,
   ): Promise<void> {
     try {
       const tunnel = await tunnels.open(live.endpoint, live.startOpening())
@@ -450,5 +451,5 @@ function nodesName(serverName: string, { address }: Endpoint): string {
 function phaseOf(live: LiveAttempt, cause: unknown): AttemptPhase {
   if (live.handshakeAt === undefined) return 'connect'
   const isOfSystem = cause instanceof Error && 'syscall' in cause
-  return live.isPutOff && isOfSystem && live.attemptSocket.raw.bytesRead === 0 ? 'connect' : 'tls'
+  return live.isPutOff && isOfSystem && live.attemptSocket.bytesRead === 0 ? 'connect' : 'tls'
 }
