@@ -155,7 +155,8 @@ export class OriginEndpoints {
     const { resolverOf, clock, dnsRefreshMs } = this.#parts
     return new NameWatch({
       name,
-      resolver: { resolve: (host, signal) => resolverOf(name).resolve(host, signal) }, // of the settings of now
+      // Fixed addresses may change with the configuration.
+      resolver: { resolve: (host, signal) => resolverOf(name).resolve(host, signal) },
       clock,
       refreshMs: dnsRefreshMs,
       onAnswer: (addresses, isPartial, source) => this.#onAnswer(name, addresses, isPartial, source),
