@@ -6,7 +6,10 @@ export interface Peer {
   start(setting: PeerSetting): Promise<RunningPeer>
 }
 
-/** The same for every peer: one CPU unless it has several workers, 64 pooled connections to the origin, its certificate verified. */
+/**
+ * The same for every peer: one CPU unless it has several workers, 64 pooled connections to the origin, its
+ * certificate verified.
+ */
 interface PeerSetting {
   /** A directory of its own for configuration and temporary files. */
   directory: string
