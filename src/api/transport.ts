@@ -32,6 +32,7 @@ import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
+import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
@@ -91,14 +92,22 @@ class PooledTransport implements Transport {
   readonly #entries = new Map<string, OriginEntry>()
   /** Those that were replaced, while their exchanges end. */
   readonly #leaving = new Set<OriginEntry>()
+  readonly #pooledTunnels: PooledTunnels
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
   readonly #fetchDispatchers = new Map<boolean | undefined, Dispatcher>()
   #isClosed = false
 
-  constructor(options: TransportOptions, { clock, random, lookup, shares }: TransportEnvironment) {
+  constructor(options: TransportOptions, environment: TransportEnvironment) {
+    const { clock, random, lookup, shares } = environment
     const limits = globalLimits(options)
+    const { resolver, dnsServers, keylog } = options
+    this.#pooledTunnels = new PooledTunnels(
+      clock,
+      own =>
+        new PooledTransport({ ...own, resolver, dnsServers, keylog }, { ...environment, shares: undefined }),
+    )
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
@@ -122,6 +131,7 @@ class PooledTransport implements Transport {
       presentAddresses: () => this.#networkWatch.present(),
       hintTarget: origin => this.#hintTarget(origin),
       entryOf: key => this.#entries.get(key),
+      openPooledTunnel: (request, signal) => this.#pooledTunnels.open(request, signal),
       shareOf: key => originShares?.figuresOf(key),
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
@@ -348,6 +358,7 @@ class PooledTransport implements Transport {
   /** What connections leave behind comes after them. */
   async #end(pools: Promise<void>): Promise<void> {
     await this.#hold.during(pools)
+    await this.#hold.during(this.#pooledTunnels.close())
     await this.#hold.during(Promise.all(this.#lingers))
     this.#networkWatch.close()
     for (const entry of this.#entries.values()) {

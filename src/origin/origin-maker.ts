@@ -30,7 +30,7 @@ import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
 import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
 import { LocalRoute } from './egress/local-route.ts'
-import { ProxiedRoute } from './egress/proxied-route.ts'
+import { ProxiedRoute, type ProxiedRouteParts } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { PreconnectHints } from './hints/preconnect-hints.ts'
 import { CpuMeter } from './lanes/cpu-meter.ts'
@@ -58,6 +58,7 @@ export interface OriginMakerParts {
   readonly hintTarget: (origin: Origin) => OriginEntry | undefined
   /** The record of an origin, as far as it is in use. */
   readonly entryOf: (originKey: string) => OriginEntry | undefined
+  readonly openPooledTunnel: ProxiedRouteParts['openPooledTunnel']
   /** How our share of an origin's ceiling stands; undefined: nobody else has a part in it. */
   readonly shareOf: (originKey: string) => ShareFigures | undefined
 }
@@ -220,7 +221,7 @@ export class OriginMaker {
   #routeOf(origin: Origin, settings: OriginSettings, ownResolver: Resolver): ProxiedRoute | undefined {
     const { egress, timeouts } = settings
     if (egress?.kind !== 'proxies') return undefined
-    const { clock, random } = this.#parts
+    const { clock, random, openPooledTunnel } = this.#parts
     return new ProxiedRoute({
       origin,
       egress,
@@ -230,6 +231,7 @@ export class OriginMaker {
         return this.resolver.forOrigin(place, { dnsMs: timeouts.dnsMs })
       },
       context: () => this.#proxyContexts.get(trustIn(egress)).context,
+      openPooledTunnel,
       clock,
       random,
       timeoutMs: timeouts.connectMs,

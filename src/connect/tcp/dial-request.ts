@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.ts'
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import type { EarlyGate } from '../../base/http/early-gate.ts'
@@ -50,7 +49,9 @@ export interface Tunnels {
   /** Of the egress, for the key of tickets: those that came one way are not shown on another. */
   readonly egress: string
   /** Resolves with a socket that leads to the origin. Rejects with a TransportError that names the proxy. */
-  open(proxy: Endpoint, signal: AbortSignal): Promise<Socket>
+  open(proxy: Endpoint, signal: AbortSignal): Promise<StreamSocket>
+  /** A tunnel through it has no connection, and no local port, of its own. */
+  isShared(proxy: Endpoint): boolean
   /** For messages: `192.0.2.1:3128 (the proxy http://proxy.example:3128)`. */
   describe(proxy: Endpoint): string
 }

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net'
+import { isIP } from 'node:net'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { abortError, asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import type { AttemptRecord } from '../../base/events/connection.ts'
@@ -13,6 +13,7 @@ import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import { dscpOf } from '../../base/options/socket-options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import { EarlyDialer } from '../early-data/early-dialer.ts'
 import { FastOpen } from '../fast-open/fast-open.ts'
@@ -268,7 +269,8 @@ class RunningDial {
     if (planned === undefined) return
     const { tls, alpnProtocols, socket, settings } = this.#request
     const { endpoint } = planned
-    const departure = this.#departures?.leave(endpoint)
+    const isShared = this.#request.tunnels?.isShared(endpoint) === true
+    const departure = isShared ? undefined : this.#departures?.leave(endpoint)
     if (departure instanceof TransportError) return this.#refuse(attempt, endpoint, departure)
     const tickets = this.#tickets.of(departure?.place)
     const ticket = mayResume ? tickets.take() : undefined
@@ -289,7 +291,7 @@ class RunningDial {
       this.#startAttempt(action, departuresLeft - 1)
       return true
     }
-    const open = (tunnel?: Socket): void => {
+    const open = (tunnel?: StreamSocket): void => {
       live.attemptSocket = new AttemptSocket(
         {
           endpoint,
@@ -319,7 +321,7 @@ class RunningDial {
     attempt: number,
     live: LiveAttempt,
     tunnels: Tunnels,
-    open: (tunnel: Socket) => void,
+    open: (tunnel: StreamSocket) => void,
   ): Promise<void> {
     try {
       const tunnel = await tunnels.open(live.endpoint, live.startOpening())
@@ -487,5 +489,5 @@ function nodesName(serverName: string, { address }: Endpoint): string {
 function phaseOf(live: LiveAttempt, cause: unknown): AttemptPhase {
   if (live.handshakeAt === undefined) return 'connect'
   const isOfSystem = cause instanceof Error && 'syscall' in cause
-  return live.isPutOff && isOfSystem && live.attemptSocket.raw.bytesRead === 0 ? 'connect' : 'tls'
+  return live.isPutOff && isOfSystem && live.attemptSocket.bytesRead === 0 ? 'connect' : 'tls'
 }

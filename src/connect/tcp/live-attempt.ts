@@ -112,7 +112,7 @@ export class LiveAttempt {
   onPutOffFailed(error: unknown): FailedFastOpen | undefined {
     this.#isCookieLost = isLostCookieError(error)
     if (this.#isCookieLost) return 'no-cookie'
-    return this.attemptSocket.raw.bytesRead > 0 ? undefined : 'stuck'
+    return this.attemptSocket.bytesRead > 0 ? undefined : 'stuck'
   }
 
   /** What the kernel says became of Fast Open; undefined where it was not used, or nothing can be said. */

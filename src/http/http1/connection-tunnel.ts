@@ -9,10 +9,10 @@ import type { StreamSocket } from '../../base/socket/stream-socket.ts'
  * side of the socket ends as well. The tunnel stays until its reader has had what the peer has said, which is
  * no more than lies in its buffers then; what is written meanwhile goes nowhere (RFC 9110 9.3.6).
  */
-export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
+export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): StreamSocket {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
   let hasReceivedEnd = false
-  const tunnel = new Duplex({
+  const duplex = new Duplex({
     read: () => void socket.resume(),
     write: (chunk: Buffer, encoding, callback) => {
       if (hasReceivedEnd) callback()
@@ -24,6 +24,7 @@ export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffe
       callback(error)
     },
   })
+  const tunnel = Object.assign(duplex, { ref: () => socket.ref(), unref: () => socket.unref() })
   /** The socket is broken, or closed. */
   const onOver = (error?: Error): void => {
     if (hasReceivedEnd && !tunnel.readableEnded) tunnel.once('end', () => tunnel.destroy())

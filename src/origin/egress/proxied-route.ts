@@ -1,10 +1,11 @@
-import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { ProxyServer } from '../../base/options/egress-options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { TunnelTarget } from '../../connect/proxy/connect-codec.ts'
 import { openTunnel } from '../../connect/proxy/open-tunnel.ts'
 import { isProxyFault } from '../../connect/proxy/proxy-error.ts'
 import { orderAddresses } from '../../connect/tcp/dial-race.ts'
@@ -13,6 +14,15 @@ import type { KnownFact } from '../../select/evidence/evidence.ts'
 import { EgressCounts, type EgressFigures } from './egress-counts.ts'
 import { EgressRotation } from './egress-rotation.ts'
 import type { ProxyEgress } from './egress-settings.ts'
+
+/** A tunnel through a proxy that carries many of them over one connection. */
+export interface PooledTunnelRequest {
+  readonly egress: ProxyEgress
+  readonly proxy: ProxyServer & { readonly kind: 'h2' | 'h3' }
+  readonly target: TunnelTarget
+  /** For all of it, in ms. 0: no limit. */
+  readonly timeoutMs: number
+}
 
 export interface ProxiedRouteParts {
   readonly origin: Origin
@@ -23,6 +33,8 @@ export interface ProxiedRouteParts {
   readonly resolverOf: (proxy: ProxyServer) => Resolver
   /** For `https` proxies. */
   readonly context: () => SecureContext
+  /** Through a proxy that carries many tunnels over one connection. */
+  readonly openPooledTunnel: (request: PooledTunnelRequest, signal: AbortSignal) => Promise<StreamSocket>
   readonly clock: Clock
   readonly random: () => number
   readonly timeoutMs: number
@@ -77,8 +89,9 @@ export class ProxiedRoute implements Resolver, Tunnels {
         const proxy = egress.proxies[index]
         if (proxy === undefined) return []
         const { addresses } = await resolverOf(proxy).resolve(proxy.host, signal)
+        // Over its addresses the connection that is shared has a race of its own.
         return orderAddresses(addresses)
-          .slice(0, MAX_ADDRESSES)
+          .slice(0, isPooled(proxy) ? 1 : MAX_ADDRESSES)
           .map(({ address, family }) => ({ address, family, port: proxy.port, index }))
       }),
     )
@@ -98,7 +111,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
     return { addresses: [...unique.values()], source: 'endpoints' }
   }
 
-  async open(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
+  async open(endpoint: Endpoint, signal: AbortSignal): Promise<StreamSocket> {
     const { egress, clock, random } = this.#parts
     const index = this.#proxies.get(formatEndpoint(endpoint))
     const proxy = index === undefined ? undefined : egress.proxies[index]
@@ -122,9 +135,10 @@ export class ProxiedRoute implements Resolver, Tunnels {
   }
 
   /** One tunnel, to the origin's name, or to its addresses until one is reached. */
-  async #openThrough(proxy: ProxyServer, endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
-    const { origin, ownResolver, context, clock, timeoutMs } = this.#parts
-    const tunnel = (host: string, port: number): Promise<Socket> =>
+  async #openThrough(proxy: ProxyServer, endpoint: Endpoint, signal: AbortSignal): Promise<StreamSocket> {
+    const { egress, origin, ownResolver, context, clock, timeoutMs, openPooledTunnel } = this.#parts
+    if (isPooled(proxy)) return await openPooledTunnel({ egress, proxy, target: origin, timeoutMs }, signal)
+    const tunnel = (host: string, port: number): Promise<StreamSocket> =>
       openTunnel(
         {
           proxy,
@@ -148,6 +162,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
       }
     }
     throw last
+  }
+
+  isShared(endpoint: Endpoint): boolean {
+    const proxy = this.#parts.egress.proxies[this.#proxies.get(formatEndpoint(endpoint)) ?? -1]
+    return proxy !== undefined && isPooled(proxy)
   }
 
   describe(endpoint: Endpoint): string {
@@ -199,4 +218,8 @@ export class ProxiedRoute implements Resolver, Tunnels {
     const first = this.#proxies.keys().next()
     if (this.#proxies.size > bound && first.done !== true) this.#proxies.delete(first.value)
   }
+}
+
+function isPooled(proxy: ProxyServer): proxy is PooledTunnelRequest['proxy'] {
+  return proxy.kind === 'h2' || proxy.kind === 'h3'
 }

@@ -144,7 +144,7 @@ function look(
     },
     onFailed(cause) {
       // Of a SYN that was deferred, a read tells what connect(2) would have said.
-      const hasSpoken = attempt.socket.bytesRead > 0 || !isOfSystem(cause)
+      const hasSpoken = attempt.bytesRead > 0 || !isOfSystem(cause)
       const phase = hasSpoken ? 'tls' : 'connect'
       const { message, code } = attemptError(cause, phase, formatEndpoint(options.endpoint), serverName)
       answer({ fault: message, code })

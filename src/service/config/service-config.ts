@@ -307,8 +307,9 @@ interface EgressConfig {
    */
   addresses?: string[] | undefined
   /**
-   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do),
-   * with `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`. Default: none.
+   * URLs: `http://` and `https://` (CONNECT over HTTP/1.1), `h2://` and `h3://` (CONNECT over HTTP/2 and
+   * HTTP/3), `socks5h://` (the proxy resolves names), `socks5://` (we do), with `user:password@` where the
+   * proxy asks for them. Port 1080 where none is given, 443 where TLS is spoken to the proxy. Default: none.
    */
   proxies?: string[] | undefined
   /**
@@ -316,7 +317,8 @@ interface EgressConfig {
    */
   sticky?: number | string | undefined
   /**
-   * PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities.
+   * PEM of the authorities of proxies to which TLS is spoken, or a file of it. Default: Node's own list of
+   * authorities.
    */
   ca?: string | string[] | undefined
 }

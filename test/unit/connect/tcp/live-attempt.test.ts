@@ -5,6 +5,7 @@ import { type AttemptSocket, lostCookieError } from '../../../../src/connect/tcp
 import { LiveAttempt, type LiveAttemptParts } from '../../../../src/connect/tcp/live-attempt.ts'
 import type { DialTickets } from '../../../../src/connect/tls/dial-tickets.ts'
 import type { TakenTicket } from '../../../../src/state/ticket-store.ts'
+import { FakeStreamSocket } from '../../../support/fake-early-gate.ts'
 
 const endpoint = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' } as const
 const ticket = { session: Buffer.from('ticket') } as TakenTicket // as: nothing else of it is looked at
@@ -27,8 +28,9 @@ const REFUSED = Object.assign(new Error('read ECONNREFUSED'), {
 
 function attempt(parts: Partial<LiveAttemptParts> = {}, info?: TcpInfo, bytesRead = 0): LiveAttempt {
   const live = new LiveAttempt({ ...PARTS, ticket, fastOpen: ASKED_FOR, ...parts })
-  const socket: Pick<AttemptSocket, 'fastOpenInfo'> & { raw: { bytesRead: number } } = {
-    raw: { bytesRead },
+  const socket: Pick<AttemptSocket, 'fastOpenInfo' | 'bytesRead' | 'raw'> = {
+    raw: new FakeStreamSocket(),
+    bytesRead,
     fastOpenInfo: () => info,
   }
   live.attemptSocket = socket as AttemptSocket // as: no more of it is looked at
