@@ -2,12 +2,12 @@ import { TransportError } from '../errors.ts'
 import { checkRanges, type OptionRanges } from './check-options.ts'
 
 /**
- * Sockets towards an origin: of TCP, but for `dscp`, which is for QUIC too. All but the first need native calls (native-notes/socket-options.md); where
- * they cannot be made, `explain` says so and the system's own values hold. The first three follow `liveness`
- * where they are not given: half of `intervalMs` + `timeoutMs` of silence, and two probes a quarter of it
- * apart, in whole seconds. What these take in all is the bound for a peer that acknowledges nothing of what
- * was sent, too: who watches for that is the transport itself, since TCP_USER_TIMEOUT would end connections
- * whose peer lives and takes nothing.
+ * Sockets towards an origin: of TCP, but for `dscp`, which is for QUIC too. All but the first need native
+ * calls (native-notes/socket-options.md); where they cannot be made, `explain` says so and the system's own
+ * values hold. The first three follow `liveness` where they are not given: half of `intervalMs` +
+ * `timeoutMs` of silence, and two probes a quarter of it apart, in whole seconds. What these take in all is
+ * the bound for a peer that acknowledges nothing of what was sent, too: who watches for that is the transport
+ * itself, since TCP_USER_TIMEOUT would end connections whose peer lives and takes nothing.
  */
 export interface SocketOptions {
   /**

@@ -32,7 +32,7 @@ export interface AttemptOptions {
   readonly fastOpen?: SocketCalls | undefined
   /** What it leaves from. Undefined: the kernel chooses. */
   readonly local?: LocalAddress | undefined
-  /** What its packets are marked with from the SYN on, where native calls can be made. 0, undefined: nothing. */
+  /** The mark of its packets, from the SYN on, where native calls can be made. Default 0: none. */
   readonly dscp?: number | undefined
   /** Leads there already, through a proxy: nothing is connected. */
   readonly tunnel?: StreamSocket | undefined
