@@ -16,6 +16,7 @@ import type { ConnectorHooks, OriginConnector } from './connecting/origin-connec
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
+import type { LocalRoute } from './egress/local-route.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
@@ -47,6 +48,7 @@ export interface OriginEntryParts
   readonly record: OriginRecord
   readonly resolver: Resolver
   readonly route: ProxiedRoute | undefined
+  readonly locals: LocalRoute | undefined
   readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
@@ -80,6 +82,8 @@ export class OriginEntry {
   readonly resolver: Resolver
   /** Undefined: connections go directly. */
   readonly route: ProxiedRoute | undefined
+  /** Undefined: they leave from where the kernel lets them. */
+  readonly locals: LocalRoute | undefined
   readonly pools: OriginPools
   readonly lanes: Lanes
   readonly exchanges: OriginExchanges
@@ -104,6 +108,7 @@ export class OriginEntry {
     this.record = record
     this.resolver = resolver
     this.route = parts.route
+    this.locals = parts.locals
     this.socketSettings = parts.socketSettings
     this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({
@@ -204,8 +209,10 @@ export class OriginEntry {
       this.lanes,
       ({ name, balanced }) => balanced?.endpointStats(name) ?? [],
     ).flat()
+    const egress = this.route ?? this.locals
     return poolStats(this.origin.key, this.pools.counts(), {
       ...(endpoints.length > 0 && { endpoints }),
+      ...(egress !== undefined && { egress: egress.figures(now) }),
       retries: this.exchanges.retries,
       handshakes: {
         ...this.#ledger.figures(now),
@@ -274,6 +281,7 @@ export class OriginEntry {
       clock,
       resolvers: balance.endpoints.map(({ address }) => endpointResolver(address)),
       laneName: () => lanes.preferred(clock.now()).name,
+      localOf: endpoint => this.locals?.next(endpoint).local,
       poolOf: (name, index) => lanes.named(name).balanced?.poolAt(index),
       makeConnector: name => makeConnector(name, IGNORED),
     })
@@ -306,7 +314,7 @@ export class OriginEntry {
     return {
       ...this.pools.counters(now),
       uncovered: this.coalescing.uncovered,
-      proxyChanges: this.route?.changes ?? 0,
+      proxyChanges: (this.route ?? this.locals)?.changes ?? 0,
       savedSeconds: seconds,
       savedRoundTrips: roundTrips,
     }

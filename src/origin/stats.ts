@@ -11,6 +11,7 @@ import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
+import type { EgressFigures } from './egress/egress-counts.ts'
 import type { HedgingFigures } from './hedging/hedging.ts'
 import type { HintFigures } from './hints/preconnect-hints.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
@@ -109,6 +110,8 @@ export interface PoolStats {
   list: readonly string[]
   /** Where requests are spread over endpoints, how each stands, lane by lane. Left out: they are not. */
   endpoints?: readonly EndpointStats[]
+  /** What connections leave through, where the origin has an `egress`. Left out: it has none. */
+  egress?: EgressFigures
 }
 
 /**
