@@ -1,18 +1,9 @@
+import { type ErrorCodeInfo, local, passing, remote } from './error-code-info.ts'
+
 /**
  * The table of error codes: the single place that says whose fault a code is, what the service answers for
  * it, how RFC 9209 (Proxy-Status) calls it, what an operator can do about it, and whether it can pass.
  */
-
-/**
- * `local`: the caller or this process. `remote`: the peer, or the path to it.
- *
- * @example
- * ```ts
- * const whose: Fault = error.fault
- * if (whose === 'remote') console.log('look at the origin')
- * ```
- */
-export type Fault = 'local' | 'remote'
 
 /**
  * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
@@ -25,44 +16,6 @@ export type Fault = 'local' | 'remote'
  * ```
  */
 export type Processed = 'no' | 'unknown' | 'yes'
-
-/**
- * What is known of an error code, whatever it was raised for.
- *
- * @example
- * ```ts
- * const { status, hint }: ErrorCodeInfo = ERROR_CODES.MM_QUEUE_FULL
- * console.log(status, hint)
- * ```
- */
-export interface ErrorCodeInfo {
-  readonly fault: Fault
-  /** What the service answers when it has not answered yet. */
-  readonly status: number
-  /** The error type of RFC 9209 section 2.3, for `Proxy-Status`. */
-  readonly proxyStatus: string
-  /** What to check or tune. */
-  readonly hint: string
-  /** Trying again may help: what went wrong can pass by itself. An error may know better. */
-  readonly retryable: boolean
-}
-
-const local = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'local',
-  status,
-  proxyStatus,
-  hint,
-  retryable: false,
-})
-const remote = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'remote',
-  status,
-  proxyStatus,
-  hint,
-  retryable: false,
-})
-/** It can pass by itself, so that trying again may help. */
-const passing = (info: ErrorCodeInfo): ErrorCodeInfo => ({ ...info, retryable: true })
 
 /**
  * Every error code with whose fault it is, the status that the service answers, and what to check or tune.
@@ -186,6 +139,28 @@ export const ERROR_CODES = {
     ),
   ),
   // Getting there
+  /**
+   * The local port of a connection: those that there are from one local address to one address and port of
+   * the origin are used up, by `limits.maxPortShare` or as the kernel says.
+   */
+  MM_PORTS_EXHAUSTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'have connections reused or multiplexed, name more local addresses (egress.NAME.addresses), or widen net.ipv4.ip_local_port_range',
+    ),
+  ),
+  /**
+   * No address of the origin's egress is good for the connection: this machine does not have it (any more),
+   * or the origin has addresses of the other family only.
+   */
+  MM_LOCAL_ADDRESS: passing(
+    local(
+      502,
+      'proxy_configuration_error',
+      'correct egress.NAME.addresses, or give this machine the address (ip address)',
+    ),
+  ),
   /** The host name has no address, or every DNS server answered with an error. */
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */

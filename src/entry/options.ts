@@ -34,6 +34,7 @@ export type { NumberRange, OptionRanges } from '../base/options/check-options.ts
 export {
   DEFAULT_STICKY_MS,
   type EgressOptions,
+  MAX_LOCAL_ADDRESSES,
   MAX_PROXIES,
   type ProxyServer,
   parseProxyUrl,
@@ -50,6 +51,7 @@ export {
   type OutlierOptions,
 } from '../base/options/health-options.ts'
 export { DEFAULT_HEDGE_OPTIONS, HEDGE_RANGES, type HedgeOptions } from '../base/options/hedge-options.ts'
+export { type LocalRange, parseLocalRange } from '../base/options/local-range.ts'
 export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -110,6 +112,8 @@ export type { SocketOptions } from '../base/options/socket-options.ts'
 export {
   CONGESTION_CONTROL_NAME,
   DEFAULT_SOCKET_OPTIONS,
+  DSCP_NAMES,
+  type DscpName,
   SOCKET_RANGES,
 } from '../base/options/socket-options.ts'
 export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/transport-options.ts'

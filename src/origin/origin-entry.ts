@@ -16,6 +16,7 @@ import type { ConnectorHooks, OriginConnector } from './connecting/origin-connec
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
+import type { LocalRoute } from './egress/local-route.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
 import { OriginEndpoints } from './endpoints/origin-endpoints.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
@@ -47,6 +48,7 @@ export interface OriginEntryParts
   /** Finds one of the endpoints, or the addresses of a host name among them. */
   readonly endpointResolver: (text: string, settings: OriginSettings) => Resolver
   readonly route: ProxiedRoute | undefined
+  readonly locals: LocalRoute | undefined
   readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
@@ -81,6 +83,8 @@ export class OriginEntry {
   readonly endpoints: OriginEndpoints | undefined
   /** Undefined: connections go directly. */
   readonly route: ProxiedRoute | undefined
+  /** Undefined: they leave from where the kernel lets them. */
+  readonly locals: LocalRoute | undefined
   readonly pools: OriginPools
   readonly lanes: Lanes
   readonly exchanges: OriginExchanges
@@ -106,6 +110,7 @@ export class OriginEntry {
     this.record = record
     this.resolver = resolver
     this.route = parts.route
+    this.locals = parts.locals
     this.socketSettings = parts.socketSettings
     this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({
@@ -231,9 +236,11 @@ export class OriginEntry {
     const economy = this.#economy.figures(now)
     const endpoints = this.pools.endpointStats()
     const endpointNames = this.endpoints?.names(now) ?? []
+    const egress = this.route ?? this.locals
     return poolStats(this.origin.key, this.pools.counts(), {
       ...(this.endpoints !== undefined && { endpoints }),
       ...(endpointNames.length > 0 && { endpointNames }),
+      ...(egress !== undefined && { egress: egress.figures(now) }),
       retries: this.exchanges.retries,
       handshakes: {
         ...this.#ledger.figures(now),
@@ -302,6 +309,7 @@ export class OriginEntry {
       clock,
       resolverOf,
       laneName: () => lanes.preferred(clock.now()).name,
+      localOf: endpoint => this.locals?.next(endpoint).local,
       poolOf: (name, index) => lanes.named(name).balanced?.poolAt(index),
       makeConnector: name => makeConnector(name, IGNORED),
     })
@@ -336,7 +344,7 @@ export class OriginEntry {
     return {
       ...this.pools.counters(now),
       uncovered: this.coalescing.uncovered,
-      proxyChanges: this.route?.changes ?? 0,
+      proxyChanges: (this.route ?? this.locals)?.changes ?? 0,
       savedSeconds: seconds,
       savedRoundTrips: roundTrips,
     }

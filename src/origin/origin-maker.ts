@@ -6,8 +6,11 @@ import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumbers, checkWord } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
-import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { GlobalLimits, TransportOptions } from '../base/options/transport-options.ts'
 import { FastOpen } from '../connect/fast-open/fast-open.ts'
+import { DirectDepartures } from '../connect/local/departure.ts'
+import { PortBudget } from '../connect/local/port-budget.ts'
+import { readPortRange } from '../connect/native/port-range.ts'
 import { Dialer } from '../connect/tcp/dial.ts'
 import { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { SecureContexts } from '../connect/tls/secure-contexts.ts'
@@ -26,6 +29,7 @@ import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
 import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
+import { LocalRoute } from './egress/local-route.ts'
 import { ProxiedRoute, type ProxiedRouteParts } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { PreconnectHints } from './hints/preconnect-hints.ts'
@@ -38,8 +42,7 @@ import { quicVersions } from './probing/quic-versions.ts'
 
 export interface OriginMakerParts {
   readonly options: TransportOptions
-  /** See GlobalLimits. */
-  readonly dialShare: number
+  readonly limits: Pick<GlobalLimits, 'dialShare' | 'maxPortShare'>
   readonly clock: Clock
   readonly random: () => number
   readonly lookup: Lookup | undefined
@@ -72,6 +75,8 @@ export class OriginMaker {
   readonly dialer: Dialer
   readonly http3Dialer: Http3Dialer
   readonly dialTurns: DialTurns
+  /** Local ports of the connections of all origins. */
+  readonly ports: PortBudget
   readonly state: OpenState
   /** Connections that carry requests of more than one origin. */
   readonly coalescing = new Coalescing()
@@ -85,7 +90,7 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, dialShare, clock, random, lookup, onStateFault, onLinger } = parts
+    const { options, limits, clock, random, lookup, onStateFault, onLinger } = parts
     this.#parts = parts
     this.clock = clock
     this.preconnectHints = new PreconnectHints(options, origin => parts.hintTarget(origin)?.hints)
@@ -112,14 +117,17 @@ export class OriginMaker {
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
     const keylog = guardedKeylog(options.keylog)
-    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen })
-    this.dialTurns = new DialTurns(clock, dialShare)
+    this.ports = new PortBudget({ share: limits.maxPortShare, readRange: readPortRange })
+    const departures = new DirectDepartures(this.ports, clock)
+    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen, departures })
+    this.dialTurns = new DialTurns(clock, limits.dialShare)
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
       keylog,
       loadEngine: quicEngine,
       onLinger,
+      departures,
     })
   }
 
@@ -143,6 +151,7 @@ export class OriginMaker {
         : // They may be configured anew.
           { resolve: (host, signal) => this.#endpointsOf(origin, entry.settings).resolve(host, signal) }
     const route = this.#routeOf(origin, settings, ownResolver)
+    const locals = this.#localsOf(settings)
     const resolver = route ?? ownResolver
     const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
     const world = { clock, random }
@@ -153,6 +162,7 @@ export class OriginMaker {
       record,
       resolver,
       route,
+      locals,
       socketSettings,
       makeConnector: (purpose, hooks) =>
         new OriginConnector({
@@ -162,6 +172,7 @@ export class OriginMaker {
           record,
           resolver,
           route,
+          locals,
           alternativeResolver,
           dialer: this.dialer,
           dialTurns: this.dialTurns,
@@ -187,14 +198,18 @@ export class OriginMaker {
         this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
       share: () => this.#parts.shareOf(origin.key),
-      http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
+      http3Fault: () => (route === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,
       discovery: {
         // Who has a fixed address for the name may have it from no DNS at all.
         isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),
         serviceRecords: (host, port, signal) => this.serviceRecords.lookup(host, port, signal),
-        quicVersions: (endpoint, timeoutMs, signal) => quicVersions(endpoint, { clock, timeoutMs }, signal),
-        fastOpen: this.probeFastOpen,
+        quicVersions: (endpoint, timeoutMs, signal) => {
+          const localAddress = locals?.next(endpoint).local?.address
+          return quicVersions(endpoint, { clock, timeoutMs, localAddress }, signal)
+        },
+        fastOpen: (endpoint, of, wanted, signal) =>
+          this.probeFastOpen(endpoint, of, wanted, signal, locals?.next(endpoint).local),
         budget: this.#budget,
       },
       onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
@@ -216,7 +231,7 @@ export class OriginMaker {
   /** Undefined: the origin is reached directly. */
   #routeOf(origin: Origin, settings: OriginSettings, ownResolver: Resolver): ProxiedRoute | undefined {
     const { egress, timeouts } = settings
-    if (egress === undefined) return undefined
+    if (egress?.kind !== 'proxies') return undefined
     const { clock, random, openPooledTunnel } = this.#parts
     return new ProxiedRoute({
       origin,
@@ -232,6 +247,13 @@ export class OriginMaker {
       random,
       timeoutMs: timeouts.connectMs,
     })
+  }
+
+  /** Undefined: connections leave from where the kernel lets them. */
+  #localsOf({ egress }: OriginSettings): LocalRoute | undefined {
+    if (egress?.kind !== 'addresses') return undefined
+    const { clock, random } = this.#parts
+    return new LocalRoute({ egress, ports: this.ports, clock, random })
   }
 
   onNetworkChanged(): void {

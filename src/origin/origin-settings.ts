@@ -219,12 +219,12 @@ function mergeSettings(
     resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
-  if (egress !== undefined && settings.protocols.every(protocol => protocol === 'h3'))
+  if (egress?.kind === 'proxies' && settings.protocols.every(protocol => protocol === 'h3'))
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
       `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
     )
-  if (egress !== undefined && settings.balance !== undefined)
+  if (egress?.kind === 'proxies' && settings.balance !== undefined)
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
       `balance.policy ${balance.policy} and egress ${egress.name} exclude each other: a proxy connects to the origin`,

@@ -11,6 +11,7 @@ import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
+import type { EgressFigures } from './egress/egress-counts.ts'
 import type { EndpointNameFigures } from './endpoints/name-watch.ts'
 import type { HedgingFigures } from './hedging/hedging.ts'
 import type { HintFigures } from './hints/preconnect-hints.ts'
@@ -112,6 +113,8 @@ export interface PoolStats {
   endpoints?: readonly EndpointStats[]
   /** How the host names among them stand. Left out: there is none. */
   endpointNames?: readonly EndpointNameFigures[]
+  /** What connections leave through, where the origin has an `egress`. Left out: it has none. */
+  egress?: EgressFigures
 }
 
 /**

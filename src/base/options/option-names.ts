@@ -46,7 +46,7 @@ const TLS_NAMES: Names<TlsOptions> = {
 
 const STATE_NAMES: Names<StateOptions> = { directory: 1, keyFile: 1 }
 
-const EGRESS_NAMES: Names<EgressOptions> = { proxies: 1, stickyMs: 1, ca: 1 }
+const EGRESS_NAMES: Names<EgressOptions> = { addresses: 1, proxies: 1, stickyMs: 1, ca: 1 }
 
 const TRANSPORT_NAMES: Names<TransportOptions> = {
   defaults: 1,

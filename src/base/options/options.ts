@@ -401,9 +401,9 @@ export interface OriginOptions {
    */
   earlyDataOverTcp?: boolean | undefined
   /**
-   * The name of a way out in `egress` of the transport: its proxies carry the connections, and nothing goes
-   * directly. HTTP/3 is not tried then, nothing is shared with other origins, and tickets stay on that way.
-   * Default: none.
+   * The name of a way out in `egress` of the transport. With local addresses connections leave from one of
+   * them. With proxies these carry the connections, and nothing goes directly: HTTP/3 is not tried then, and
+   * nothing is shared with other origins. Tickets stay on that way. Default: none.
    */
   egress?: string | undefined
 }

@@ -22,6 +22,7 @@ import {
 } from './process-metrics.ts'
 import { registerAdmissionMetrics } from './register-admission-metrics.ts'
 import { registerEconomyMetrics } from './register-economy-metrics.ts'
+import { registerEgressMetrics } from './register-egress-metrics.ts'
 import { registerEndpointMetrics } from './register-endpoint-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
@@ -83,6 +84,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerAdmissionMetrics(this.registry, configured, () => sources.transportStats())
     registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
+    registerEgressMetrics(this.registry, configured, () => sources.transportStats())
     registerEndpointMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())

@@ -37,6 +37,10 @@ const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   // Each worker looks names up for itself.
   middlemile_endpoint_name_addresses: 'max',
   middlemile_endpoint_name_ignored_addresses: 'max',
+  middlemile_egress_current: 'max',
+  middlemile_egress_backoff_seconds: 'max',
+  // The ports of one machine.
+  middlemile_local_ports_budget: 'max',
 }
 
 /** What a worker shows of itself: its name is the label. */

@@ -24,6 +24,8 @@ import {
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
+  DSCP_NAMES,
+  type DscpName,
   FAIR_BY,
   HASH_BY,
   isRetryableStatus,
@@ -56,6 +58,10 @@ function socketGroup(): z.ZodType<GivenOptions<SocketOptions>> {
         CONGESTION_CONTROL_NAME,
         'must be a name such as cubic, of up to 15 lower-case letters, digits, - and _',
       ),
+    dscp: z.union(
+      [z.number().int().min(0).max(63), z.enum(Object.keys(DSCP_NAMES) as [DscpName])], // its keys
+      `must be from 0 to 63, or one of ${Object.keys(DSCP_NAMES).join(', ')}`,
+    ),
   })
 }
 
