@@ -190,6 +190,15 @@ export const ERROR_CODES = {
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */
   MM_DNS_TIMEOUT: passing(remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs')),
+  /**
+   * The address that was to be dialed is private, loopback, link-local, reserved, or this machine's own, and the
+   * transport connects to public ones only (`addressGuard`, or a route with `forward`).
+   */
+  MM_ADDRESS_REFUSED: remote(
+    403,
+    'destination_ip_prohibited',
+    'if clients may reach that address, list its network in forward.allowPrivate of the route, or in addressGuard.allowPrivate',
+  ),
   /** The machine answered that nothing listens on that port. */
   MM_CONNECT_REFUSED: passing(
     remote(502, 'connection_refused', 'check that the origin listens on that port'),

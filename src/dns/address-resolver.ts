@@ -6,6 +6,7 @@ import type { Origin } from '../base/http/origin.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
+import type { AddressGuard } from './address-guard.ts'
 import { type FoundAddresses, fixedAddresses, notFound } from './addresses.ts'
 
 /** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */
@@ -19,6 +20,8 @@ export interface AddressResolverOptions {
   readonly options?: Partial<ResolverOptions>
   /** Asks once; it ends by itself. Never keeps anything. */
   readonly find: (host: string) => Promise<FoundAddresses>
+  /** Left out: every address may be dialed. */
+  readonly guard?: AddressGuard | undefined
 }
 
 /** What name resolution did, since the start. */
@@ -51,12 +54,14 @@ export class AddressResolver {
   readonly #options: ResolverOptions
   readonly #find: (host: string) => Promise<FoundAddresses>
   readonly #cache: AddressCache
+  readonly #guard: AddressGuard | undefined
   readonly #lookups = new Map<string, Set<Asker>>()
   readonly #counts = { answered: 0, failed: 0, stale: 0 }
 
-  constructor({ clock, options = {}, find }: AddressResolverOptions) {
+  constructor({ clock, options = {}, find, guard }: AddressResolverOptions) {
     this.#clock = clock
     this.#find = find
+    this.#guard = guard
     this.#options = { ...DEFAULT_RESOLVER_OPTIONS, ...options }
     this.#cache = new AddressCache(this.#options)
   }
@@ -105,13 +110,22 @@ export class AddressResolver {
   }
 
   /**
-   * The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for
-   * what is no address.
+   * The same for one origin: what is configured for it comes before the names. Where there is a guard nothing
+   * gets past it, and resolving rejects with MM_ADDRESS_REFUSED. Throws MM_INVALID_ARGUMENT for what is no
+   * address.
    */
   forOrigin(origin: Origin, settings: OriginResolution): Resolver {
     const fixed = fixedAddresses(origin, settings.endpoints ?? [], settings.overrides ?? {})
-    if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }
-    return { resolve: (host, signal) => this.resolve(host, signal, settings.dnsMs) }
+    const resolver: Resolver =
+      fixed === undefined
+        ? { resolve: (host, signal) => this.resolve(host, signal, settings.dnsMs) }
+        : { resolve: () => Promise.resolve(fixed) }
+    return this.#guard?.over(resolver, origin.port) ?? resolver
+  }
+
+  /** What may be dialed of addresses that came from elsewhere. Throws MM_ADDRESS_REFUSED. */
+  admit(host: string, resolution: Resolution, port: number): Resolution {
+    return this.#guard?.admit(host, resolution, port) ?? resolution
   }
 
   /** The network has changed: what is kept is stale from now on. */

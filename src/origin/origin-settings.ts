@@ -143,6 +143,11 @@ export class SettingsBook {
       this.#byOrigin.set(parseOrigin(url).key, origin)
     this.#resolve = options.resolve ?? {}
     this.#egress = egressSettings(options.egress ?? {})
+    if (options.addressGuard !== undefined && this.#egress.size > 0)
+      throw new TransportError(
+        'MM_INVALID_ARGUMENT',
+        'addressGuard and egress exclude each other: a proxy dials, and what it dials is not seen here',
+      )
     mergeSettings(this.#defaults, {}, {}, this.#egress)
     for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {}, this.#egress)
   }
