@@ -28,7 +28,8 @@ export type {
   TransportStats,
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
-export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
+export type { ErrorCodeInfo, Fault, Processed } from './base/error-code-info.ts'
+export type { ErrorCode } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
 export { asTransportError, TransportError } from './base/errors.ts'
 export type { AttemptRecord } from './base/events/connection.ts'

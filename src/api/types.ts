@@ -317,8 +317,8 @@ export interface Transport extends AsyncDisposable {
   preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
   /**
    * A connection of TCP to a host and port, for something else than HTTP: its name is looked up, and its
-   * addresses are checked and raced, as those of origins are, with `timeouts` and `socket` of `defaults`. It is
-   * the caller's own. Rejects with a TransportError.
+   * addresses are checked and raced, as those of origins are, with `timeouts` and `socket` of `defaults`. It
+   * is the caller's own. Rejects with a TransportError.
    */
   connect(target: ConnectTarget, options?: ConnectOptions): Promise<RawConnection>
   /**

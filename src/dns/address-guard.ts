@@ -15,7 +15,9 @@ export class AddressGuard {
   readonly #refuse: AddressGuardOptions['refuse']
   readonly #present: () => ReadonlySet<string>
 
-  /** `present`: the addresses that this machine has now. Throws MM_INVALID_ARGUMENT for what is no network. */
+  /**
+   * `present`: the addresses that this machine has now. Throws MM_INVALID_ARGUMENT for what is no network.
+   */
   constructor({ allowPrivate = [], refuse }: AddressGuardOptions, present: () => ReadonlySet<string>) {
     const wrong = allowPrivate.find(text => parseNetwork(text) === undefined)
     if (wrong !== undefined)

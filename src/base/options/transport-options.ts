@@ -48,9 +48,9 @@ export interface TransportOptions {
    */
   dnsServers?: readonly string[] | undefined
   /**
-   * Connects to public addresses only, and to those that it lists: for a transport whose origins are named by
-   * strangers. Goes without `egress`. Read when the transport is made, not by configure(). Default: none; every
-   * address is dialed.
+   * Connects to public addresses only, and to those that it lists: for a transport whose origins are named
+   * by strangers. Goes without `egress`. Read when the transport is made, not by configure(). Default: none;
+   * every address is dialed.
    */
   addressGuard?: AddressGuardOptions | undefined
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */

@@ -17,8 +17,8 @@ import type { DialTurns } from './dial-turns.ts'
  *
  * @example
  * ```ts
- * const { stream, remoteAddress }: RawConnection = await transport.connect({ host: 'mail.example', port: 25 })
- * stream.once('data', greeting => console.log(remoteAddress, String(greeting)))
+ * const mail: RawConnection = await transport.connect({ host: 'mail.example', port: 25 })
+ * mail.stream.once('data', greeting => console.log(mail.remoteAddress, String(greeting)))
  * ```
  */
 export interface RawConnection {

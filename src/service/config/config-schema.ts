@@ -215,10 +215,8 @@ export function configSchema(directory: string) {
     resolve: z.record(z.string(), z.string()).optional(),
     dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
-    origins: z
-      .record(originNameField, z.strictObject(originFields(directory)))
-      .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
-    routes: z.array(routeField()).optional(),
+    origins: z.record(originNameField, z.strictObject(originFields(directory))).default({}),
+    routes: z.array(routeField(directory)).optional(),
   })
 }
 
