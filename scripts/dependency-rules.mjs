@@ -25,7 +25,7 @@ const MAY_IMPORT = {
     'src/http/qpack',
     'src/quic/engine.ts',
   ],
-  'src/quic': ['src/base', 'src/state', 'src/connect/native/load-ffi.ts'],
+  'src/quic': ['src/base', 'src/state', 'src/connect/local', 'src/connect/native/load-ffi.ts'],
 
   // Names to addresses, addresses to connections.
   'src/connect': ['src/base', 'src/state'],
@@ -69,6 +69,7 @@ const MAY_IMPORT = {
   'src/entry': [
     'src/api',
     'src/base',
+    'src/connect/local',
     'src/dns',
     'src/exchange',
     'src/origin',
@@ -140,7 +141,7 @@ const PURE = [
   'src/quic/udp/batch-plan.ts',
   'src/quic/udp/control-messages.ts',
   'src/quic/udp/outbox.ts',
-  'src/quic/udp/socket-address.ts',
+  'src/base/socket/socket-address.ts',
   'src/quic/udp/socket-mode.ts',
   'src/quic/quiche/path-bounces.ts',
   'src/quic/quiche/followed-client.ts',

@@ -1,22 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
 import { abortError, asTransportError, callersError, TransportError } from '../base/errors.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
-import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
+import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
 import { checkRequestRetry, type OnlyLane } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
-import {
-  DEFAULT_GLOBAL_LIMITS,
-  type GlobalLimits,
-  type TransportOptions,
-} from '../base/options/transport-options.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
@@ -37,6 +32,8 @@ import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
 import { laneOf, originAt, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
+import { globalLimits } from './global-limits.ts'
+import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
@@ -98,20 +95,28 @@ class PooledTransport implements Transport {
   readonly #entries = new Map<string, OriginEntry>()
   /** Those that were replaced, while their exchanges end. */
   readonly #leaving = new Set<OriginEntry>()
+  readonly #pooledTunnels: PooledTunnels
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
   readonly #fetchDispatchers = new Map<boolean | undefined, Dispatcher>()
   #isClosed = false
 
-  constructor(options: TransportOptions, { clock, random, lookup, shares }: TransportEnvironment) {
+  constructor(options: TransportOptions, environment: TransportEnvironment) {
+    const { clock, random, lookup, shares } = environment
     const limits = globalLimits(options)
+    const { resolver, dnsServers, keylog } = options
+    this.#pooledTunnels = new PooledTunnels(
+      clock,
+      own =>
+        new PooledTransport({ ...own, resolver, dnsServers, keylog }, { ...environment, shares: undefined }),
+    )
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
     this.#maker = new OriginMaker({
       options,
-      dialShare: limits.dialShare,
+      limits,
       clock,
       random,
       lookup,
@@ -129,6 +134,7 @@ class PooledTransport implements Transport {
       presentAddresses: () => this.#networkWatch.present(),
       hintTarget: origin => this.#hintTarget(origin),
       entryOf: key => this.#entries.get(key),
+      openPooledTunnel: (request, signal) => this.#pooledTunnels.open(request, signal),
       shareOf: key => originShares?.figuresOf(key),
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
@@ -327,6 +333,7 @@ class PooledTransport implements Transport {
       totalConnections: this.#pools.totalConnections,
       economy: sumEconomy(pools.map(({ economy }) => economy)),
       deferredDials: this.#maker.dialTurns.deferred,
+      ports: this.#maker.ports.figures(this.#clock.now()),
       resolver: this.#maker.resolver.counts,
     }
   }
@@ -338,11 +345,17 @@ class PooledTransport implements Transport {
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
     const before = this.#settings
-    const changed = [...this.#entries.values()].filter(
-      ({ origin, settings: { fingerprint } }) =>
-        settings.settingsFor(origin).fingerprint !== fingerprint ||
-        // Though the defaults may say the same of it: nobody wants it warm any more.
-        (before.names(origin) && !settings.names(origin)),
+    const entries = Array.from(this.#entries.values(), entry => ({
+      entry,
+      next: settings.settingsFor(entry.origin),
+    }))
+    const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
+      next.fingerprint === now.fingerprint &&
+      // Though the defaults may say the same of it: nobody wants it warm any more.
+      (!before.names(origin) || settings.names(origin))
+    const changed = entries.filter(one => !isKept(one))
+    const moved = entries.filter(
+      one => isKept(one) && one.next.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
     )
     const limits = globalLimits(options)
     this.#maker.preconnectHints.configure(options)
@@ -350,7 +363,9 @@ class PooledTransport implements Transport {
     this.#settings = settings
     this.#pools.setLimits(limits)
     this.#maker.dialTurns.share = limits.dialShare
-    for (const { origin } of changed) this.#letGo(origin.key)
+    this.#maker.ports.share = limits.maxPortShare
+    for (const { entry } of changed) this.#letGo(entry.origin.key)
+    for (const { entry, next } of moved) entry.configureEndpoints(next)
   }
 
   async drain(): Promise<void> {
@@ -368,6 +383,7 @@ class PooledTransport implements Transport {
   /** What connections leave behind comes after them. */
   async #end(pools: Promise<void>): Promise<void> {
     await this.#hold.during(pools)
+    await this.#hold.during(this.#pooledTunnels.close())
     await this.#hold.during(Promise.all(this.#lingers))
     this.#networkWatch.close()
     for (const entry of this.#entries.values()) {
@@ -463,27 +479,6 @@ class PooledTransport implements Transport {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
   }
-}
-
-/**
- * Of few descriptors connections get a third by default, so that no dial fails for want of one.
- */
-function globalLimits(options: TransportOptions): GlobalLimits {
-  const descriptors = descriptorLimit()
-  const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS
-  const share = descriptors === undefined ? Infinity : shareDescriptors(descriptors).origins
-  const total = options.limits?.maxTotalConnections ?? maxTotalConnections
-  const defaults: GlobalLimits = {
-    ...DEFAULT_GLOBAL_LIMITS,
-    maxTotalConnections: Math.min(maxTotalConnections, share),
-    maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
-  }
-  const limits = checkNumbers('limits', layered(defaults, options.limits))
-  if (limits.dialShare <= 1) return limits
-  throw new TransportError(
-    'MM_INVALID_ARGUMENT',
-    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
-  )
 }
 
 /** Of a dispatch that ended before it began. */

@@ -9,6 +9,7 @@ import type { Origin } from '../base/http/origin.ts'
 import type { LaneName, Protocol } from '../base/http/protocol.ts'
 import type { RequestRetry } from '../base/options/request-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { PortFigures } from '../connect/local/port-budget.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import type { RawConnection } from '../origin/connecting/raw-connect.ts'
@@ -179,6 +180,8 @@ export interface TransportStats {
   economy: Economy
   /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
   deferredDials: number
+  /** Local ports of connections to origins, over all of them: see GlobalLimits.maxPortShare. */
+  ports: PortFigures
   resolver: ResolverCounts
 }
 

@@ -1,3 +1,5 @@
+/** What the table of error codes says of each code. */
+
 /**
  * `local`: the caller or this process. `remote`: the peer, or the path to it.
  *
@@ -42,7 +44,7 @@ export interface ErrorCodeInfo {
   readonly retryable: boolean
 }
 
-/** The caller's, or this process's. */
+/** It is the caller's fault, or this process'. */
 export const local = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
   fault: 'local',
   status,
@@ -50,7 +52,7 @@ export const local = (status: number, proxyStatus: string, hint: string): ErrorC
   hint,
   retryable: false,
 })
-/** The peer's, or of the path to it. */
+/** It is the peer's fault, or that of the path to it. */
 export const remote = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
   fault: 'remote',
   status,

@@ -127,6 +127,28 @@ export const ERROR_CODES = {
     ),
   ),
   // Getting there
+  /**
+   * The local port of a connection: those that there are from one local address to one address and port of
+   * the origin are used up, by `limits.maxPortShare` or as the kernel says.
+   */
+  MM_PORTS_EXHAUSTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'have connections reused or multiplexed, name more local addresses (egress.NAME.addresses), or widen net.ipv4.ip_local_port_range',
+    ),
+  ),
+  /**
+   * No address of the origin's egress is good for the connection: this machine does not have it (any more),
+   * or the origin has addresses of the other family only.
+   */
+  MM_LOCAL_ADDRESS: passing(
+    local(
+      502,
+      'proxy_configuration_error',
+      'correct egress.NAME.addresses, or give this machine the address (ip address)',
+    ),
+  ),
   /** The host name has no address, or every DNS server answered with an error. */
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */

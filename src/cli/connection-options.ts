@@ -30,9 +30,9 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
   --dns-server ADDR     asks ADDR or ADDR:PORT for names and HTTPS records
                         instead of the system's servers; may be given several
                         times
-  --proxy URL           goes through this proxy: http, https, socks5 or socks5h,
-                        with user:password@ where it asks; '' for none. Default:
-                        https_proxy, http_proxy or all_proxy of the environment,
+  --proxy URL           goes through this proxy: http, https, h2, h3, socks5 or
+                        socks5h, with user:password@ where it asks; '' for
+                        none. Default: https_proxy, http_proxy or all_proxy of the environment,
                         but for what no_proxy names, as curl reads them
   --state DIR           what is learned of origins, and TLS tickets (sealed), is
                         kept in this private directory for the next time

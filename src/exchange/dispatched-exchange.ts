@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { requestKey } from '../balance/request-key.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
@@ -14,6 +13,7 @@ import {
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 import type { LaneName } from '../base/http/protocol.ts'
+import type { StreamSocket } from '../base/socket/stream-socket.ts'
 import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
@@ -283,7 +283,7 @@ export class DispatchedExchange
     this.#handler.onResponseEnd(controller, trailers)
   }
 
-  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: StreamSocket): void {
     this.#status = status
     this.#headAt = this.#clock.now()
     const { tried } = this.#state

@@ -1,8 +1,8 @@
-import type { Duplex } from 'node:stream'
 import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { StreamSocket } from '../base/socket/stream-socket.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 
@@ -146,7 +146,12 @@ export class SecondCopy implements Waiter, ExchangeHandler {
   }
 
   /** It asks for none: the request has no `upgrade`. */
-  onUpgrade(controller: ExchangeController, _status: number, _headers: HeaderList, tunnel: Duplex): void {
+  onUpgrade(
+    controller: ExchangeController,
+    _status: number,
+    _headers: HeaderList,
+    tunnel: StreamSocket,
+  ): void {
     tunnel.destroy()
     this.onResponseError(
       controller,

@@ -54,6 +54,32 @@ export function startDante(): Promise<DebianProxy> {
   ])
 }
 
+/** Takes CONNECT over HTTP/2 within TLS, and hands it to tinyproxy over HTTP/1.1. */
+export async function startNghttpx(tls: { cert: string; key: string }): Promise<DebianProxy> {
+  const behind = await startTinyproxy()
+  const files = makeTemporaryDirectory('nghttpx')
+  writeFileSync(join(files.path, 'cert.pem'), tls.cert)
+  writeFileSync(join(files.path, 'key.pem'), tls.key, { mode: 0o600 })
+  const proxy = await start('nghttpx', ['--conf'], port => [
+    'http2-proxy=yes',
+    `frontend=127.0.0.1,${port}`,
+    `backend=127.0.0.1,${behind.port}`,
+    `private-key-file=${join(files.path, 'key.pem')}`,
+    `certificate-file=${join(files.path, 'cert.pem')}`,
+    'workers=1',
+    'single-process=yes',
+  ])
+  return {
+    port: proxy.port,
+    server: proxy.server,
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]()
+      await behind[Symbol.asyncDispose]()
+      files.remove()
+    },
+  }
+}
+
 async function start(
   command: string,
   options: readonly string[],
@@ -69,6 +95,8 @@ async function start(
       args: [...options, file],
       ports: [port],
       startTimeoutMs: 20_000,
+      // Squid waits for clients that it has none of.
+      stopTimeoutMs: 200,
     })
     return {
       port,

@@ -8,7 +8,7 @@ const ESTABLISHED = '01'
  * The kernel writes the table piece by piece: one that ends meanwhile and one that takes its place may both
  * be in it.
  */
-function establishedAt(port: number): number {
+export function establishedAt(port: number): number {
   const [, ...lines] = readFileSync('/proc/net/tcp', 'latin1').trim().split('\n')
   return lines.filter(line => {
     const [, local = '', , state] = line.trim().split(/\s+/)

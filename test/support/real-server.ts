@@ -31,7 +31,10 @@ export interface RealServer extends AsyncDisposable {
   signal(signal: NodeJS.Signals): void
   /** Whether the main process ended. */
   hasExited(): boolean
-  /** Resolves when no process of it is left: asks first, kills after `stopTimeoutMs`. */
+  /**
+   * Resolves when no process of it is left: asks first, kills after `stopTimeoutMs`; with SIGKILL kills all
+   * of them at once.
+   */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
@@ -106,7 +109,8 @@ class SpawnedServer implements RealServer {
     // Taken before the signal: when a master dies first its workers have another parent and are found no
     // more.
     const processes = this.processes()
-    if (!this.hasExited()) this.signal(signal)
+    if (signal === 'SIGKILL') killAll(processes)
+    else if (!this.hasExited()) this.signal(signal)
     const deadline = performance.now() + this.#stopTimeoutMs
     while (performance.now() < deadline && processes.some(isRunning)) await sleep(10)
     const stubborn = processes.filter(isRunning)

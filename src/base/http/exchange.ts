@@ -1,7 +1,7 @@
-import type { Duplex } from 'node:stream'
 import type { TransportError } from '../errors.ts'
 import type { RetryOptions } from '../options/options.ts'
 import type { OnlyLane } from '../options/request-options.ts'
+import type { StreamSocket } from '../socket/stream-socket.ts'
 import type { HeaderList } from './headers.ts'
 import type { Protocol } from './protocol.ts'
 
@@ -113,8 +113,11 @@ export interface ExchangeHandler {
    */
   onResponseData(controller: ExchangeController, chunk: Buffer): void
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void
-  /** The connection became a tunnel: 101, or 2xx to CONNECT. The stream is the handler's from now on. */
-  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void
+  /**
+   * The connection became a tunnel: 101, or 2xx to CONNECT. The stream is the handler's from now on, and
+   * keeps the process alive until it ends, or its unref() is called.
+   */
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: StreamSocket): void
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void
 }
 

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import type { TlsOptions } from '../../base/options/options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { TakenTicket } from '../../state/ticket-store.ts'
 import { type ClientContext, ClientContexts } from '../openssl/client-contexts.ts'
 import { type LoadedOpenSsl, openSsl } from '../openssl/openssl.ts'
@@ -9,7 +9,7 @@ import { type EarlySocket, openEarlySocket } from './early-socket.ts'
 
 interface EarlyConnect {
   /** Connected, or its SYN waits for the first write. */
-  readonly raw: Socket
+  readonly raw: StreamSocket
   readonly tls: TlsOptions
   readonly serverName: string
   readonly alpn: string | undefined

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net'
+import { isIP } from 'node:net'
 import { Duplex } from 'node:stream'
 import { containFault, guardedListener, guardedTick } from '../../base/guard.ts'
 import type { EarlyPhase } from '../../base/http/early-gate.ts'
@@ -16,7 +16,7 @@ export interface EarlySocketOptions {
    * has fired in either case. Read by 'data' events, by nobody else, and not yet. The early socket's own from
    * now on.
    */
-  readonly raw: Socket
+  readonly raw: StreamSocket
   readonly context: ClientContext
   /** Sent as SNI unless it is an IP address, and checked against the certificate in any case. */
   readonly serverName: string
@@ -93,7 +93,7 @@ class OpenEarlySocket implements EarlySocket {
   onTicket: EarlySocket['onTicket']
 
   readonly #options: EarlySocketOptions
-  readonly #raw: Socket
+  readonly #raw: StreamSocket
   readonly #duplex: Duplex
   /**
    * As it was made: connections deferred the destroy() that follows a failed write (drainOnEpipe), and that

@@ -12,14 +12,21 @@ export function formatTarget({ host, port }: TunnelTarget): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** The request. Credentials go as Basic (RFC 7617), in UTF-8. */
-export function connectRequest(
-  target: TunnelTarget,
-  credentials: { readonly user: string; readonly password: string } | undefined,
-): Buffer {
+interface Credentials {
+  readonly user: string
+  readonly password: string
+}
+
+/** The value of Proxy-Authorization: Basic (RFC 7617), in UTF-8. */
+export function basicCredentials({ user, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+}
+
+/** The request. */
+export function connectRequest(target: TunnelTarget, credentials: Credentials | undefined): Buffer {
   const at = formatTarget(target)
-  const basic = credentials && Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')
-  const authorization = basic === undefined ? '' : `Proxy-Authorization: Basic ${basic}\r\n`
+  const authorization =
+    credentials === undefined ? '' : `Proxy-Authorization: ${basicCredentials(credentials)}\r\n`
   return Buffer.from(`CONNECT ${at} HTTP/1.1\r\nHost: ${at}\r\n${authorization}\r\n`)
 }
 

@@ -1,14 +1,18 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, Socket } from 'node:net'
 import { constants } from 'node:os'
 import { checkServerIdentity, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls'
 import type { TransportError } from '../../base/errors.ts'
 import { containFault, guarded, guardedImmediate, guardedMicrotask } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { ReadPort } from '../../base/socket/read-port.ts'
-import { descriptorOf } from '../../base/socket/stream-socket.ts'
-import { openFastOpenSocket } from '../fast-open/fast-open.ts'
-import type { SocketCalls } from '../native/socket-calls.ts'
+import { type OnReadOptions, ReadPort } from '../../base/socket/read-port.ts'
+import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket.ts'
+import {
+  type DescriptorSocket,
+  type LocalAddress,
+  openDescriptorSocket,
+} from '../native/descriptor-socket.ts'
+import { type SocketCalls, socketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import { type VerifiedCertificate, verifiedCertificate } from '../tls/certificate-names.ts'
 import type { SocketSettings } from './socket-settings.ts'
@@ -26,8 +30,12 @@ export interface AttemptOptions {
    * writes as soon as he is notified of it.
    */
   readonly fastOpen?: SocketCalls | undefined
+  /** What it leaves from. Undefined: the kernel chooses. */
+  readonly local?: LocalAddress | undefined
+  /** The mark of its packets, from the SYN on, where native calls can be made. Default 0: none. */
+  readonly dscp?: number | undefined
   /** Leads there already, through a proxy: nothing is connected. */
-  readonly tunnel?: Socket | undefined
+  readonly tunnel?: StreamSocket | undefined
 }
 
 interface SecureAttemptOptions {
@@ -73,11 +81,11 @@ const DURING = 'an event of a dial'
 /** A socket on its way to be connected. */
 export class AttemptSocket {
   /** What is read and written: TLS if that was asked for. */
-  readonly socket: Socket
+  readonly socket: StreamSocket
   /** What arrives on it; nothing where TLS comes later. */
   readonly readPort: ReadPort
-  /** The socket of TCP itself, below TLS where that is one of its own. */
-  readonly raw: Socket
+  /** The socket of TCP itself, below TLS where that is one of its own; or the tunnel. */
+  readonly raw: StreamSocket
   readonly #fastOpen: SocketCalls | undefined
   readonly #keepAliveDelayMs: number
   readonly #settings: SocketSettings | undefined
@@ -124,7 +132,7 @@ export class AttemptSocket {
    * The caller's own from now on. `keepTicket` is notified of every ticket for as long as the connection
    * lives; Node emits the first after secureConnect. (getSession() has none yet at that time over TLS 1.3.)
    */
-  handOver(keepTicket: ((session: Buffer) => void) | undefined): Socket {
+  handOver(keepTicket: ((session: Buffer) => void) | undefined): StreamSocket {
     this.#detach()
     this.#keepTicket = keepTicket
     return this.socket
@@ -153,6 +161,15 @@ export class AttemptSocket {
     return this.#firstFlightBytes
   }
 
+  /** By the socket of TCP; a tunnel counts nothing. */
+  get bytesRead(): number {
+    return this.raw instanceof Socket ? this.raw.bytesRead : 0
+  }
+
+  get bytesWritten(): number {
+    return this.raw instanceof Socket ? this.raw.bytesWritten : 0
+  }
+
   /** What the kernel says of a connect with Fast Open. Undefined: it was made without, or is gone. */
   fastOpenInfo(): TcpInfo | undefined {
     const fd = descriptorOf(this.raw)
@@ -170,8 +187,10 @@ export class AttemptSocket {
   #prepare(): void {
     // After the connect, since libuv sets its own delay of 60 s when it opens a socket with keepalive asked
     // for before.
-    this.socket.setNoDelay(true)
-    if (this.#keepAliveDelayMs > 0) this.socket.setKeepAlive(true, this.#keepAliveDelayMs)
+    if (this.socket instanceof Socket) {
+      this.socket.setNoDelay(true)
+      if (this.#keepAliveDelayMs > 0) this.socket.setKeepAlive(true, this.#keepAliveDelayMs)
+    }
     this.#settings?.apply(this.raw)
     if (this.fastOpenInfo()?.state !== TCP_SYN_SENT) {
       this.#listener?.onConnected()
@@ -185,7 +204,7 @@ export class AttemptSocket {
   /** TLSWrap does not report a first write that has failed (measured with Node 20: it hangs). */
   #checkDeparture(): void {
     if (this.#listener === undefined) return
-    this.#firstFlightBytes = this.raw.bytesWritten
+    this.#firstFlightBytes = this.bytesWritten
     if (isCookieLost(this.fastOpenInfo())) this.#onFailed(lostCookieError())
   }
 
@@ -259,37 +278,68 @@ export function isLostCookieError(error: unknown): boolean {
 }
 
 interface OpenedAttempt {
-  readonly socket: Socket
-  readonly raw: Socket
+  readonly socket: StreamSocket
+  readonly raw: StreamSocket
   readonly readPort: ReadPort
   readonly fastOpen: SocketCalls | undefined
 }
 
-function openAttempt({ endpoint, secure, fastOpen, tunnel }: AttemptOptions): OpenedAttempt {
+function openAttempt(options: AttemptOptions): OpenedAttempt {
+  const { endpoint, secure, fastOpen, local, tunnel } = options
   const { address, family, port } = endpoint
   if (tunnel !== undefined) return overTunnel(tunnel, address, secure)
+  const readPort = new ReadPort()
+  const onread = secure === undefined ? readPort.onread : undefined
   // autoSelectFamily would wrap a race of Node's own around an address that is decided already.
   const target = { host: address, port, family, autoSelectFamily: false }
-  const opened = fastOpen === undefined ? undefined : openFastOpenSocket(endpoint, fastOpen)
+  const opened = openByDescriptor(options, onread)
   if (opened !== undefined && 'socket' in opened) {
     const raw = opened.socket
     // Before tls.connect(): it would take a socket that is not connecting for one that is connected.
     raw.connect(target)
     const socket = isLater(secure) ? raw : connectTls({ socket: raw, host: address, ...tlsOptions(secure) })
     // tls.connect({ socket }) ignores onread, so that this one is read by events.
-    const readPort = secure === 'later' ? new ReadPort() : ReadPort.over(socket)
-    return { socket, raw, readPort, fastOpen: opened.isSet ? fastOpen : undefined }
+    const isByEvents = secure !== undefined && secure !== 'later'
+    return {
+      socket,
+      raw,
+      readPort: isByEvents ? ReadPort.over(socket) : readPort,
+      fastOpen: opened.isFastOpen ? fastOpen : undefined,
+    }
   }
-  const readPort = new ReadPort()
-  const withPort = secure === 'later' ? target : { ...target, onread: readPort.onread }
+  // Whatever was wrong with the descriptor, Node finds it wrong as well, and says so.
+  const from = local === undefined ? target : { ...target, localAddress: local.address }
+  const withPort = secure === 'later' ? from : { ...from, onread: readPort.onread }
   // By host and port, not over a socket made before: see above.
   const socket = isLater(secure) ? connectTcp(withPort) : connectTls({ ...withPort, ...tlsOptions(secure) })
   return { socket, raw: socket, readPort, fastOpen: undefined }
 }
 
+/** Undefined: nothing is asked for that Node cannot do, or native calls cannot be made. */
+function openByDescriptor(
+  { endpoint: { family }, fastOpen, local, dscp = 0 }: AttemptOptions,
+  onread: OnReadOptions | undefined,
+): DescriptorSocket | undefined {
+  if (fastOpen === undefined && local === undefined && dscp === 0) return undefined
+  const loaded = fastOpen === undefined ? socketCalls() : { calls: fastOpen }
+  if ('unavailable' in loaded) return undefined
+  return openDescriptorSocket({ family, fastOpen: fastOpen !== undefined, local, dscp }, loaded.calls, onread)
+}
+
 /** Sockets that are connected take no onread: read by events. */
-function overTunnel(raw: Socket, address: string, secure: AttemptOptions['secure']): OpenedAttempt {
+function overTunnel(raw: StreamSocket, address: string, secure: AttemptOptions['secure']): OpenedAttempt {
   const socket = isLater(secure) ? raw : connectTls({ socket: raw, host: address, ...tlsOptions(secure) })
+  if (socket !== raw && !(raw instanceof Socket)) {
+    // TLSSocket finds neither on what is no socket of Node's, and says nothing.
+    socket.ref = () => {
+      raw.ref()
+      return socket
+    }
+    socket.unref = () => {
+      raw.unref()
+      return socket
+    }
+  }
   const readPort = secure === 'later' ? new ReadPort() : ReadPort.over(socket)
   return { socket, raw, readPort, fastOpen: undefined }
 }
@@ -322,6 +372,6 @@ function tlsOptions(secure: SecureAttemptOptions) {
  * was tampered with, an alert) is only reported (TLSSocket.prototype._emitTLSError), and the socket would
  * stay open for ever.
  */
-function endBroken(this: Socket): void {
+function endBroken(this: StreamSocket): void {
   this.destroy()
 }

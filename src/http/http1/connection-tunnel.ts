@@ -15,11 +15,11 @@ export function makeTunnel(
   port: ReadPort,
   leftOver: Buffer | undefined,
   isHalfOpen = false,
-): Duplex {
+): StreamSocket {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
   if (isHalfOpen) socket.allowHalfOpen = true
   let hasReceivedEnd = false
-  const tunnel = new Duplex({
+  const duplex = new Duplex({
     read: () => void socket.resume(),
     write: (chunk: Buffer, encoding, callback) => {
       if (hasReceivedEnd && !isHalfOpen) callback()
@@ -31,6 +31,7 @@ export function makeTunnel(
       callback(error)
     },
   })
+  const tunnel = Object.assign(duplex, { ref: () => socket.ref(), unref: () => socket.unref() })
   /** The socket is broken, or closed. */
   const onOver = (error?: Error): void => {
     if (hasReceivedEnd && !tunnel.readableEnded) tunnel.once('end', () => tunnel.destroy())

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { afterPoll } from '../../base/after-poll.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Processed } from '../../base/error-code-info.ts'
@@ -402,7 +401,7 @@ export class Http1Connection implements Connection {
   #handOver(head: Http1ResponseHead, leftOver: Buffer): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    let tunnel: Duplex | undefined
+    let tunnel: StreamSocket | undefined
     let fault = this.#settle(exchange, 'upgraded')
     try {
       this.#deadline.dispose()

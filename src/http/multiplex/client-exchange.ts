@@ -55,6 +55,8 @@ export interface MultiplexedExchangeOwner {
   onTunnelOpened(exchange: MultiplexedClientExchange, stream: Stream): void
   /** Its holder broke it off. */
   onTunnelReset(stream: Stream): void
+  /** From now on the tunnel keeps the process alive, or does so no longer. */
+  onTunnelReference(stream: Stream, isHeld: boolean): void
   /** The handler threw within its last call, where it cannot be reported any more. */
   onHandlerThrew(error: unknown): void
 }
@@ -448,6 +450,7 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
       stream,
       chunk => owner.keep(chunk),
       () => owner.onTunnelReset(stream),
+      isHeld => owner.onTunnelReference(stream, isHeld),
     )
     this.#tunnel = tunnel
     owner.onTunnelOpened(this, stream)

@@ -310,6 +310,8 @@ export class MultiplexedConnection implements Connection, GuestHost {
         if (this.#loss === undefined) this.#settleFallen()
       },
       onTunnelOpened: (exchange, stream) => this.#tunnels.add(stream, exchange),
+      onTunnelReference: (stream, isHeld) =>
+        isHeld ? this.#tunnels.hold(stream) : this.#tunnels.letGo(stream),
       onTunnelReset: stream => this.#releaseTunnel(stream, false),
       onHandlerThrew: throwLater,
     }

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import { containFault } from '../../base/guard.ts'
 import { NO_HEADERS } from '../../base/http/headers.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { Carrier } from './client-session.ts'
 import { keepAsItIs, type Stream } from './stream.ts'
 
@@ -10,7 +11,7 @@ import { keepAsItIs, type Stream } from './stream.ts'
  * 4.4 ask for. A reader that stalls holds back its own stream only.
  */
 export class StreamTunnel {
-  readonly duplex: Duplex
+  readonly duplex: StreamSocket
   readonly #stream: Stream
   readonly #keep: (chunk: Buffer) => Buffer
   #whenWritable: (() => void) | undefined
@@ -19,11 +20,19 @@ export class StreamTunnel {
   /** The peer has said everything and wants to receive no more: what is written goes nowhere. */
   #isUnwanted = false
 
-  /** `onReset`: its holder, or an error, broke it off before both sides had said everything. */
-  constructor(stream: Stream, keep: (chunk: Buffer) => Buffer, onReset: () => void) {
+  /**
+   * `onReset`: its holder, or an error, broke it off before both sides had said everything. `onReference`:
+   * from now on it keeps the process alive, or does so no longer.
+   */
+  constructor(
+    stream: Stream,
+    keep: (chunk: Buffer) => Buffer,
+    onReset: () => void,
+    onReference: (isHeld: boolean) => void = () => {},
+  ) {
     this.#stream = stream
     this.#keep = keep
-    this.duplex = new Duplex({
+    const duplex = new Duplex({
       read: () => stream.resume(),
       write: (chunk: Buffer, _encoding, callback) => {
         let isTaken = this.#isUnwanted
@@ -50,6 +59,10 @@ export class StreamTunnel {
         }
         callback(error)
       },
+    })
+    this.duplex = Object.assign(duplex, {
+      ref: () => onReference(true),
+      unref: () => onReference(false),
     })
   }
 
@@ -90,11 +103,13 @@ export class StreamTunnel {
 
 /**
  * The streams of a connection that have become tunnels, with the exchanges that they were. Pooled connections
- * do not keep the process alive; a tunnel is somebody's work.
+ * do not keep the process alive; a tunnel is somebody's work, unless its holder says otherwise.
  */
 export class Tunnels<Exchange> {
   readonly #carrier: Pick<Carrier, 'ref' | 'unref'>
   readonly #exchanges = new Map<Stream, Exchange>()
+  /** Those that keep the process alive: all whose holder has not said otherwise. */
+  readonly #held = new Set<Stream>()
 
   constructor(carrier: Pick<Carrier, 'ref' | 'unref'>) {
     this.#carrier = carrier
@@ -105,14 +120,25 @@ export class Tunnels<Exchange> {
   }
 
   add(stream: Stream, exchange: Exchange): void {
-    if (this.isEmpty) this.#carrier.ref()
     this.#exchanges.set(stream, exchange)
+    this.hold(stream)
+  }
+
+  hold(stream: Stream): void {
+    if (!this.#exchanges.has(stream)) return
+    if (this.#held.size === 0) this.#carrier.ref()
+    this.#held.add(stream)
+  }
+
+  letGo(stream: Stream): void {
+    if (this.#held.delete(stream) && this.#held.size === 0) this.#carrier.unref()
   }
 
   /** The tunnel has ended. Undefined: the stream is none. */
   take(stream: Stream): Exchange | undefined {
     const exchange = this.#exchanges.get(stream)
-    if (this.#exchanges.delete(stream) && this.isEmpty) this.#carrier.unref()
+    this.#exchanges.delete(stream)
+    this.letGo(stream)
     return exchange
   }
 }

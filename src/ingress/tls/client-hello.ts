@@ -23,23 +23,34 @@ const HOST_NAME = 0
 
 const OTHER: HelloRead = { kind: 'other' }
 
-/** Reads a ClientHello out of the records of TLS (RFC 8446 5.1), over which it may be spread. */
+/**
+ * Reads a ClientHello out of the records of TLS (RFC 8446 5.1), over which it may be spread. A record may
+ * have one byte: what is missing is asked for in one piece, and fragments are joined when all are there.
+ */
 export function readClientHelloRecords(bytes: Buffer): HelloRead {
   const fragments: Buffer[] = []
   let length = 0
   let at = 0
+  let messageBytes = MESSAGE_HEAD_BYTES
   for (;;) {
-    const isWhole = bytes.length >= at + RECORD_HEAD_BYTES
-    if (bytes.length > at && bytes[at] !== HANDSHAKE_RECORD) return OTHER
-    const end = isWhole ? at + RECORD_HEAD_BYTES + bytes.readUInt16BE(at + 3) : at + RECORD_HEAD_BYTES
-    if (end > MAX_HELLO_BYTES || (isWhole && end === at + RECORD_HEAD_BYTES)) return OTHER
-    if (!isWhole || bytes.length < end) return { kind: 'incomplete', needsBytes: end }
-    const fragment = bytes.subarray(at + RECORD_HEAD_BYTES, end)
-    fragments.push(fragment)
-    length += fragment.length
-    at = end
-    const read = readClientHello(fragments.length === 1 ? fragment : Buffer.concat(fragments, length))
+    while (length < messageBytes) {
+      if (bytes.length > at && bytes[at] !== HANDSHAKE_RECORD) return OTHER
+      const isHeadThere = bytes.length >= at + RECORD_HEAD_BYTES
+      const fragmentBytes = isHeadThere ? bytes.readUInt16BE(at + 3) : 1
+      const end = at + RECORD_HEAD_BYTES + fragmentBytes
+      if (fragmentBytes === 0 || end > MAX_HELLO_BYTES) return OTHER
+      if (bytes.length < end)
+        return {
+          kind: 'incomplete',
+          needsBytes: Math.max(end, at + RECORD_HEAD_BYTES + messageBytes - length),
+        }
+      fragments.push(bytes.subarray(at + RECORD_HEAD_BYTES, end))
+      length += fragmentBytes
+      at = end
+    }
+    const read = readClientHello(Buffer.concat(fragments, length))
     if (read.kind !== 'incomplete') return read
+    messageBytes = read.needsBytes
   }
 }
 

@@ -35,7 +35,7 @@ export class ServerCertificates<Made> {
   readonly #make: (offered: OfferedCertificates) => Made
   #pairs: readonly CertificatePair[] = []
   #index = new CertificateIndex([])
-  /** By the certificates and keys that are in them. */
+  /** By the places of its certificates in `pairs`. */
   #made = new Map<string, Made>()
 
   /** `make` throws when they cannot be used: so does this, with MM_INVALID_ARGUMENT. */
@@ -70,17 +70,25 @@ export class ServerCertificates<Made> {
   }
 
   #madeOf(offered: readonly number[]): Made | undefined {
-    return this.#made.get(keyOf(this.#pairs, offered))
+    return this.#made.get(offered.join())
   }
 
   #take(pairs: readonly CertificatePair[]): void {
-    const all = new Map<string, Made>()
+    // What was made is kept for combinations whose certificates and keys stay, wherever they stand now.
+    const kept = new Map(
+      this.#index
+        .combinations()
+        .map(offered => [contentsOf(this.#pairs, offered), this.#made.get(offered.join())]),
+    )
+    const made = new Map<string, Made>()
     let index: CertificateIndex
     try {
       index = new CertificateIndex(pairs.map(({ cert }) => indexedCertificate(cert)))
       for (const offered of index.combinations()) {
-        const key = keyOf(pairs, offered)
-        all.set(key, this.#made.get(key) ?? this.#make(offeredOf(pairs, offered)))
+        made.set(
+          offered.join(),
+          kept.get(contentsOf(pairs, offered)) ?? this.#make(offeredOf(pairs, offered)),
+        )
       }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -90,7 +98,7 @@ export class ServerCertificates<Made> {
     }
     this.#pairs = pairs
     this.#index = index
-    this.#made = all
+    this.#made = made
   }
 }
 
@@ -99,6 +107,6 @@ function offeredOf(pairs: readonly CertificatePair[], offered: readonly number[]
   return { cert: chosen.map(({ cert }) => cert), key: chosen.map(({ key }) => key) }
 }
 
-function keyOf(pairs: readonly CertificatePair[], offered: readonly number[]): string {
+function contentsOf(pairs: readonly CertificatePair[], offered: readonly number[]): string {
   return offered.map(at => `${pairs[at]?.cert}\n${pairs[at]?.key}`).join('\n')
 }

@@ -1,27 +1,40 @@
-import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { ProxyServer } from '../../base/options/egress-options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { TunnelTarget } from '../../connect/proxy/connect-codec.ts'
 import { openTunnel } from '../../connect/proxy/open-tunnel.ts'
 import { isProxyFault } from '../../connect/proxy/proxy-error.ts'
-import { ProxyRotation } from '../../connect/proxy/proxy-rotation.ts'
 import { orderAddresses } from '../../connect/tcp/dial-race.ts'
 import type { Tunnels } from '../../connect/tcp/dial-request.ts'
 import type { KnownFact } from '../../select/evidence/evidence.ts'
-import type { EgressSettings } from './egress-settings.ts'
+import { EgressCounts, type EgressFigures } from './egress-counts.ts'
+import { EgressRotation } from './egress-rotation.ts'
+import type { ProxyEgress } from './egress-settings.ts'
+
+/** A tunnel through a proxy that carries many of them over one connection. */
+export interface PooledTunnelRequest {
+  readonly egress: ProxyEgress
+  readonly proxy: ProxyServer & { readonly kind: 'h2' | 'h3' }
+  readonly target: TunnelTarget
+  /** For all of it, in ms. 0: no limit. */
+  readonly timeoutMs: number
+}
 
 export interface ProxiedRouteParts {
   readonly origin: Origin
-  readonly egress: EgressSettings
+  readonly egress: ProxyEgress
   /** Of the origin's own addresses, for proxies that get addresses. */
   readonly ownResolver: Resolver
   /** Of the addresses of a proxy. */
   readonly resolverOf: (proxy: ProxyServer) => Resolver
   /** For `https` proxies. */
   readonly context: () => SecureContext
+  /** Through a proxy that carries many tunnels over one connection. */
+  readonly openPooledTunnel: (request: PooledTunnelRequest, signal: AbortSignal) => Promise<StreamSocket>
   readonly clock: Clock
   readonly random: () => number
   readonly timeoutMs: number
@@ -40,7 +53,8 @@ const MAX_TARGETS = 4
  */
 export class ProxiedRoute implements Resolver, Tunnels {
   readonly #parts: ProxiedRouteParts
-  readonly #rotation: ProxyRotation
+  readonly #rotation: EgressRotation
+  readonly #counts: EgressCounts
   /** By formatEndpoint(): what stands at an address. Bounded: the last resolution of each proxy. */
   readonly #proxies = new Map<string, number>()
   #last: number | undefined
@@ -50,7 +64,8 @@ export class ProxiedRoute implements Resolver, Tunnels {
     this.#parts = parts
     this.#last = undefined
     const { proxies, stickyMs } = parts.egress
-    this.#rotation = new ProxyRotation({ count: proxies.length, stickyMs })
+    this.#rotation = new EgressRotation({ count: proxies.length, stickyMs })
+    this.#counts = new EgressCounts(proxies.map(({ name }) => name))
   }
 
   /** Until the next proxy is tried beside one that has not answered: a tunnel takes longer than a connect. */
@@ -74,8 +89,9 @@ export class ProxiedRoute implements Resolver, Tunnels {
         const proxy = egress.proxies[index]
         if (proxy === undefined) return []
         const { addresses } = await resolverOf(proxy).resolve(proxy.host, signal)
+        // Over its addresses the connection that is shared has a race of its own.
         return orderAddresses(addresses)
-          .slice(0, MAX_ADDRESSES)
+          .slice(0, isPooled(proxy) ? 1 : MAX_ADDRESSES)
           .map(({ address, family }) => ({ address, family, port: proxy.port, index }))
       }),
     )
@@ -95,7 +111,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
     return { addresses: [...unique.values()], source: 'endpoints' }
   }
 
-  async open(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
+  async open(endpoint: Endpoint, signal: AbortSignal): Promise<StreamSocket> {
     const { egress, clock, random } = this.#parts
     const index = this.#proxies.get(formatEndpoint(endpoint))
     const proxy = index === undefined ? undefined : egress.proxies[index]
@@ -104,21 +120,25 @@ export class ProxiedRoute implements Resolver, Tunnels {
     try {
       const socket = await this.#openThrough(proxy, endpoint, signal)
       this.#rotation.onConnected(index, clock.now(), random)
+      this.#counts.onOpened(index)
       if (this.#last !== undefined && this.#last !== index) this.#changes += 1
       this.#last = index
       return socket
     } catch (error) {
       // One that was overtaken has done nothing wrong.
-      if (!signal.aborted && error instanceof TransportError && isProxyFault(error))
-        this.#rotation.onFailed(index, clock.now(), random)
+      if (!signal.aborted && error instanceof TransportError) {
+        this.#counts.onFailed(index, error.code)
+        if (isProxyFault(error)) this.#rotation.onFailed(index, clock.now(), random)
+      }
       throw error
     }
   }
 
   /** One tunnel, to the origin's name, or to its addresses until one is reached. */
-  async #openThrough(proxy: ProxyServer, endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
-    const { origin, ownResolver, context, clock, timeoutMs } = this.#parts
-    const tunnel = (host: string, port: number): Promise<Socket> =>
+  async #openThrough(proxy: ProxyServer, endpoint: Endpoint, signal: AbortSignal): Promise<StreamSocket> {
+    const { egress, origin, ownResolver, context, clock, timeoutMs, openPooledTunnel } = this.#parts
+    if (isPooled(proxy)) return await openPooledTunnel({ egress, proxy, target: origin, timeoutMs }, signal)
+    const tunnel = (host: string, port: number): Promise<StreamSocket> =>
       openTunnel(
         {
           proxy,
@@ -144,6 +164,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
     throw last
   }
 
+  isShared(endpoint: Endpoint): boolean {
+    const proxy = this.#parts.egress.proxies[this.#proxies.get(formatEndpoint(endpoint)) ?? -1]
+    return proxy !== undefined && isPooled(proxy)
+  }
+
   describe(endpoint: Endpoint): string {
     return `${this.#parts.origin.host} through ${this.nameOf(endpoint)}`
   }
@@ -159,7 +184,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
   facts(now: number): KnownFact[] {
     const { proxies, name } = this.#parts.egress
     const current = this.#rotation.current(now)
-    const chosen = current && proxies[current.proxy]
+    const chosen = current && proxies[current.index]
     const leftMs = current?.leftMs ?? 0
     const until = Number.isFinite(leftMs)
       ? `for ${Math.round(leftMs / 1000)} s more, or until it fails`
@@ -180,6 +205,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
     ]
   }
 
+  figures(now: number): EgressFigures {
+    const { name } = this.#parts.egress
+    return { name, kind: 'proxies', members: this.#counts.figures(this.#rotation, now) }
+  }
+
   #remember(endpoint: Endpoint, index: number): void {
     const key = formatEndpoint(endpoint)
     this.#proxies.delete(key)
@@ -188,4 +218,8 @@ export class ProxiedRoute implements Resolver, Tunnels {
     const first = this.#proxies.keys().next()
     if (this.#proxies.size > bound && first.done !== true) this.#proxies.delete(first.value)
   }
+}
+
+function isPooled(proxy: ProxyServer): proxy is PooledTunnelRequest['proxy'] {
+  return proxy.kind === 'h2' || proxy.kind === 'h3'
 }

@@ -1,5 +1,4 @@
 import type { X509Certificate } from 'node:crypto'
-import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
@@ -7,6 +6,8 @@ import type { Finding, ProbedCertificate, ProbedTickets } from '../../base/event
 import { guardedListener } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { LocalAddress } from '../../connect/native/descriptor-socket.ts'
 import { AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { type AttemptPhase, attemptError } from '../../connect/tcp/connect-error.ts'
 import { SecureContexts } from '../../connect/tls/secure-contexts.ts'
@@ -22,6 +23,8 @@ export interface TlsProbeOptions {
   readonly serverName: string
   /** For a connect with its handshake. */
   readonly timeoutMs: number
+  /** What it leaves from. Default: the kernel chooses. */
+  readonly localOf?: ((endpoint: Endpoint) => LocalAddress | undefined) | undefined
 }
 
 type Version = 'TLSv1.2' | 'TLSv1.3'
@@ -52,7 +55,7 @@ export class TlsProbe {
     endpoint: Endpoint,
     wanted: TlsHandshakeOptions,
     signal: AbortSignal,
-    tunnel?: Socket,
+    tunnel?: StreamSocket,
   ): Promise<Finding<TlsHandshake>> {
     checkEndpoint(endpoint)
     const { clock, tls, timeoutMs } = this.#options
@@ -78,7 +81,7 @@ class HandshakeLook {
   readonly #wanted: TlsHandshakeOptions
   readonly #options: TlsProbeOptions
   readonly #at: string
-  readonly #tunnel: Socket | undefined
+  readonly #tunnel: StreamSocket | undefined
   #phase: AttemptPhase = 'connect'
   #startedAt = 0
   #tickets: Buffer[] = []
@@ -91,7 +94,7 @@ class HandshakeLook {
     endpoint: Endpoint,
     wanted: TlsHandshakeOptions,
     options: TlsProbeOptions,
-    tunnel: Socket | undefined,
+    tunnel: StreamSocket | undefined,
   ) {
     this.#tunnel = tunnel
     this.#endpoint = endpoint
@@ -106,6 +109,7 @@ class HandshakeLook {
       {
         endpoint: this.#endpoint,
         keepAliveDelayMs: 0,
+        local: this.#options.localOf?.(this.#endpoint),
         tunnel: this.#tunnel,
         secure: {
           context,

@@ -7,7 +7,9 @@ import {
   DEFAULT_RESOLVER_OPTIONS,
   type EgressOptions,
   LIVENESS_RANGES,
+  MAX_LOCAL_ADDRESSES,
   MAX_PROXIES,
+  parseLocalRange,
   parseProxyUrl,
   type ResolverOptions,
 } from '../../entry/options.ts'
@@ -210,6 +212,7 @@ export function configSchema(directory: string) {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
       dialShare: { max: 1 },
+      maxPortShare: { max: 1 },
     }).optional(),
     resolver: resolverGroup().optional(),
     resolve: z.record(z.string(), z.string()).optional(),
@@ -324,21 +327,35 @@ const listenHttp3Field = z
 function egressField(directory: string): z.ZodType<EgressOptions> {
   return z
     .strictObject({
-      proxies: z.array(proxyField).min(1).max(MAX_PROXIES),
+      addresses: z.array(localRangeField).min(1).max(MAX_LOCAL_ADDRESSES).optional(),
+      proxies: z.array(proxyField).min(1).max(MAX_PROXIES).optional(),
       sticky: durationField.optional(),
       ca: authoritiesField(directory).optional(),
     })
-    .transform(({ proxies, sticky, ca }) => ({
-      proxies,
+    .superRefine(({ addresses, proxies, ca }, context) => {
+      if ((addresses === undefined) === (proxies === undefined))
+        context.addIssue({ code: 'custom', message: 'needs proxies or addresses, and not both' })
+      else if (ca !== undefined && proxies === undefined)
+        context.addIssue({ code: 'custom', path: ['ca'], message: 'is for proxies, and there are none' })
+    })
+    .transform(({ addresses, proxies, sticky, ca }) => ({
+      ...(addresses !== undefined && { addresses }),
+      ...(proxies !== undefined && { proxies }),
       ...(sticky !== undefined && { stickyMs: sticky }),
       ...(ca !== undefined && { ca }),
     }))
 }
 
-const proxyField = z.string().superRefine((url, context) => {
-  try {
-    parseProxyUrl(url)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-  }
-})
+const proxyField = textField(parseProxyUrl)
+const localRangeField = textField(parseLocalRange)
+
+/** A text that is fine if `parse` does not throw. */
+function textField(parse: (text: string) => unknown): z.ZodType<string> {
+  return z.string().superRefine((text, context) => {
+    try {
+      parse(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    }
+  })
+}

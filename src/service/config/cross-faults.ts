@@ -113,6 +113,7 @@ function egressFaults(
         { path: [...path, 'egress'], message: `no egress is called ${JSON.stringify(egress)}; ${hint}` },
       ]
     }
+    if (mapping(mapping(config?.['egress'])?.[egress])?.['proxies'] === undefined) return []
     const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
     if (protocols.length === 0 || protocols.some(protocol => protocol !== 'h3')) return []
     const message = 'HTTP/3 does not go through a proxy: allow h2 or http/1.1'

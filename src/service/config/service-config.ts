@@ -56,7 +56,10 @@ export interface ServiceConfig {
   state?: StateConfig | undefined
   /** A trace of connections and choices in the format of qlog. */
   qlog?: QlogConfig | undefined
-  /** Ways out by name: the proxies that carry the connections of the origins whose `egress` names it. */
+  /**
+   * Ways out by name: the local addresses that connections leave from, or the proxies that carry them, of the
+   * origins whose `egress` names it.
+   */
   egress?: Record<string, EgressConfig> | undefined
   /** Limits over all origins together. */
   limits?: OptionGroupInput<GlobalLimits> | undefined
@@ -272,19 +275,26 @@ interface AdminConfig {
   tls?: AdminTlsConfig | undefined
 }
 
-/** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
+/** One way out, as it is written in a configuration: see EgressOptions. It has `proxies` or `addresses`. */
 interface EgressConfig {
   /**
-   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do),
-   * with `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
+   * Local addresses that connections leave from, or prefixes (`2001:db8:7::/64`) from which addresses are
+   * drawn. What an origin has of a family that is not among them is left out. Default: the kernel chooses.
    */
-  proxies: string[]
+  addresses?: string[] | undefined
+  /**
+   * URLs: `http://` and `https://` (CONNECT over HTTP/1.1), `h2://` and `h3://` (CONNECT over HTTP/2 and
+   * HTTP/3), `socks5h://` (the proxy resolves names), `socks5://` (we do), with `user:password@` where the
+   * proxy asks for them. Port 1080 where none is given, 443 where TLS is spoken to the proxy. Default: none.
+   */
+  proxies?: string[] | undefined
   /**
    * How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m.
    */
   sticky?: number | string | undefined
   /**
-   * PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities.
+   * PEM of the authorities of proxies to which TLS is spoken, or a file of it. Default: Node's own list of
+   * authorities.
    */
   ca?: string | string[] | undefined
 }

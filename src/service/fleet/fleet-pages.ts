@@ -1,3 +1,4 @@
+import { systemClock } from '../../entry/events.ts'
 import type { Explanation } from '../../index.ts'
 import type { Sample } from '../metrics/metric-types.ts'
 import type { FleetCeiling, FleetStatus } from './fleet-shares.ts'
@@ -6,6 +7,10 @@ import type { FleetCeiling, FleetStatus } from './fleet-shares.ts'
 export interface Now {
   readonly now: number
   readonly wall: number
+}
+
+export function bothClocks(): Now {
+  return { now: systemClock.now(), wall: Date.now() }
 }
 
 /** `fleet` of `GET /pools`. */

@@ -3,8 +3,7 @@ import type { Observer, Origin, Protocol, TransportEvent, TransportStats } from 
 import type { IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
-import { bothClocks } from '../fleet/both-clocks.ts'
-import { type FleetMetric, fleetMetrics } from '../fleet/fleet-pages.ts'
+import { bothClocks, type FleetMetric, fleetMetrics } from '../fleet/fleet-pages.ts'
 import type { FleetStatus } from '../fleet/fleet-shares.ts'
 import type { ForwardProxyStatus } from '../forward-proxy/forward-proxies.ts'
 import type { ForwardProxyReports } from '../forward-proxy/forward-proxy.ts'
@@ -27,6 +26,7 @@ import {
 import { PROXY_LABEL, registerProxyMetrics } from './proxy-metrics.ts'
 import { registerAdmissionMetrics } from './register-admission-metrics.ts'
 import { registerEconomyMetrics } from './register-economy-metrics.ts'
+import { registerEgressMetrics } from './register-egress-metrics.ts'
 import { registerEndpointMetrics } from './register-endpoint-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
@@ -103,6 +103,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerAdmissionMetrics(this.registry, configured, () => sources.transportStats())
     registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
+    registerEgressMetrics(this.registry, configured, () => sources.transportStats())
     registerEndpointMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())

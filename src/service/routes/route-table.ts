@@ -75,21 +75,17 @@ export class RouteTable<Target> {
     }
   }
 
-  /**
-   * Where a request leads: its authority is host[:port], as sent, its path goes without query.
-   * `isHostNamed`: routes for every host are no matter.
-   */
+  /** Where a request leads: its authority is host[:port], as sent, its path goes without query. */
   match(
     authority: string,
     path: string,
     query: string,
     request: ConditionedRequest,
-    isHostNamed = false,
   ): RouteMatch<Target> | undefined {
     const routes = this.#remembered.has(authority)
       ? this.#remembered.get(authority)
       : this.#remember(authority)
-    if (routes === undefined || (isHostNamed && routes === this.#anyHost)) return undefined
+    if (routes === undefined) return undefined
     if (routes.only !== undefined) return routes.only
     const found = routes.tree.find(path, ({ conditions }) => meetsConditions(conditions, request, query))
     return found && { target: found.leaf.target, captures: found.captures }

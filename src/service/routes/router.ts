@@ -36,14 +36,14 @@ export class Router<Target> {
     this.#rules = rules
   }
 
-  /** A string: why the path is refused. `isHostNamed`: see RouteTable. */
-  route(request: RoutableRequest, isHostNamed = false): Routed<Target> | string {
+  /** A string: why the path is refused. */
+  route(request: RoutableRequest): Routed<Target> | string {
     const { authority, path: whole } = request
     const mark = whole.indexOf('?')
     const raw = mark === -1 ? whole : whole.slice(0, mark)
     const query = mark === -1 ? '' : whole.slice(mark + 1)
     const find = (path: string): RouteMatch<Target> | undefined =>
-      this.#table.match(authority, path, query, request, isHostNamed)
+      this.#table.match(authority, path, query, request)
     const normal: NormalizedPath | string = this.#rules.normalize ? normalizePath(raw) : AS_IT_CAME
     if (typeof normal === 'string') return normal
     const path = this.#rules.normalize ? normal.path : raw

@@ -21,6 +21,7 @@ const ALL: SocketOptions = {
   userTimeoutMs: 25_000,
   retransmitMaxMs: 3_000,
   notSentLowWaterBytes: 65_536,
+  dscp: 10,
   congestionControl: 'reno', // every kernel has it, and permits it to everybody
 }
 
@@ -77,6 +78,7 @@ function readBack(port: number) {
     userTimeoutMs: read('userTimeoutMs'),
     retransmitMaxMs: read('retransmitMaxMs'),
     notSentLowWaterBytes: read('notSentLowWaterBytes'),
+    trafficClass: read('trafficClass4'),
     congestionControl: calls().congestionControl(fd!),
   }
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { createTransport, type Transport } from '../../../src/index.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../../src/testing/http2-origin.ts'
-import { startDante, startSquid, startTinyproxy } from '../../support/debian-proxies.ts'
+import { startDante, startNghttpx, startSquid, startTinyproxy } from '../../support/debian-proxies.ts'
+import { establishedAt } from '../../support/established-at.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 
 async function setUp() {
@@ -53,6 +54,49 @@ describe.each(PROXIES)('$command by $scheme', ({ command, scheme, start }) => {
     } finally {
       await transport.close()
     }
+  })
+})
+
+describe('nghttpx by h2', () => {
+  it('carries the tunnels to two origins over one connection, and its end ends them', async ctx => {
+    const missing = requireBinary('nghttpx', 'tinyproxy')
+    ctx.skip(missing !== undefined, missing)
+    await using world = await setUp()
+    await using other = await setUp()
+    const authority = await createCertificateAuthority()
+    await using proxy = await startNghttpx(await authority.issue({ names: ['127.0.0.1'] }))
+    await using transport = createTransport({
+      egress: { out: { proxies: [`h2://127.0.0.1:${proxy.port}`], ca: authority.cert } },
+      defaults: { egress: 'out', tls: { rejectUnauthorized: false }, retry: { maxRetries: 0 } },
+    })
+    const sizes = await Promise.all(
+      [world.url, other.url, world.url, other.url].map(async url => {
+        const response = await transport.request(url)
+        return (await response.bytes()).length
+      }),
+    )
+    expect(sizes).toEqual([100_000, 100_000, 100_000, 100_000])
+    expect(establishedAt(proxy.port)).toBe(1)
+    await proxy.server.stop('SIGKILL')
+    await expect.poll(() => transport.stats().totalConnections).toBe(0)
+    await expect(transport.request(world.url)).rejects.toMatchObject({
+      code: 'MM_PROXY_FAILED',
+      message: expect.stringContaining(`the proxy h2://127.0.0.1:${proxy.port}`),
+    })
+  })
+
+  it('answers for an origin that is away', async ctx => {
+    const missing = requireBinary('nghttpx', 'tinyproxy')
+    ctx.skip(missing !== undefined, missing)
+    await using world = await setUp()
+    const authority = await createCertificateAuthority()
+    await using proxy = await startNghttpx(await authority.issue({ names: ['127.0.0.1'] }))
+    await world.origin.close()
+    await using transport = createTransport({
+      egress: { out: { proxies: [`h2://127.0.0.1:${proxy.port}`], ca: authority.cert } },
+      defaults: { egress: 'out', retry: { maxRetries: 0 } },
+    })
+    await expect(transport.request(world.url)).rejects.toMatchObject({ code: 'MM_CONNECT_FAILED' })
   })
 })
 

@@ -3,13 +3,15 @@ import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
+import { startMultiplexedProxy } from '../../support/multiplexed-proxy.ts'
 
 const index = fileURLToPath(new URL('../../../dist/index.js', import.meta.url))
 
 /** Runs a program that uses the module and never closes its transport. */
-async function runProgram(body: string): Promise<{ code: number; stdout: string }> {
-  const program = `import { createTransport } from ${JSON.stringify(index)}\nconst transport = createTransport()\n${body}`
+async function runProgram(body: string, options = ''): Promise<{ code: number; stdout: string }> {
+  const program = `import { createTransport } from ${JSON.stringify(index)}\nconst transport = createTransport(${options})\n${body}`
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
       timeout: 10_000,
@@ -30,6 +32,27 @@ describe('a program that forgot to close its transport', () => {
       console.log(response.status, (await response.bytes()).length)`)
     expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
     expect(performance.now() - startedAt).toBeLessThan(8_000) // its connection would stay for 90 s
+    await origin.close()
+  })
+
+  it('ends when its work is done behind a proxy that speaks HTTP/2 as well', async () => {
+    const authority = await createCertificateAuthority()
+    await using proxy = await startMultiplexedProxy({
+      protocol: 'h2',
+      tls: await authority.issue({ names: ['127.0.0.1'] }),
+    })
+    const origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
+    const options = {
+      egress: { out: { proxies: [`h2://127.0.0.1:${proxy.port}`], ca: authority.cert } },
+      defaults: { egress: 'out', tls: { ca: authority.cert } },
+    }
+    const { code, stdout } = await runProgram(
+      `
+      const response = await transport.request('${origin.url}/bytes/10')
+      console.log(response.status, (await response.bytes()).length)`,
+      JSON.stringify(options),
+    )
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
     await origin.close()
   })
 

@@ -1,8 +1,8 @@
-import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
+import { FakeStreamSocket } from '../../support/fake-early-gate.ts'
 import { died, FakeExchangeWorld } from './fake-exchange-world.ts'
 
 describe('DispatchedExchange', () => {
@@ -54,7 +54,7 @@ describe('DispatchedExchange', () => {
   it('ends with an upgrade', () => {
     const { exchange, handler } = world.exchange()
     const controller = world.lease(exchange)
-    exchange.onUpgrade(controller, 101, [], new PassThrough())
+    exchange.onUpgrade(controller, 101, [], new FakeStreamSocket())
     expect(handler.log).toEqual(['request-start', 'upgrade 101'])
     expect([world.ended.length, world.ended[0]?.status, world.holders]).toEqual([1, 101, 0])
   })
@@ -269,7 +269,7 @@ describe('DispatchedExchange', () => {
       const { exchange, handler } = world.exchange({ upgrade: 'websocket' }, { maxRetries: 0 })
       exchange.onResponseError(world.lease(exchange, { reused: true }), unavailable)
       expect([world.log, world.extendedConnect]).toEqual([['acquire', 'acquire upgrade again'], [false]])
-      exchange.onUpgrade(world.lease(exchange, { id: 2 }), 101, [], new PassThrough())
+      exchange.onUpgrade(world.lease(exchange, { id: 2 }), 101, [], new FakeStreamSocket())
       expect(handler.log).toEqual(['request-start', 'request-start', 'upgrade 101'])
       expect(world.ended).toMatchObject([{ retries: 0, connectionId: 2, status: 101 }])
     })

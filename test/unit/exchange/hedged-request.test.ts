@@ -1,9 +1,9 @@
-import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import type { DispatchedExchange } from '../../../src/exchange/dispatched-exchange.ts'
 import type { RecordingHandler } from '../../contract/recorder.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
+import { FakeStreamSocket } from '../../support/fake-early-gate.ts'
 import type { FakeController } from '../api/fake-controller.ts'
 import { died, FakeExchangeWorld, PATIENCE_MS } from './fake-exchange-world.ts'
 
@@ -304,7 +304,7 @@ describe('a second copy', () => {
     it('by an upgrade that nobody asked for, closes the tunnel', () => {
       const { handler } = waited()
       const second = sent()
-      const tunnel = new PassThrough()
+      const tunnel = new FakeStreamSocket()
       world.opened!.handler.onUpgrade(second, 101, [], tunnel)
       expect([tunnel.destroyed, handler.log]).toEqual([true, ['request-start']])
     })

@@ -7,7 +7,13 @@ import { Pools } from '../../../src/pool/pools.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
-const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
+const NO_LIMITS = {
+  maxTotalConnections: 0,
+  maxStalledConnections: 0,
+  maxOrigins: 0,
+  dialShare: 0,
+  maxPortShare: 0,
+}
 
 /**
  * One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import type { StreamSocket } from '../../../src/base/socket/stream-socket.ts'
 import type { HeaderList, RequestBody } from '../../../src/entry/dispatch.ts'
 import type { TransportError } from '../../../src/index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingress/ingress-exchange.ts'
@@ -95,9 +96,9 @@ export class FakeIngressExchange implements IngressExchange {
 }
 
 /** Two ends of one connection in memory. */
-export function duplexPair(): { near: Duplex; far: Duplex } {
-  const make = (other: () => Duplex) =>
-    new Duplex({
+export function duplexPair(): { near: StreamSocket; far: StreamSocket } {
+  const make = (other: () => Duplex): StreamSocket => {
+    const duplex = new Duplex({
       read() {},
       write(chunk, _encoding, callback) {
         other().push(chunk)
@@ -108,7 +109,9 @@ export function duplexPair(): { near: Duplex; far: Duplex } {
         callback()
       },
     })
-  const near: Duplex = make(() => far)
-  const far: Duplex = make(() => near)
+    return Object.assign(duplex, { ref() {}, unref() {} })
+  }
+  const near: StreamSocket = make(() => far)
+  const far: StreamSocket = make(() => near)
   return { near, far }
 }

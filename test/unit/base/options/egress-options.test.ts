@@ -10,6 +10,8 @@ describe('the URL of a proxy', () => {
     ],
     ['https://P.test/', { kind: 'connect', isSecure: true, port: 443, host: 'p.test' }],
     ['http://p.test:80', { port: 80 }],
+    ['h2://p.test', { kind: 'h2', isSecure: true, port: 443, resolvesNames: true, name: 'h2://p.test:443' }],
+    ['H3://me:x@[::1]:9', { kind: 'h3', isSecure: true, host: '::1', port: 9, name: 'h3://[::1]:9' }],
     [
       'socks5://[::1]:9',
       { kind: 'socks5', host: '::1', port: 9, resolvesNames: false, name: 'socks5://[::1]:9' },
@@ -36,6 +38,7 @@ describe('the URL of a proxy', () => {
     'http://me:%zz@p.test',
     'http://me:%0a@p.test',
     'http://a%3ab:c@p.test',
+    'h2://a%3ab:c@p.test',
     'socks5://:c@p.test',
     `socks5://u:${'x'.repeat(256)}@p.test`,
   ])('%s is refused', url => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { Stream } from '../../../../src/http/multiplex/stream.ts'
-import { StreamTunnel } from '../../../../src/http/multiplex/stream-tunnel.ts'
+import { StreamTunnel, Tunnels } from '../../../../src/http/multiplex/stream-tunnel.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 /** A stream that writes down what is asked of it. */
@@ -164,4 +164,54 @@ it('a tunnel whose stream throws breaks, without harm to the program that feeds 
   expect(() => tunnel.duplex.write('a')).not.toThrow()
   expect(await broken).toMatchObject([{ code: 'MM_INTERNAL', cause: DEFECT }])
   expect([heard(), stream.log]).toEqual([[`writing to a tunnel: ${String(DEFECT)}`], ['reset CANCEL']])
+})
+
+describe('the tunnels of a connection', () => {
+  function held() {
+    const log: string[] = []
+    const tunnels = new Tunnels<string>({
+      ref: () => void log.push('ref'),
+      unref: () => void log.push('unref'),
+    })
+    return { log, tunnels, one: new FakeStream(), two: new FakeStream() }
+  }
+
+  it('keep the process alive from the first to the last of them', () => {
+    const { log, tunnels, one, two } = held()
+    tunnels.add(one, 'one')
+    tunnels.add(two, 'two')
+    expect([tunnels.take(one), tunnels.take(one)]).toEqual(['one', undefined])
+    expect([log, tunnels.isEmpty]).toEqual([['ref'], false])
+    expect(tunnels.take(two)).toBe('two')
+    expect([log, tunnels.isEmpty]).toEqual([['ref', 'unref'], true])
+  })
+
+  it('do so no longer when all of them were let go, and again when one is held', () => {
+    const { log, tunnels, one, two } = held()
+    tunnels.add(one, 'one')
+    tunnels.add(two, 'two')
+    tunnels.letGo(one)
+    tunnels.letGo(one)
+    expect(log).toEqual(['ref'])
+    tunnels.letGo(two)
+    expect([log, tunnels.isEmpty]).toEqual([['ref', 'unref'], false])
+    tunnels.hold(one)
+    expect(log).toEqual(['ref', 'unref', 'ref'])
+    tunnels.take(one)
+    tunnels.hold(one) // it has ended
+    expect(log).toEqual(['ref', 'unref', 'ref', 'unref'])
+  })
+
+  it('each say whether they are held', () => {
+    const said: boolean[] = []
+    const tunnel = new StreamTunnel(
+      new FakeStream(),
+      chunk => chunk,
+      () => {},
+      isHeld => void said.push(isHeld),
+    )
+    tunnel.duplex.unref()
+    tunnel.duplex.ref()
+    expect(said).toEqual([false, true])
+  })
 })

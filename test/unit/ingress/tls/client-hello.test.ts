@@ -70,6 +70,32 @@ describe('a ClientHello of OpenSSL', () => {
   })
 })
 
+/** As a reader does that gets a byte at a time: it reads again when all that was missing is there. */
+function countReads(bytes: Buffer): number {
+  let reads = 0
+  let needsBytes = 1
+  for (let length = 1; length <= bytes.length; length += 1) {
+    if (length < needsBytes) continue
+    reads += 1
+    const read = readClientHelloRecords(bytes.subarray(0, length))
+    if (read.kind !== 'incomplete') return reads
+    needsBytes = read.needsBytes
+  }
+  return reads
+}
+
+describe('a ClientHello in records of one byte', () => {
+  it('is read few times while its bytes come one by one', () => {
+    expect(countReads(split(named, [1]))).toBeLessThan(50)
+  })
+
+  it('is read few times until it is as long as one may be', () => {
+    const message = Buffer.alloc(MAX_HELLO_BYTES / 6)
+    message.writeUInt32BE((1 << 24) | (MAX_HELLO_BYTES - 4))
+    expect(countReads(split(Buffer.concat([Buffer.alloc(5), message]), [1]))).toBeLessThan(100)
+  })
+})
+
 describe('bytes that are no ClientHello', () => {
   it.each([
     ['a request in cleartext', Buffer.from('GET / HTTP/1.1\r\n')],

@@ -15,7 +15,7 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
 
 function routeThrough(proxies: readonly string[]): ProxiedRoute {
   const egress = egressSettings({ out: { proxies } }).get('out')
-  if (egress === undefined) throw new Error('no egress')
+  if (egress?.kind !== 'proxies') throw new Error('no egress')
   const asked: Resolver = {
     resolve: host => {
       const found = ADDRESSES[host]
@@ -34,6 +34,7 @@ function routeThrough(proxies: readonly string[]): ProxiedRoute {
     context: () => {
       throw new Error('no TLS is spoken')
     },
+    openPooledTunnel: () => Promise.reject(new Error('no proxy of these speaks HTTP/2')),
     clock: new FakeClock(),
     random: () => 0,
     timeoutMs: 1_000,

@@ -38,4 +38,37 @@ origins: { a: { url: 'https://a.test', egress: ou }, b: { url: 'https://b.test',
       expect.stringContaining('origins.b.egress: HTTP/3 does not go through a proxy'),
     ])
   })
+
+  it('has local addresses or prefixes instead, which carry HTTP/3 too', () => {
+    const result = read(
+      `egress: { out: { addresses: [192.0.2.7, '2001:db8::/64'], sticky: 0 } }
+origins: { a: { url: 'https://a.test', egress: out, protocols: [h3], socket: { dscp: AF41 } } }
+limits: { maxPortShare: 0.5 }`,
+    )
+    expect(result.ok && result.settings.transport).toMatchObject({
+      egress: { out: { addresses: ['192.0.2.7', '2001:db8::/64'], stickyMs: 0 } },
+      origins: { 'https://a.test': { egress: 'out', socket: { dscp: 'AF41' } } },
+      limits: { maxPortShare: 0.5 },
+    })
+  })
+
+  it('is refused with both, with neither, and with addresses that are none', () => {
+    expect(
+      faults(
+        `egress:
+  both: { addresses: [192.0.2.7], proxies: ['http://p.test'] }
+  neither: { sticky: 1s }
+  ca: { addresses: [192.0.2.7], ca: x }
+  bad: { addresses: [eth0, '2001:db8::1/64'] }
+origins: { a: { url: 'https://a.test', socket: { dscp: XF } } }`,
+      ),
+    ).toEqual([
+      expect.stringContaining('egress.both: needs proxies or addresses, and not both'),
+      expect.stringContaining('egress.neither: needs proxies or addresses, and not both'),
+      expect.stringContaining('egress.ca.ca'),
+      expect.stringContaining('egress.bad.addresses[0]: a local address must be an IP address'),
+      expect.stringContaining('egress.bad.addresses[1]: a local address has bits behind its prefix'),
+      expect.stringContaining('origins.a.socket.dscp'),
+    ])
+  })
 })

@@ -17,6 +17,7 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
       totalConnections: 0,
       economy: NO_ECONOMY.economy,
       deferredDials: 0,
+      ports: { budget: undefined, pairs: [], refused: 0 },
       resolver: { answered: 0, failed: 0, stale: 0 },
     }),
     ingressStats: () => [ingress],

@@ -93,7 +93,6 @@ function answer(changes: Partial<ClientAnswer> = {}): ClientAnswer {
 
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
-  const resolver = { answered: 0, failed: 0, stale: 0 }
   const metrics = new ServiceMetrics({
     transportStats: () => ({
       pools: [{ ...SHOP_POOL, ...pool }],
@@ -101,7 +100,8 @@ function setUp(pool: Partial<PoolStats> = {}) {
       totalConnections: 10,
       economy: NO_ECONOMY.economy,
       deferredDials: 4,
-      resolver,
+      ports: { budget: undefined, pairs: [], refused: 0 },
+      resolver: { answered: 0, failed: 0, stale: 0 },
     }),
     ingressStats: () => [ingress],
     mirrorCounts: () => new Map(),
