@@ -136,6 +136,22 @@ describe('AddressResolver with a guard', () => {
     )
   })
 
+  it('looks at each endpoint by itself, and at those that have names', async () => {
+    const { resolver } = setUp(['10.0.0.1', PUBLIC])
+    const origin = parseOrigin('https://shop.test')
+    const at = (text: string) =>
+      resolver
+        .forEndpoint(text, origin, {})
+        .resolve('shop.test', never)
+        .then(
+          ({ addresses }) => addresses,
+          (error: TransportError) => error.code,
+        )
+    expect(await at('127.0.0.1:8443')).toBe('MM_ADDRESS_REFUSED')
+    expect(await at('inner.test:8443')).toBe('MM_ADDRESS_REFUSED')
+    expect(await at('outer.test:8443')).toEqual([{ address: PUBLIC, family: 4, port: 8443 }])
+  })
+
   it('looks at where HTTP/3 is advertised, and at hints of its record', async () => {
     const { resolver } = setUp(['10.0.0.1'])
     const alternatives = new AlternativeResolver(resolver, {}, 1_000)
