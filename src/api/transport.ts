@@ -7,16 +7,16 @@ import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
-import type { Protocol } from '../base/http/protocol.ts'
 import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
-import { checkRequestRetry, type OnlyLane, onlyLaneOf } from '../base/options/request-options.ts'
+import { checkRequestRetry, type OnlyLane } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { connectRaw, type RawConnection } from '../origin/connecting/raw-connect.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
@@ -30,6 +30,7 @@ import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stat
 import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
+import { laneOf, originAt, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
@@ -37,6 +38,8 @@ import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
+  ConnectOptions,
+  ConnectTarget,
   DispatcherOptions,
   Explanation,
   FetchInit,
@@ -265,6 +268,21 @@ class PooledTransport implements Transport {
     await this.#hold.during(pool.preconnect(connections))
   }
 
+  async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawConnection> {
+    checkCallNames('connect', options)
+    const { signal } = options
+    if (this.#isClosed)
+      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
+    const origin = originAt(target)
+    const settings = this.#settings.settingsFor(origin)
+    try {
+      const connecting = connectRaw(this.#maker, origin, settings, signal ?? new AbortController().signal)
+      return await this.#hold.during(connecting)
+    } catch (error) {
+      throw callersError(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
+    }
+  }
+
   async explain(origin: string | URL): Promise<Explanation> {
     const entry = this.#entryFor(parseOrigin(origin))
     const { dialer, http3Dialer } = this.#maker
@@ -460,24 +478,6 @@ class PooledTransport implements Transport {
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
-  }
-}
-
-function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {
-  const found = onlyLaneOf(wanted, allowed)
-  if (typeof found !== 'string') return found.lane
-  throw new TransportError('MM_INVALID_ARGUMENT', `protocols: ${found}`)
-}
-
-function parseUrl(url: string): URL {
-  try {
-    return new URL(url)
-  } catch (cause) {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
-      { cause },
-    )
   }
 }
 

@@ -80,4 +80,6 @@ export interface PoolsPage {
   readonly economy: unknown
   readonly pools: readonly object[]
   readonly leaving: readonly object[]
+  /** The forward proxies. */
+  readonly forward: readonly object[]
 }

@@ -63,6 +63,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         economy: shown.map(({ worker, answer }) => ({ worker: worker.name, economy: answer.economy })),
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),
+        forward: all(({ forward }) => forward),
       }
     },
     async explain(origin) {
