@@ -99,7 +99,7 @@ describe.each(['h2', 'h3'] as const)('a proxy that speaks %s', protocol => {
       await using proxy = await start({ answer })
       const name = `${protocol}://127.0.0.1:${proxy.port}`
       await using transport = transportThrough([name.replace('//', '//me:verysecret@')], {
-        defaults: { timeouts: { connectMs: 400 } },
+        defaults: { timeouts: { connectMs: answer === 'silence' ? 400 : 20_000 } },
       })
       const error: unknown = await transport.request(origins.h2.url).catch((failure: unknown) => failure)
       expect(error).toMatchObject({ code, processed: 'no' })
