@@ -256,17 +256,20 @@ class PooledTransport implements Transport {
     return transportDispatcher(this, options) as TransportDispatcher // one class, described twice
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
+  async preconnect(
+    origin: string | URL | Origin,
+    options: { connections?: number | undefined } = {},
+  ): Promise<void> {
     checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
-    const { lanes } = this.#entryFor(parseOrigin(origin))
+    const { lanes } = this.#entryFor(originOf(origin))
     const { connector, pool } = lanes.preferred(this.#clock.now())
     connector.prepare()
     await this.#hold.during(pool.preconnect(connections))
   }
 
-  async explain(origin: string | URL): Promise<Explanation> {
-    const entry = this.#entryFor(parseOrigin(origin))
+  async explain(origin: string | URL | Origin): Promise<Explanation> {
+    const entry = this.#entryFor(originOf(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
     const isAllowed = entry.settings.protocols.includes('h3')
@@ -283,12 +286,12 @@ class PooledTransport implements Transport {
   }
 
   async probe(
-    origin: string | URL,
+    origin: string | URL | Origin,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<ProbeReport> {
     checkCallNames('probe', options)
     const { signal } = options
-    const entry = this.#entryFor(parseOrigin(origin))
+    const entry = this.#entryFor(originOf(origin))
     try {
       return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
     } catch (error) {
@@ -296,10 +299,10 @@ class PooledTransport implements Transport {
     }
   }
 
-  async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+  async migrate(origin: string | URL | Origin, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
     checkCallNames('migrate', to)
     checkMigrationTarget(to)
-    const entry = this.#entries.get(parseOrigin(origin).key)
+    const entry = this.#entries.get(originOf(origin).key)
     return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))
   }
 
@@ -329,6 +332,7 @@ class PooledTransport implements Transport {
     const before = this.#settings
     const changed = [...this.#entries.values()].filter(
       ({ origin, settings: { fingerprint } }) =>
+        !settings.hasEgress(origin) ||
         settings.settingsFor(origin).fingerprint !== fingerprint ||
         // Though the defaults may say the same of it: nobody wants it warm any more.
         (before.names(origin) && !settings.names(origin)),
@@ -454,6 +458,10 @@ class PooledTransport implements Transport {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
   }
+}
+
+function originOf(origin: string | URL | Origin): Origin {
+  return typeof origin === 'object' && 'key' in origin ? origin : parseOrigin(origin)
 }
 
 function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {

@@ -1,6 +1,6 @@
 import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
-import type { Origin } from '../base/http/origin.ts'
+import { type Origin, originUrl } from '../base/http/origin.ts'
 import type { ProtectionOptions } from '../base/options/protection-options.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { makeRoom } from './make-room.ts'
@@ -121,7 +121,7 @@ export class Pools {
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    await this.#retire(key, this.#take(key))
+    await this.#retire(this.#take(key))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -149,8 +149,10 @@ export class Pools {
   }
 
   /** One for the pools of now and those that they replace. */
-  #ceilingFor({ key }: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
+  #ceilingFor(origin: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
     if (protection === undefined || protection.maxConnections === 0) return undefined
+    // However it is reached, it is one.
+    const key = originUrl(origin)
     const ceiling = this.#ceilings.get(key) ?? this.#addCeiling(key)
     ceiling.configure(protection)
     return ceiling
@@ -169,16 +171,15 @@ export class Pools {
   }
 
   /** The pools of an origin, which are its pools no more. */
-  #take(key: string): Pool[] {
-    const pools = this.#origins.get(key)?.pools ?? []
+  #take(key: string): Pick<OriginPools, 'pools' | 'ceiling'> {
+    const taken = this.#origins.get(key)
     this.#origins.delete(key)
-    return pools
+    return taken ?? { pools: [], ceiling: undefined }
   }
 
-  async #retire(key: string, pools: readonly Pool[]): Promise<void> {
+  async #retire({ pools, ceiling }: Pick<OriginPools, 'pools' | 'ceiling'>): Promise<void> {
     for (const pool of pools) this.#leaving.add(pool)
     await drainTogether(pools)
-    const ceiling = this.#ceilings.get(key)
     for (const pool of pools) {
       this.#leaving.delete(pool)
       ceiling?.delete(pool)
@@ -210,9 +211,9 @@ export class Pools {
         `${origin.key}: every one of ${this.#origins.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
       )
     }
-    const pools = this.#take(victim)
+    const taken = this.#take(victim)
     this.#onEvicted(victim)
-    guardedPromise('the end of a pool', this.#retire(victim, pools))
+    guardedPromise('the end of a pool', this.#retire(taken))
   }
 }
 

@@ -98,6 +98,7 @@ export const routeLimitFields = {
     }))
     .optional(),
   protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+  egress: z.string().optional(),
   earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
   maxBodyBytes: byteSizeField({ min: 0 }).optional(),
   mirror: z
@@ -116,6 +117,7 @@ interface ActionFields {
   readonly timeouts?: unknown
   readonly retry?: unknown
   readonly protocols?: unknown
+  readonly egress?: unknown
   readonly earlyData?: unknown
   readonly maxBodyBytes?: unknown
   readonly mirror?: unknown
@@ -138,6 +140,7 @@ const OF_ORIGIN = [
   'timeouts',
   'retry',
   'protocols',
+  'egress',
   'earlyData',
   'maxBodyBytes',
   'mirror',
