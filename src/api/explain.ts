@@ -68,6 +68,7 @@ export async function explain(
     ...admissionFacts(pool),
     ...hedgingFacts(pool),
     ...endpointFacts(pool),
+    ...endpointNameFacts(pool),
     ...protectionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
@@ -111,6 +112,18 @@ function endpointFacts({ endpoints = [] }: PoolStats): Explanation['known'] {
     return {
       fact: `endpoint ${address} over ${lane} is ${standing}${isUsed ? '' : ', and not used now'}`,
       evidence: because ?? healthBecause ?? chosenBecause ?? 'no request went there yet',
+    }
+  })
+}
+
+function endpointNameFacts({ endpointNames = [] }: PoolStats): Explanation['known'] {
+  return endpointNames.map(({ name, addresses, ignored, ageMs, lastError }) => {
+    const beyond = ignored === 0 ? '' : `, and ${ignored} more than balance.maxAddressesPerName`
+    const found =
+      ageMs === undefined ? 'it was not resolved yet' : `resolved ${(ageMs / 1_000).toFixed(1)} s ago`
+    return {
+      fact: `endpoint name ${name} has ${addresses} addresses${beyond}`,
+      evidence: lastError === undefined ? found : `${found}; the last lookup failed: ${lastError}`,
     }
   })
 }

@@ -7,10 +7,9 @@ import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
-import type { Protocol } from '../base/http/protocol.ts'
 import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
-import { checkRequestRetry, type OnlyLane, onlyLaneOf } from '../base/options/request-options.ts'
+import { checkRequestRetry, type OnlyLane } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
@@ -34,6 +33,7 @@ import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
+import { laneOf, originOf, parseUrl } from './read-arguments.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
@@ -330,12 +330,17 @@ class PooledTransport implements Transport {
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
     const before = this.#settings
-    const changed = [...this.#entries.values()].filter(
-      ({ origin, settings: { fingerprint } }) =>
-        !settings.hasEgress(origin) ||
-        settings.settingsFor(origin).fingerprint !== fingerprint ||
-        // Though the defaults may say the same of it: nobody wants it warm any more.
-        (before.names(origin) && !settings.names(origin)),
+    const entries = Array.from(this.#entries.values(), entry => ({
+      entry,
+      next: settings.hasEgress(entry.origin) ? settings.settingsFor(entry.origin) : undefined,
+    }))
+    const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
+      next?.fingerprint === now.fingerprint &&
+      // Though the defaults may say the same of it: nobody wants it warm any more.
+      (!before.names(origin) || settings.names(origin))
+    const changed = entries.filter(one => !isKept(one))
+    const moved = entries.filter(
+      one => isKept(one) && one.next?.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
     )
     const limits = globalLimits(options)
     this.#maker.preconnectHints.configure(options)
@@ -344,7 +349,8 @@ class PooledTransport implements Transport {
     this.#pools.setLimits(limits)
     this.#maker.dialTurns.share = limits.dialShare
     this.#maker.ports.share = limits.maxPortShare
-    for (const { origin } of changed) this.#letGo(origin.key)
+    for (const { entry } of changed) this.#letGo(entry.origin.key)
+    for (const { entry, next } of moved) if (next !== undefined) entry.configureEndpoints(next)
   }
 
   async drain(): Promise<void> {
@@ -457,28 +463,6 @@ class PooledTransport implements Transport {
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
-  }
-}
-
-function originOf(origin: string | URL | Origin): Origin {
-  return typeof origin === 'object' && 'key' in origin ? origin : parseOrigin(origin)
-}
-
-function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {
-  const found = onlyLaneOf(wanted, allowed)
-  if (typeof found !== 'string') return found.lane
-  throw new TransportError('MM_INVALID_ARGUMENT', `protocols: ${found}`)
-}
-
-function parseUrl(url: string): URL {
-  try {
-    return new URL(url)
-  } catch (cause) {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
-      { cause },
-    )
   }
 }
 

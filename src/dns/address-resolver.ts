@@ -3,10 +3,18 @@ import { abortError, asTransportError, TransportError } from '../base/errors.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../base/http/endpoint.ts'
 import type { Origin } from '../base/http/origin.ts'
+import { parseEndpointName } from '../base/options/balance-options.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
-import { type FoundAddresses, fixedAddresses, notFound } from './addresses.ts'
+import {
+  type FoundAddresses,
+  fixedAddresses,
+  notFound,
+  overriddenAddress,
+  parseAddress,
+} from './addresses.ts'
+import { endpointListResolver } from './endpoint-list.ts'
 
 /** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */
 export type Lookup = (
@@ -71,7 +79,10 @@ export class AddressResolver {
       if (signal.aborted) return reject(abortError(signal, 'the lookup'))
       const cached = this.#cache.get(host, this.#clock.now())
       if (cached?.kind === 'failed') return reject(cached.error)
-      if (cached?.kind === 'fresh') return resolve({ addresses: cached.addresses, source: 'cache' })
+      if (cached?.kind === 'fresh') {
+        const { addresses, freshForMs } = cached
+        return resolve({ addresses, source: 'cache', freshForMs })
+      }
       const stale = cached?.addresses
       if (stale !== undefined && cached?.isToBeAsked === false) return resolve(this.#stale(stale))
 
@@ -109,9 +120,33 @@ export class AddressResolver {
    * what is no address.
    */
   forOrigin(origin: Origin, settings: OriginResolution): Resolver {
-    const fixed = fixedAddresses(origin, settings.endpoints ?? [], settings.overrides ?? {})
+    const { endpoints = [], overrides = {}, dnsMs } = settings
+    if (endpoints.some(text => parseEndpointName(text) !== undefined)) {
+      const sources = endpoints.map(text => this.forEndpoint(text, origin, { overrides, dnsMs }))
+      return endpointListResolver(sources, this.#clock)
+    }
+    const fixed = fixedAddresses(origin, endpoints, overrides)
     if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }
-    return { resolve: (host, signal) => this.resolve(host, signal, settings.dnsMs) }
+    return { resolve: (host, signal) => this.resolve(host, signal, dnsMs) }
+  }
+
+  /** The same for one endpoint of the origin, an address or a host name, with its port. */
+  forEndpoint(text: string, origin: Origin, { overrides = {}, dnsMs }: OriginResolution): Resolver {
+    const name = parseEndpointName(text)
+    if (name === undefined) {
+      const fixed: Resolution = { addresses: [parseAddress(text)], source: 'endpoints' }
+      return { resolve: () => Promise.resolve(fixed) }
+    }
+    const { host, port } = name
+    const override = overriddenAddress(host, port ?? origin.port, overrides)
+    return {
+      resolve: async (_host, signal) => {
+        const resolution = override ?? (await this.resolve(host, signal, dnsMs))
+        if (port === undefined) return resolution
+        const addresses = resolution.addresses.map(one => ({ ...one, port: one.port ?? port }))
+        return { ...resolution, addresses }
+      },
+    }
   }
 
   /** The network has changed: what is kept is stale from now on. */
@@ -161,8 +196,8 @@ export class AddressResolver {
     else this.#counts.answered++
     if (found.kind === 'found') {
       const { addresses, source, ttlMs } = found
-      this.#cache.onAnswer(host, addresses, ttlMs, now)
-      for (const asker of askers) asker.settle({ addresses, source })
+      const freshForMs = this.#cache.onAnswer(host, addresses, ttlMs, now)
+      for (const asker of askers) asker.settle({ addresses, source, freshForMs })
     } else if (found.kind === 'none') {
       this.#cache.onNone(host, found.error, found.ttlMs, now)
       for (const asker of askers) asker.settle(found.error)
@@ -189,5 +224,5 @@ export interface OriginResolution {
   readonly endpoints?: readonly string[]
   /** `HOST:PORT` to IP. */
   readonly overrides?: Readonly<Record<string, string>>
-  readonly dnsMs?: number
+  readonly dnsMs?: number | undefined
 }

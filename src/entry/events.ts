@@ -40,6 +40,7 @@ export type {
   EarlierTry,
   EndpointHealthChanged,
   EndpointPanic,
+  EndpointsChanged,
   ExchangeEnded,
   HintSource,
   Http3StatusName,

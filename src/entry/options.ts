@@ -25,8 +25,10 @@ export {
   DEFAULT_BALANCE_OPTIONS,
   type EndpointOptions,
   HASH_BY,
+  MAX_BALANCED_ENDPOINTS,
   MAX_TIER,
   MAX_WEIGHT,
+  parseEndpointName,
 } from '../base/options/balance-options.ts'
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {

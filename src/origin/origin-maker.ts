@@ -145,14 +145,18 @@ export class OriginMaker {
     const socketSettings = new SocketSettings(settings.socket, fault =>
       observer({ type: 'socket-option-refused', origin, ...fault }),
     )
-    const ownResolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const ownResolver: Resolver =
+      settings.balance === undefined
+        ? this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+        : // They may be configured anew.
+          { resolve: (host, signal) => this.#endpointsOf(origin, entry.settings).resolve(host, signal) }
     const route = this.#routeOf(origin, settings, ownResolver)
     const locals = this.#localsOf(settings)
     const resolver = route ?? ownResolver
     const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
     const world = { clock, random }
     const isNamed = origin.ipFamily === 0 && endpoints.length === 0 && route === undefined
-    return new OriginEntry({
+    const entry: OriginEntry = new OriginEntry({
       origin,
       settings,
       record,
@@ -189,7 +193,9 @@ export class OriginMaker {
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
       random,
-      endpointResolver: address => this.resolver.forOrigin(origin, { endpoints: [address] }),
+      endPool: pool => pools.removeBeside(origin, pool),
+      endpointResolver: (text, now) =>
+        this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
       share: () => this.#parts.shareOf(originUrl(origin)),
       http3Fault: () => (route === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
@@ -215,6 +221,11 @@ export class OriginMaker {
         checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
       },
     })
+    return entry
+  }
+
+  #endpointsOf(origin: Origin, { endpoints, resolve, timeouts }: OriginSettings): Resolver {
+    return this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs: timeouts.dnsMs })
   }
 
   /** Undefined: the origin is reached directly. */

@@ -1,4 +1,3 @@
-import type { BalancedEndpoint, BalancerParts } from '../balance/balancer.ts'
 import { TransportError } from '../base/errors.ts'
 import { type Origin, originUrl, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
@@ -11,7 +10,6 @@ import {
   DEFAULT_CONCURRENCY_OPTIONS,
 } from '../base/options/admission-options.ts'
 import {
-  type BalanceOptions,
   checkBalanceOptions,
   checkEndpoints,
   DEFAULT_BALANCE_OPTIONS,
@@ -81,6 +79,7 @@ import {
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
 import { type EgressSettings, egressSettings } from './egress/egress-settings.ts'
+import { type EndpointBalance, endpointBalance, fixedFor } from './endpoints/endpoint-balance.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -111,19 +110,21 @@ export interface OriginSettings {
   readonly certificateNames: readonly string[]
   readonly preconnectHints: 'auto' | 'never'
   readonly endpoints: readonly string[]
-  /** Undefined: there is one endpoint, or each connect tries them in order. */
+  /** Undefined: there is no endpoint, or each connect tries them in order. */
   readonly balance: EndpointBalance | undefined
   readonly health: HealthOptions
   readonly outlier: OutlierOptions
   readonly hedge: HedgeOptions
-  /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
+  /** Fixed addresses of this origin and of host names among its endpoints, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
-  /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
+  /**
+   * Equal fingerprints mean equal settings, but for the endpoints that requests are balanced over: decides
+   * which pools survive configure().
+   */
   readonly fingerprint: string
+  /** The same of these endpoints. '': there are none. */
+  readonly endpointsFingerprint: string
 }
-
-/** How requests are spread over the endpoints. */
-export type EndpointBalance = Pick<BalancerParts, 'endpoints' | 'options'>
 
 /** Protocols in order of preference when the caller names none. */
 const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
@@ -139,12 +140,13 @@ export class SettingsBook {
   constructor(options: TransportOptions) {
     checkTransportNames(options)
     this.#defaults = options.defaults ?? {}
-    for (const [url, origin] of Object.entries(options.origins ?? {}))
-      this.#byOrigin.set(parseOrigin(url).key, origin)
+    const origins = Object.entries(options.origins ?? {}).map(([url, own]) => ({ at: parseOrigin(url), own }))
+    for (const { at, own } of origins) this.#byOrigin.set(at.key, own)
     this.#resolve = options.resolve ?? {}
     this.#egress = egressSettings(options.egress ?? {})
-    mergeSettings(this.#defaults, {}, {}, this.#egress)
-    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {}, this.#egress)
+    mergeSettings(this.#defaults, {}, { ...ANYWHERE, resolve: {} }, this.#egress)
+    for (const { at, own } of origins)
+      mergeSettings(this.#defaults, own, { ...at, resolve: this.#resolve }, this.#egress)
   }
 
   /** It has options of its own, however few. */
@@ -159,20 +161,24 @@ export class SettingsBook {
 
   /** Throws MM_INVALID_ARGUMENT where it has an egress that there is not, or that its options forbid. */
   settingsFor(origin: Origin): OriginSettings {
-    const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
-    const name = `${host}:${origin.port}`
-    const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
-    const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
+    const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
     const options = this.#byOrigin.get(originUrl(origin)) ?? {}
     const { egress = options.egress } = origin
-    return mergeSettings(this.#defaults, { ...options, egress }, resolve, this.#egress)
+    return mergeSettings(this.#defaults, { ...options, egress }, place, this.#egress)
   }
 }
+
+/** An origin, as far as settings hang on it, and the fixed addresses of the whole transport. */
+interface Place extends Pick<Origin, 'host' | 'port'> {
+  readonly resolve: OriginSettings['resolve']
+}
+
+const ANYWHERE = { host: '', port: 443 }
 
 function mergeSettings(
   defaults: OriginOptions,
   own: OriginOptions,
-  resolve: OriginSettings['resolve'],
+  place: Place,
   ways: ReadonlyMap<string, EgressSettings>,
 ): OriginSettings {
   for (const options of [defaults, own]) {
@@ -183,6 +189,7 @@ function mergeSettings(
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
   const balance = checkBalanceOptions(layered(DEFAULT_BALANCE_OPTIONS, defaults.balance, own.balance))
   const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
+  const fixed = fixedFor(place, endpoints, place.resolve)
   const egress = egressOf(own.egress ?? defaults.egress, ways)
   const settings = {
     egress,
@@ -213,11 +220,11 @@ function mergeSettings(
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
     preconnectHints: own.preconnectHints ?? defaults.preconnectHints ?? 'auto',
     endpoints: endpoints.map(({ address }) => address),
-    balance: endpointBalance(balance, endpoints),
+    balance: endpointBalance(balance, endpoints, place.port),
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
-    resolve,
+    resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
   if (egress?.kind === 'proxies' && settings.protocols.every(protocol => protocol === 'h3'))
@@ -235,17 +242,21 @@ function mergeSettings(
   if (settings.pool.maxStreamsPerConnection < 1) {
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
-  return { ...settings, fingerprint: JSON.stringify(settings) }
+  return { ...settings, ...fingerprints(settings, fixed) }
 }
 
-function endpointBalance(
-  options: BalanceOptions,
-  endpoints: readonly BalancedEndpoint[],
-): EndpointBalance | undefined {
-  const { policy } = options
-  return policy === 'in-order' || endpoints.length < 2
-    ? undefined
-    : { options: { ...options, policy }, endpoints }
+/** What of the endpoints may change while requests go on to those that stay counts by itself. */
+function fingerprints(
+  settings: Omit<OriginSettings, 'fingerprint' | 'endpointsFingerprint'>,
+  fixed: ReturnType<typeof fixedFor>,
+): Pick<OriginSettings, 'fingerprint' | 'endpointsFingerprint'> {
+  const { balance } = settings
+  if (balance === undefined) return { fingerprint: JSON.stringify(settings), endpointsFingerprint: '' }
+  const others = { ...settings, endpoints: [], balance: balance.options, resolve: fixed.own }
+  return {
+    fingerprint: JSON.stringify(others),
+    endpointsFingerprint: JSON.stringify([balance.entries, fixed.named]),
+  }
 }
 
 function egressOf(

@@ -38,6 +38,10 @@ const OF_ORIGIN: LimitName = { option: 'pool.maxConnections', whose: 'the pools 
  * `maxConnections` of the origin is one limit for all of them.
  */
 interface OriginPools extends SharedLimit {
+  /** The one that add() made, though it may have been taken out of use since. */
+  first: Pool | undefined
+  /** Those that were taken out of use one by one, until they are empty. */
+  readonly leaving: Set<Pool>
   /** Limits of parts of them. */
   readonly parts: Map<string, SharedLimit>
   readonly ceiling: OriginCeiling | undefined
@@ -102,8 +106,9 @@ export class Pools {
     const ceiling = this.#ceilingFor(origin, config.protection)
     const parent = ceiling?.budget ?? this.#budget
     const limit = sharedLimit(config.options.maxConnections, config, parent, OF_ORIGIN)
-    const made: OriginPools = { ...limit, parts: new Map(), ceiling }
+    const made: OriginPools = { ...limit, first: undefined, leaving: new Set(), parts: new Map(), ceiling }
     const pool = addPool(made, origin, config)
+    made.first = pool
     this.#origins.set(origin.key, made)
     return pool
   }
@@ -115,8 +120,27 @@ export class Pools {
    */
   addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
     const known = this.#origins.get(origin.key)
-    if (this.#isClosed || known?.pools[0] !== first) return undefined
+    if (this.#isClosed || known?.first !== first) return undefined
     return addPool(known, origin, config)
+  }
+
+  /**
+   * Takes one of an origin's pools out of use, while others go on: it serves who is there and closes.
+   * Resolves when it is empty.
+   */
+  async removeBeside(origin: Origin, pool: Pool): Promise<void> {
+    const known = this.#origins.get(origin.key)
+    if (known?.pools.includes(pool) === true) {
+      takeOut(known.pools, pool)
+      for (const [name, part] of known.parts) {
+        takeOut(part.pools, pool)
+        if (part.pools.length === 0) known.parts.delete(name)
+      }
+      known.leaving.add(pool)
+    }
+    const ceiling = known?.ceiling ?? this.#ceilings.get(originUrl(origin))
+    await this.#retire({ pools: [pool], ceiling })
+    known?.leaving.delete(pool)
   }
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
@@ -172,9 +196,9 @@ export class Pools {
 
   /** The pools of an origin, which are its pools no more. */
   #take(key: string): Pick<OriginPools, 'pools' | 'ceiling'> {
-    const taken = this.#origins.get(key)
+    const { pools = [], leaving = [], ceiling } = this.#origins.get(key) ?? {}
     this.#origins.delete(key)
-    return taken ?? { pools: [], ceiling: undefined }
+    return { pools: [...pools, ...leaving], ceiling }
   }
 
   async #retire({ pools, ceiling }: Pick<OriginPools, 'pools' | 'ceiling'>): Promise<void> {
@@ -215,6 +239,11 @@ export class Pools {
     this.#onEvicted(victim)
     guardedPromise('the end of a pool', this.#retire(taken))
   }
+}
+
+function takeOut(pools: Pool[], pool: Pool): void {
+  const at = pools.indexOf(pool)
+  if (at >= 0) pools.splice(at, 1)
 }
 
 /** Where it is reached, the other pools that share it give what they can spare. */

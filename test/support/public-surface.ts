@@ -207,6 +207,7 @@ export const PUBLIC_SURFACE: Readonly<
       'Endpoint',
       'EndpointHealthChanged',
       'EndpointPanic',
+      'EndpointsChanged',
       'ExchangeEnded',
       'HandshakeAmount',
       'HandshakeFigures',

@@ -362,7 +362,11 @@ export interface OriginOptions {
   preconnectHints?: 'auto' | 'never' | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Given<SocketOptions> | undefined
-  /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
+  /**
+   * Connect here: `address` or `host`, or either with `:port`; brackets around IPv6. Without `balance` a
+   * connect tries the addresses of each in the order of the list; with it every address that a host name has
+   * is an endpoint of its own, and the name is looked up again. Default: the origin's host is resolved.
+   */
   endpoints?: readonly (string | EndpointOptions)[] | undefined
   /** How requests are spread over `endpoints`. Default: `DEFAULT_BALANCE_OPTIONS`. */
   balance?: Given<BalanceOptions> | undefined

@@ -178,6 +178,7 @@ const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
   'hedge',
   'resolve',
   'fingerprint',
+  'endpointsFingerprint',
 ])
 
 /**

@@ -1,3 +1,4 @@
+import type { BalancedEndpoint } from '../../balance/balancer.ts'
 import type { Clock } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { Connection, ConnectionListener } from '../../base/events/connection.ts'
@@ -20,8 +21,8 @@ export interface EndpointProberParts {
   readonly origin: Origin
   readonly options: HealthOptions
   readonly clock: Clock
-  /** Of each endpoint. */
-  readonly resolvers: readonly Resolver[]
+  /** Finds an endpoint. */
+  readonly resolverOf: (address: string) => Resolver
   /** The lane that requests take now. */
   readonly laneName: () => LaneName
   /** Undefined: it has none. */
@@ -46,10 +47,9 @@ export class EndpointProber {
   }
 
   /** Rejects when the check fails. */
-  async probe(index: number, signal: AbortSignal): Promise<CheckResult> {
-    const { options, laneName, poolOf, resolvers } = this.#parts
-    const resolver = resolvers[index]
-    if (resolver === undefined) throw new TransportError('MM_INTERNAL', `there is no endpoint ${index}`)
+  async probe({ index, address }: BalancedEndpoint, signal: AbortSignal): Promise<CheckResult> {
+    const { options, laneName, poolOf, resolverOf } = this.#parts
+    const resolver = resolverOf(address)
     if (options.check === 'tcp') return await this.#connectOverTcp(resolver, signal)
     const lane = laneName()
     const pool = options.connections === 'pooled' ? poolOf(lane, index) : undefined

@@ -13,6 +13,7 @@ import {
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_TIMEOUTS,
   onlyLaneOf,
+  parseEndpointName,
 } from '../../entry/options.ts'
 import type { Protocol } from '../../index.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
@@ -141,8 +142,9 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
     policy === 'in-order'
       ? 'balance.policy spreads no requests over endpoints'
       : 'the origin has fewer than two endpoints'
+  const maySpread = endpoints.length > 1 || endpoints.some(isName)
   for (const name of ['health', 'outlier']) {
-    if (group[name] === undefined || (policy !== 'in-order' && endpoints.length > 1)) continue
+    if (group[name] === undefined || (policy !== 'in-order' && maySpread)) continue
     doubts.push({ path: [...path, name], message: `nothing follows from it, since ${idle}` })
   }
   const check = mapping(group['health'])?.['check']
@@ -153,6 +155,12 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
     doubts.push({ path: [...path, 'health', 'check'], message })
   }
   return doubts
+}
+
+/** A host name may have any number of addresses. */
+function isName(endpoint: unknown): boolean {
+  const text = mapping(endpoint)?.['address'] ?? endpoint
+  return typeof text === 'string' && parseEndpointName(text) !== undefined
 }
 
 function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {

@@ -423,7 +423,8 @@ export interface OriginConfig extends OriginOptionsConfig {
   /** `scheme://host[:port]`, and nothing behind it. */
   url: string
   /**
-   * Connect to these addresses instead of resolving the host. What `balance` goes by may stand with each.
+   * Connect to these addresses, or to those of these host names, instead of resolving the origin's host. What
+   * `balance` goes by may stand with each.
    */
   endpoints?: (string | EndpointOptions)[] | undefined
   /** Hosts that are routed here: a name, `*.suffix`, or `*`. */

@@ -34,6 +34,9 @@ const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   middlemile_protection_max_connections: 'max',
   // Each worker finds out for itself: 1 while any of them can connect.
   middlemile_endpoint_up: 'max',
+  // Each worker looks names up for itself.
+  middlemile_endpoint_name_addresses: 'max',
+  middlemile_endpoint_name_ignored_addresses: 'max',
   middlemile_egress_current: 'max',
   middlemile_egress_backoff_seconds: 'max',
   // The ports of one machine.
