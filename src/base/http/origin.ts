@@ -65,8 +65,8 @@ export function parseOrigin(url: string | URL): Origin {
 }
 
 /**
- * The origin as it is reached through another egress than its options name. Its pools, tickets and records are
- * its own; `protection.maxConnections` is a ceiling of both together.
+ * The origin as it is reached through another egress than its options name. Its pools, tickets and records
+ * are its own; `protection.maxConnections` is a ceiling of both together.
  *
  * @example
  * ```ts
@@ -83,7 +83,8 @@ export function throughEgress(origin: Origin, egress: string): Origin {
  *
  * @example
  * ```ts
- * console.log(originUrl(throughEgress(parseOrigin('https://origin.example/path'), 'bulk'))) // https://origin.example
+ * const origin = throughEgress(parseOrigin('https://origin.example/path'), 'bulk')
+ * console.log(originUrl(origin)) // https://origin.example
  * ```
  */
 export function originUrl({ scheme, authority }: Origin): string {

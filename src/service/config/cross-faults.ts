@@ -94,8 +94,8 @@ function egressFaults(
     }
     if (mapping(mapping(config?.['egress'])?.[egress])?.['proxies'] === undefined) return []
     const policy = mapping(group?.['balance'] ?? mapping(config?.['defaults'])?.['balance'])?.['policy']
-    if (policy !== undefined && policy !== 'in-order' && list(group?.['endpoints']).length > 1) {
-      const message = `balance.policy ${String(policy)} and proxies exclude each other: a proxy connects to the origin`
+    if (typeof policy === 'string' && policy !== 'in-order' && list(group?.['endpoints']).length > 1) {
+      const message = `balance.policy ${policy} and proxies exclude each other: a proxy connects to the origin`
       return [{ path: [...path, 'egress'], message }]
     }
     const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
