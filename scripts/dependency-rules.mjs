@@ -96,6 +96,7 @@ const MAY_IMPORT = {
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/base/package-require.ts',
     'src/base/socket/stream-socket.ts',
+    'src/dns/networks.ts', // what a network is, for whoever reads lists of them
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',
     'src/connect/native/service-notification.ts',

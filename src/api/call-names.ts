@@ -1,6 +1,6 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
-import type { DispatcherOptions, RequestOptions, Transport } from './types.ts'
+import type { ConnectOptions, DispatcherOptions, RequestOptions, Transport } from './types.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
 type ProbeOptions = NonNullable<Parameters<Transport['probe']>[1]>
@@ -20,6 +20,7 @@ const REQUEST: Names<RequestOptions> = {
 }
 const DISPATCHER: Names<DispatcherOptions> = { earlyData: 1 }
 const PRECONNECT: Names<PreconnectOptions> = { connections: 1 }
+const CONNECT: Names<ConnectOptions> = { signal: 1 }
 const PROBE: Names<ProbeOptions> = { signal: 1 }
 const MIGRATE: Names<MigrateOptions> = { address: 1, port: 1 }
 
@@ -28,6 +29,7 @@ const CALLS = {
   request: REQUEST,
   dispatcher: DISPATCHER,
   preconnect: PRECONNECT,
+  connect: CONNECT,
   probe: PROBE,
   migrate: MIGRATE,
 }

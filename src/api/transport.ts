@@ -16,6 +16,7 @@ import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { connectRaw, type RawConnection } from '../origin/connecting/raw-connect.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
@@ -29,14 +30,16 @@ import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stat
 import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
+import { laneOf, originAt, originOf, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
-import { laneOf, originOf, parseUrl } from './read-arguments.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
+  ConnectOptions,
+  ConnectTarget,
   DispatcherOptions,
   Explanation,
   FetchInit,
@@ -266,6 +269,21 @@ class PooledTransport implements Transport {
     const { connector, pool } = lanes.preferred(this.#clock.now())
     connector.prepare()
     await this.#hold.during(pool.preconnect(connections))
+  }
+
+  async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawConnection> {
+    checkCallNames('connect', options)
+    const { signal } = options
+    if (this.#isClosed)
+      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
+    const origin = originAt(target)
+    const settings = this.#settings.settingsFor(origin)
+    try {
+      const connecting = connectRaw(this.#maker, origin, settings, signal ?? new AbortController().signal)
+      return await this.#hold.during(connecting)
+    } catch (error) {
+      throw callersError(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
+    }
   }
 
   async explain(origin: string | URL | Origin): Promise<Explanation> {

@@ -12,6 +12,7 @@ import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { PortFigures } from '../connect/local/port-budget.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import type { RawConnection } from '../origin/connecting/raw-connect.ts'
 import type { Economy } from '../origin/economy/economy-figures.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
 import type { BodyInput } from './request-body.ts'
@@ -240,6 +241,35 @@ export interface DispatcherOptions {
   earlyData?: boolean | undefined
 }
 
+/**
+ * Where connect() goes.
+ *
+ * @example
+ * ```ts
+ * const target: ConnectTarget = { host: 'mail.example', port: 25 }
+ * const { stream } = await transport.connect(target)
+ * ```
+ */
+export interface ConnectTarget {
+  /** A name or an IP address; IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The options of connect().
+ *
+ * @example
+ * ```ts
+ * const options: ConnectOptions = { signal: AbortSignal.timeout(5_000) }
+ * const { stream } = await transport.connect({ host: 'mail.example', port: 25 }, options)
+ * ```
+ */
+export interface ConnectOptions {
+  /** Gives it up. Default: none. */
+  signal?: AbortSignal | undefined
+}
+
 /** What the `fetch` of Node takes as a dispatcher, by the types of Node that a program compiles with. */
 type FetchDispatcher = RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown
 
@@ -288,6 +318,12 @@ export interface Transport extends AsyncDisposable {
    * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.
    */
   preconnect(origin: string | URL | Origin, options?: { connections?: number | undefined }): Promise<void>
+  /**
+   * A connection of TCP to a host and port, for something else than HTTP: its name is looked up, and its
+   * addresses are checked and raced, as those of origins are, with `timeouts` and `socket` of `defaults`. It
+   * is the caller's own. Rejects with a TransportError.
+   */
+  connect(target: ConnectTarget, options?: ConnectOptions): Promise<RawConnection>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
    * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects

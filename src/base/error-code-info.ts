@@ -12,6 +12,18 @@
 export type Fault = 'local' | 'remote'
 
 /**
+ * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
+ * method. `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
+ *
+ * @example
+ * ```ts
+ * const processed: Processed = error.processed
+ * if (processed === 'no') console.log('it can be sent again, whatever its method')
+ * ```
+ */
+export type Processed = 'no' | 'unknown' | 'yes'
+
+/**
  * What is known of an error code, whatever it was raised for.
  *
  * @example

@@ -6,18 +6,6 @@ import { type ErrorCodeInfo, local, passing, remote } from './error-code-info.ts
  */
 
 /**
- * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
- * method. `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
- *
- * @example
- * ```ts
- * const processed: Processed = error.processed
- * if (processed === 'no') console.log('it can be sent again, whatever its method')
- * ```
- */
-export type Processed = 'no' | 'unknown' | 'yes'
-
-/**
  * Every error code with whose fault it is, the status that the service answers, and what to check or tune.
  * The docstring above a code says what happened; docs/errors.md is made of it.
  *
@@ -165,6 +153,15 @@ export const ERROR_CODES = {
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */
   MM_DNS_TIMEOUT: passing(remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs')),
+  /**
+   * The address that was to be dialed is private, loopback, link-local, reserved, or this machine's own, and
+   * the transport connects to public ones only (`addressGuard`, or a route with `forward`).
+   */
+  MM_ADDRESS_REFUSED: remote(
+    403,
+    'destination_ip_prohibited',
+    'if clients may reach that address, list its network in forward.allowPrivate of the route, or in addressGuard.allowPrivate',
+  ),
   /** The machine answered that nothing listens on that port. */
   MM_CONNECT_REFUSED: passing(
     remote(502, 'connection_refused', 'check that the origin listens on that port'),
@@ -413,11 +410,11 @@ export const ERROR_CODES = {
       'the client asks too often: raise ingress.requestRatePerClient, or look at what it does',
     ),
   ),
-  /** The client used a method that is not forwarded, CONNECT among them. */
+  /** The client used a method that is not forwarded: CONNECT without a route that has `forward`, or TRACE. */
   MM_METHOD_REFUSED: remote(
     405,
     'http_request_denied',
-    'use a method that the connector forwards: all but CONNECT and TRACE',
+    'use a method that the connector forwards: all but TRACE, and CONNECT where no route has forward',
   ),
   /**
    * The event loop has been busy with requests for longer than `ingress.shedTargetMs`, turn after turn.
@@ -430,6 +427,33 @@ export const ERROR_CODES = {
       'more requests come than this process can work off: give it more CPU, or raise ingress.shedTargetMs',
     ),
   ),
+  /**
+   * A request to a route with `forward` names no origin (`GET /path`), or one in a notation that is not the
+   * usual one: `127.1`, `0x7f000001`.
+   */
+  MM_NO_TARGET: remote(
+    400,
+    'http_request_error',
+    'tell the client that this is a proxy: curl -x, http_proxy; and write addresses as usual',
+  ),
+  /** A client named an origin that is not in `forward.allow` of the route. */
+  MM_TARGET_REFUSED: remote(
+    403,
+    'http_request_denied',
+    'if clients may reach it, add its host, and a port that is not the usual one, to forward.allow',
+  ),
+  /** A client of a route with `forward.auth` sent no credentials, or some that nobody has. */
+  MM_CLIENT_CREDENTIALS: remote(
+    407,
+    'http_request_denied',
+    'give the client a user and password of forward.auth',
+  ),
+  /** As many tunnels as `forward.maxTunnels` allows are open. */
+  MM_TUNNEL_LIMIT: passing(
+    local(503, 'connection_limit_reached', 'raise forward.maxTunnels, or lower forward.tunnelIdleTimeout'),
+  ),
+  /** Nothing went through a tunnel for `forward.tunnelIdleTimeout`, and it was ended. */
+  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise forward.tunnelIdleTimeout'),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**

@@ -1,5 +1,5 @@
-import type { Fault } from './error-code-info.ts'
-import { ERROR_CODES, type ErrorCode, type Processed } from './error-codes.ts'
+import type { Fault, Processed } from './error-code-info.ts'
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 
 /** The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. */
 

@@ -7,6 +7,7 @@ import { parseEndpointName } from '../base/options/balance-options.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
+import type { AddressGuard } from './address-guard.ts'
 import {
   type FoundAddresses,
   fixedAddresses,
@@ -27,6 +28,8 @@ export interface AddressResolverOptions {
   readonly options?: Partial<ResolverOptions>
   /** Asks once; it ends by itself. Never keeps anything. */
   readonly find: (host: string) => Promise<FoundAddresses>
+  /** Left out: every address may be dialed. */
+  readonly guard?: AddressGuard | undefined
 }
 
 /** What name resolution did, since the start. */
@@ -59,12 +62,14 @@ export class AddressResolver {
   readonly #options: ResolverOptions
   readonly #find: (host: string) => Promise<FoundAddresses>
   readonly #cache: AddressCache
+  readonly #guard: AddressGuard | undefined
   readonly #lookups = new Map<string, Set<Asker>>()
   readonly #counts = { answered: 0, failed: 0, stale: 0 }
 
-  constructor({ clock, options = {}, find }: AddressResolverOptions) {
+  constructor({ clock, options = {}, find, guard }: AddressResolverOptions) {
     this.#clock = clock
     this.#find = find
+    this.#guard = guard
     this.#options = { ...DEFAULT_RESOLVER_OPTIONS, ...options }
     this.#cache = new AddressCache(this.#options)
   }
@@ -116,8 +121,9 @@ export class AddressResolver {
   }
 
   /**
-   * The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for
-   * what is no address.
+   * The same for one origin: what is configured for it comes before the names. Where there is a guard nothing
+   * gets past it, and resolving rejects with MM_ADDRESS_REFUSED. Throws MM_INVALID_ARGUMENT for what is no
+   * address.
    */
   forOrigin(origin: Origin, settings: OriginResolution): Resolver {
     const { endpoints = [], overrides = {}, dnsMs } = settings
@@ -126,8 +132,10 @@ export class AddressResolver {
       return endpointListResolver(sources, this.#clock)
     }
     const fixed = fixedAddresses(origin, endpoints, overrides)
-    if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }
-    return { resolve: (host, signal) => this.resolve(host, signal, dnsMs) }
+    return this.#guarded(origin, {
+      resolve: (host, signal) =>
+        fixed === undefined ? this.resolve(host, signal, dnsMs) : Promise.resolve(fixed),
+    })
   }
 
   /** The same for one endpoint of the origin, an address or a host name, with its port. */
@@ -135,18 +143,27 @@ export class AddressResolver {
     const name = parseEndpointName(text)
     if (name === undefined) {
       const fixed: Resolution = { addresses: [parseAddress(text)], source: 'endpoints' }
-      return { resolve: () => Promise.resolve(fixed) }
+      return this.#guarded(origin, { resolve: () => Promise.resolve(fixed) })
     }
     const { host, port } = name
     const override = overriddenAddress(host, port ?? origin.port, overrides)
-    return {
+    return this.#guarded(origin, {
       resolve: async (_host, signal) => {
         const resolution = override ?? (await this.resolve(host, signal, dnsMs))
         if (port === undefined) return resolution
         const addresses = resolution.addresses.map(one => ({ ...one, port: one.port ?? port }))
         return { ...resolution, addresses }
       },
-    }
+    })
+  }
+
+  /** What may be dialed of addresses that came from elsewhere. Throws MM_ADDRESS_REFUSED. */
+  admit(host: string, resolution: Resolution, port: number): Resolution {
+    return this.#guard?.admit(host, resolution, port) ?? resolution
+  }
+
+  #guarded({ port }: Origin, resolver: Resolver): Resolver {
+    return this.#guard?.over(resolver, port) ?? resolver
   }
 
   /** The network has changed: what is kept is stale from now on. */

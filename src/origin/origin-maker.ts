@@ -14,6 +14,7 @@ import { readPortRange } from '../connect/native/port-range.ts'
 import { Dialer } from '../connect/tcp/dial.ts'
 import { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { SecureContexts } from '../connect/tls/secure-contexts.ts'
+import { AddressGuard } from '../dns/address-guard.ts'
 import { AddressLookup } from '../dns/address-lookup.ts'
 import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
 import { AlternativeResolver } from '../dns/alternative-resolver.ts'
@@ -100,7 +101,8 @@ export class OriginMaker {
       lookup === undefined
         ? new AddressLookup({ clock, options: resolverOptions, servers: dnsServers }).find
         : findBy(lookup)
-    this.resolver = new AddressResolver({ clock, options: resolverOptions, find })
+    const guard = options.addressGuard && new AddressGuard(options.addressGuard, parts.presentAddresses)
+    this.resolver = new AddressResolver({ clock, options: resolverOptions, find, guard })
     this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
     const maxEntries = resolverOptions.maxDnsEntries
     this.serviceRecords = new ServiceRecordResolver({ clock, random, client: this.dns, maxEntries })

@@ -144,6 +144,11 @@ export class SettingsBook {
     for (const { at, own } of origins) this.#byOrigin.set(at.key, own)
     this.#resolve = options.resolve ?? {}
     this.#egress = egressSettings(options.egress ?? {})
+    if (options.addressGuard !== undefined && this.#egress.size > 0)
+      throw new TransportError(
+        'MM_INVALID_ARGUMENT',
+        'addressGuard and egress exclude each other: a proxy dials, and what it dials is not seen here',
+      )
     mergeSettings(this.#defaults, {}, { ...ANYWHERE, resolve: {} }, this.#egress)
     for (const { at, own } of origins)
       mergeSettings(this.#defaults, own, { ...at, resolve: this.#resolve }, this.#egress)

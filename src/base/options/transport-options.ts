@@ -1,4 +1,5 @@
 import type { Observer } from '../events/observer.ts'
+import type { AddressGuardOptions } from './address-guard-options.ts'
 import type { EgressOptions } from './egress-options.ts'
 import type { Given, OriginOptions, TicketStoreOptions } from './options.ts'
 import type { ResolverOptions } from './resolver-options.ts'
@@ -46,6 +47,12 @@ export interface TransportOptions {
    * is made, not by configure().
    */
   dnsServers?: readonly string[] | undefined
+  /**
+   * Connects to public addresses only, and to those that it lists: for a transport whose origins are named
+   * by strangers. Goes without `egress`. Read when the transport is made, not by configure(). Default: none;
+   * every address is dialed.
+   */
+  addressGuard?: AddressGuardOptions | undefined
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */
   resolve?: Readonly<Record<string, string>> | undefined
   /**

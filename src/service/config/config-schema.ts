@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { parseNetwork } from '../../dns/networks.ts'
 import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP3_OPTIONS,
@@ -23,7 +24,6 @@ import {
 import { RETRY_RULES } from '../../ingress/quic-listener.ts'
 import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
-import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
@@ -218,10 +218,8 @@ export function configSchema(directory: string) {
     resolve: z.record(z.string(), z.string()).optional(),
     dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
-    origins: z
-      .record(originNameField, z.strictObject(originFields(directory)))
-      .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
-    routes: z.array(routeField()).optional(),
+    origins: z.record(originNameField, z.strictObject(originFields(directory))).default({}),
+    routes: z.array(routeField(directory)).optional(),
   })
 }
 

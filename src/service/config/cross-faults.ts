@@ -13,6 +13,7 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   const origins = mapping(mapping(config)?.['origins'])
   const faults: UnplacedFault[] = []
   if (origins !== undefined) duplicateUrls(origins, faults)
+  faults.push(...forwardFaults(mapping(config)))
   faults.push(...listenerFaults(mapping(config)))
   faults.push(
     ...selectFaults(
@@ -60,6 +61,33 @@ export function crossFaults(config: unknown): UnplacedFault[] {
       if (typeof host !== 'string') continue
       claim({ host, place, end: endOf(route) }, ['routes', index], owners, faults)
     }
+  }
+  return faults
+}
+
+/** Without a forward proxy there has to be an origin; and what one cannot have. */
+function forwardFaults(config: Mapping | undefined): UnplacedFault[] {
+  if (config === undefined) return []
+  const { origins } = config
+  const routes = list(config['routes']).map(mapping)
+  const proxies = [...routes.entries()].filter(([, route]) => mapping(route?.['forward']) !== undefined)
+  if (proxies.length === 0) {
+    if (origins === undefined) return [{ path: ['origins'], message: 'missing: a mapping is needed' }]
+    const isEmpty = Object.keys(mapping(origins) ?? { some: 1 }).length === 0
+    return isEmpty ? [{ path: ['origins'], message: 'must have at least 1 origin' }] : []
+  }
+  const names = new Set<unknown>()
+  const faults: UnplacedFault[] = []
+  for (const [index, route] of proxies) {
+    const name = route?.['name']
+    if (name !== undefined && names.has(name)) {
+      const message = 'another route with forward has this name: metrics could not tell them apart'
+      faults.push({ path: ['routes', index, 'name'], message })
+    }
+    names.add(name)
+    if (mapping(config['defaults'])?.['egress'] === undefined) continue
+    const message = 'goes without defaults.egress: a proxy dials, and what it dials is not seen here'
+    faults.push({ path: ['routes', index, 'forward'], message })
   }
   return faults
 }
@@ -180,8 +208,8 @@ function placeOf(route: Mapping): string {
 }
 
 /** What becomes of the requests of a route. */
-function endOf({ origin, redirect, respond, rewrite }: Mapping): string {
-  const end = origin ?? redirect ?? respond
+function endOf({ origin, redirect, respond, forward, rewrite }: Mapping): string {
+  const end = origin ?? redirect ?? respond ?? forward
   return `${JSON.stringify(end)}${rewrite === undefined ? '' : `, ${JSON.stringify(rewrite)}`}`
 }
 

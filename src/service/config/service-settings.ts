@@ -7,6 +7,7 @@ import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
 import type { SyslogFacility, SyslogServer } from '../access-log/syslog-message.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
+import type { ForwardSettings } from '../forward-proxy/proxy-settings.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
@@ -201,6 +202,8 @@ export interface RouteAction {
   readonly respond: RespondSettings | undefined
   readonly limits: RouteLimits
   readonly mirror: MirrorSettings | undefined
+  /** Its requests name their origins themselves. */
+  readonly forward: ForwardSettings | undefined
 }
 
 /** What the requests of a route have otherwise than those of its origin; undefined: the same. */

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+import { perPool } from './pool-metrics.ts'
 
 type PoolStats = TransportStats['pools'][number]
 type EgressFigures = NonNullable<PoolStats['egress']>
@@ -17,22 +18,20 @@ export function registerEgressMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
+  const perOrigin = perPool(registry, configured, stats)
   const perMember = (
     type: 'counter' | 'gauge',
     name: string,
     help: string,
     samplesOf: (member: EgressMember, labels: Labels) => Sample[],
   ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) => {
-        const egress = pools.get(key)?.egress
-        if (egress === undefined) return []
-        return shownMembers(egress).flatMap(member =>
-          samplesOf(member, { origin, egress: egress.name, member: member.name }),
-        )
-      })
-    })
+    perOrigin(type, name, help, ({ egress }, { origin }) =>
+      egress === undefined
+        ? []
+        : shownMembers(egress).flatMap(member =>
+            samplesOf(member, { origin, egress: egress.name, member: member.name }),
+          ),
+    )
   perMember(
     'counter',
     'middlemile_egress_opened_total',

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { TransportStats } from '../../index.ts'
-import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+import type { Labels, Sample } from './metric-types.ts'
+import { perPool } from './pool-metrics.ts'
 
 type PoolStats = TransportStats['pools'][number]
 type EndpointStats = NonNullable<PoolStats['endpoints']>[number]
@@ -16,23 +17,14 @@ export function registerEndpointMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
-  const scraped = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    samplesOf: (pool: Partial<PoolStats>, origin: string) => Sample[],
-  ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) => samplesOf(pools.get(key) ?? {}, origin))
-    })
+  const perOrigin = perPool(registry, configured, stats)
   const perEndpoint = (
     type: 'counter' | 'gauge',
     name: string,
     help: string,
     valueOf: (endpoint: EndpointStats) => number,
   ) =>
-    scraped(type, name, help, (pool, origin) =>
+    perOrigin(type, name, help, (pool, { origin }) =>
       present(pool).map(endpoint => ({
         labels: { origin, endpoint: endpoint.address, lane: endpoint.lane },
         value: valueOf(endpoint),
@@ -45,7 +37,7 @@ export function registerEndpointMetrics(
     help: string,
     samplesOf: (endpoint: EndpointStats, labels: Labels) => Sample[],
   ) =>
-    scraped(type, name, help, (pool, origin) => {
+    perOrigin(type, name, help, (pool, { origin }) => {
       const endpoints = present(pool)
       return endpoints
         .filter(({ lane }) => lane === endpoints[0]?.lane)
@@ -57,7 +49,7 @@ export function registerEndpointMetrics(
     help: string,
     samplesOf: (figures: EndpointName, labels: Labels) => Sample[],
   ) =>
-    scraped(type, name, help, ({ endpointNames = [] }, origin) =>
+    perOrigin(type, name, help, ({ endpointNames = [] }, { origin }) =>
       endpointNames.flatMap(figures => samplesOf(figures, { origin, name: figures.name })),
     )
 

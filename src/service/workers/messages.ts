@@ -81,4 +81,6 @@ export interface PoolsPage {
   readonly ports: unknown
   readonly pools: readonly object[]
   readonly leaving: readonly object[]
+  /** The forward proxies. */
+  readonly forward: readonly object[]
 }

@@ -65,6 +65,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         ports: shown.map(({ worker, answer }) => ({ worker: worker.name, ports: answer.ports })),
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),
+        forward: all(({ forward }) => forward),
       }
     },
     async explain(origin) {

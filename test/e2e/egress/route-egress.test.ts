@@ -15,7 +15,7 @@ interface World extends AsyncDisposable {
 }
 
 async function start(
-  origin: Partial<ServiceConfig['origins'][string]> = {},
+  origin: Partial<NonNullable<ServiceConfig['origins']>[string]> = {},
   egress: ServiceConfig['egress'] = {
     two: { addresses: ['127.0.0.2'] },
     three: { addresses: ['127.0.0.3'] },

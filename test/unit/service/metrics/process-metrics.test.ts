@@ -22,6 +22,7 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
     }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
+    proxies: () => [],
     mirrorCounts: () => new Map([['api', { counts: new Map([['answered', 2]]) }]]),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [
