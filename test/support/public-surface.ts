@@ -165,6 +165,8 @@ export const PUBLIC_SURFACE: Readonly<
       'headersToRecord',
       'isIdempotentMethod',
       'isSafeMethod',
+      'originUrl',
+      'throughEgress',
     ],
     types: [
       'BodySink',
