@@ -14,6 +14,11 @@ export function originAt({ host, port }: ConnectTarget): Origin {
   throw new TransportError('MM_INVALID_ARGUMENT', `not a host and a port: ${JSON.stringify({ host, port })}`)
 }
 
+/** An Origin stays as it is, with the egress that it may have. */
+export function originOf(origin: string | URL | Origin): Origin {
+  return typeof origin === 'object' && 'key' in origin ? origin : parseOrigin(origin)
+}
+
 export function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {
   const found = onlyLaneOf(wanted, allowed)
   if (typeof found !== 'string') return found.lane

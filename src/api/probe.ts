@@ -196,6 +196,8 @@ class TransportProbeTools implements ProbeTools {
   }
 
   async altSvc(signal: AbortSignal): Promise<Finding<readonly ProbedAlternative[]>> {
+    // A request by URL goes the usual way.
+    if (this.#entry.origin.egress !== undefined) return { skipped: 'the origin has the egress of a route' }
     try {
       const response = await this.#transport.request(`${this.#entry.origin.key}/`, { method: 'HEAD', signal })
       await response.dump()

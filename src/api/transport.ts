@@ -30,7 +30,7 @@ import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stat
 import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import { checkCallNames } from './call-names.ts'
-import { laneOf, originAt, parseUrl } from './call-targets.ts'
+import { laneOf, originAt, originOf, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
@@ -259,10 +259,13 @@ class PooledTransport implements Transport {
     return transportDispatcher(this, options) as TransportDispatcher // one class, described twice
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
+  async preconnect(
+    origin: string | URL | Origin,
+    options: { connections?: number | undefined } = {},
+  ): Promise<void> {
     checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
-    const { lanes } = this.#entryFor(parseOrigin(origin))
+    const { lanes } = this.#entryFor(originOf(origin))
     const { connector, pool } = lanes.preferred(this.#clock.now())
     connector.prepare()
     await this.#hold.during(pool.preconnect(connections))
@@ -283,8 +286,8 @@ class PooledTransport implements Transport {
     }
   }
 
-  async explain(origin: string | URL): Promise<Explanation> {
-    const entry = this.#entryFor(parseOrigin(origin))
+  async explain(origin: string | URL | Origin): Promise<Explanation> {
+    const entry = this.#entryFor(originOf(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
     const isAllowed = entry.settings.protocols.includes('h3')
@@ -301,12 +304,12 @@ class PooledTransport implements Transport {
   }
 
   async probe(
-    origin: string | URL,
+    origin: string | URL | Origin,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<ProbeReport> {
     checkCallNames('probe', options)
     const { signal } = options
-    const entry = this.#entryFor(parseOrigin(origin))
+    const entry = this.#entryFor(originOf(origin))
     try {
       return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
     } catch (error) {
@@ -314,10 +317,10 @@ class PooledTransport implements Transport {
     }
   }
 
-  async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+  async migrate(origin: string | URL | Origin, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
     checkCallNames('migrate', to)
     checkMigrationTarget(to)
-    const entry = this.#entries.get(parseOrigin(origin).key)
+    const entry = this.#entries.get(originOf(origin).key)
     return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))
   }
 
@@ -347,15 +350,15 @@ class PooledTransport implements Transport {
     const before = this.#settings
     const entries = Array.from(this.#entries.values(), entry => ({
       entry,
-      next: settings.settingsFor(entry.origin),
+      next: settings.hasEgress(entry.origin) ? settings.settingsFor(entry.origin) : undefined,
     }))
     const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
-      next.fingerprint === now.fingerprint &&
+      next?.fingerprint === now.fingerprint &&
       // Though the defaults may say the same of it: nobody wants it warm any more.
       (!before.names(origin) || settings.names(origin))
     const changed = entries.filter(one => !isKept(one))
     const moved = entries.filter(
-      one => isKept(one) && one.next.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
+      one => isKept(one) && one.next?.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
     )
     const limits = globalLimits(options)
     this.#maker.preconnectHints.configure(options)
@@ -365,7 +368,7 @@ class PooledTransport implements Transport {
     this.#maker.dialTurns.share = limits.dialShare
     this.#maker.ports.share = limits.maxPortShare
     for (const { entry } of changed) this.#letGo(entry.origin.key)
-    for (const { entry, next } of moved) entry.configureEndpoints(next)
+    for (const { entry, next } of moved) if (next !== undefined) entry.configureEndpoints(next)
   }
 
   async drain(): Promise<void> {

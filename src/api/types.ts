@@ -317,7 +317,7 @@ export interface Transport extends AsyncDisposable {
    * Makes `connections` ready, 1 by default. Resolves when they are, rejects when the first fails. With 0 it
    * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.
    */
-  preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
+  preconnect(origin: string | URL | Origin, options?: { connections?: number | undefined }): Promise<void>
   /**
    * A connection of TCP to a host and port, for something else than HTTP: its name is looked up, and its
    * addresses are checked and raced, as those of origins are, with `timeouts` and `socket` of `defaults`. It
@@ -329,14 +329,14 @@ export interface Transport extends AsyncDisposable {
    * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects
    * after an abort only.
    */
-  probe(origin: string | URL, options?: { signal?: AbortSignal | undefined }): Promise<ProbeReport>
+  probe(origin: string | URL | Origin, options?: { signal?: AbortSignal | undefined }): Promise<ProbeReport>
   /**
    * Moves the open connections to the origin to another local port, or to the address and port that are given
    * (RFC 9000 9). Resolves when it is known of each what became of it; those that cannot move (TCP, an origin
    * that is not `trusted`, a peer that forbids it) say why and go on as they are. Nothing is open: an empty
    * list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
    */
-  migrate(origin: string | URL, to?: MigrateOptions): Promise<readonly MigrationResult[]>
+  migrate(origin: string | URL | Origin, to?: MigrateOptions): Promise<readonly MigrationResult[]>
   /**
    * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed
    * before, and connections from an address that is gone move to another one, where they may. Noticed by
@@ -347,7 +347,7 @@ export interface Transport extends AsyncDisposable {
    * What is known of an origin, which protocol carries its requests and why, and what would be tried next.
    * Sends nothing.
    */
-  explain(origin: string | URL): Promise<Explanation>
+  explain(origin: string | URL | Origin): Promise<Explanation>
   /** Every pool with its connections, counters and handshakes, at this moment. */
   stats(): TransportStats
   /**

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import { guarded } from '../base/guard.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
-import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import { type Origin, originUrl, parseOrigin } from '../base/http/origin.ts'
 import { checkNumbers, checkWord } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
@@ -199,7 +199,7 @@ export class OriginMaker {
       endpointResolver: (text, now) =>
         this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
-      share: () => this.#parts.shareOf(origin.key),
+      share: () => this.#parts.shareOf(originUrl(origin)),
       http3Fault: () => (route === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,
       discovery: {

@@ -1,5 +1,5 @@
 import { TransportError } from '../base/errors.ts'
-import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import { type Origin, originUrl, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import {
   type BreakerOptions,
@@ -156,12 +156,20 @@ export class SettingsBook {
 
   /** It has options of its own, however few. */
   names(origin: Origin): boolean {
-    return this.#byOrigin.has(origin.key)
+    return this.#byOrigin.has(originUrl(origin))
   }
 
+  /** It is not reached through an egress that there is not. */
+  hasEgress({ egress }: Origin): boolean {
+    return egress === undefined || this.#egress.has(egress)
+  }
+
+  /** Throws MM_INVALID_ARGUMENT where it has an egress that there is not, or that its options forbid. */
   settingsFor(origin: Origin): OriginSettings {
     const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
-    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, place, this.#egress)
+    const options = this.#byOrigin.get(originUrl(origin)) ?? {}
+    const { egress = options.egress } = origin
+    return mergeSettings(this.#defaults, { ...options, egress }, place, this.#egress)
   }
 }
 

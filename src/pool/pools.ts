@@ -1,6 +1,6 @@
 import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
-import type { Origin } from '../base/http/origin.ts'
+import { type Origin, originUrl } from '../base/http/origin.ts'
 import type { ProtectionOptions } from '../base/options/protection-options.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { makeRoom } from './make-room.ts'
@@ -128,8 +128,8 @@ export class Pools {
    * Takes one of an origin's pools out of use, while others go on: it serves who is there and closes.
    * Resolves when it is empty.
    */
-  async removeBeside({ key }: Origin, pool: Pool): Promise<void> {
-    const known = this.#origins.get(key)
+  async removeBeside(origin: Origin, pool: Pool): Promise<void> {
+    const known = this.#origins.get(origin.key)
     if (known?.pools.includes(pool) === true) {
       takeOut(known.pools, pool)
       for (const [name, part] of known.parts) {
@@ -138,13 +138,14 @@ export class Pools {
       }
       known.leaving.add(pool)
     }
-    await this.#retire(key, [pool])
+    const ceiling = known?.ceiling ?? this.#ceilings.get(originUrl(origin))
+    await this.#retire({ pools: [pool], ceiling })
     known?.leaving.delete(pool)
   }
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    await this.#retire(key, this.#take(key))
+    await this.#retire(this.#take(key))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -172,8 +173,10 @@ export class Pools {
   }
 
   /** One for the pools of now and those that they replace. */
-  #ceilingFor({ key }: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
+  #ceilingFor(origin: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
     if (protection === undefined || protection.maxConnections === 0) return undefined
+    // However it is reached, it is one.
+    const key = originUrl(origin)
     const ceiling = this.#ceilings.get(key) ?? this.#addCeiling(key)
     ceiling.configure(protection)
     return ceiling
@@ -192,16 +195,15 @@ export class Pools {
   }
 
   /** The pools of an origin, which are its pools no more. */
-  #take(key: string): Pool[] {
-    const { pools = [], leaving = [] } = this.#origins.get(key) ?? {}
+  #take(key: string): Pick<OriginPools, 'pools' | 'ceiling'> {
+    const { pools = [], leaving = [], ceiling } = this.#origins.get(key) ?? {}
     this.#origins.delete(key)
-    return [...pools, ...leaving]
+    return { pools: [...pools, ...leaving], ceiling }
   }
 
-  async #retire(key: string, pools: readonly Pool[]): Promise<void> {
+  async #retire({ pools, ceiling }: Pick<OriginPools, 'pools' | 'ceiling'>): Promise<void> {
     for (const pool of pools) this.#leaving.add(pool)
     await drainTogether(pools)
-    const ceiling = this.#ceilings.get(key)
     for (const pool of pools) {
       this.#leaving.delete(pool)
       ceiling?.delete(pool)
@@ -233,9 +235,9 @@ export class Pools {
         `${origin.key}: every one of ${this.#origins.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
       )
     }
-    const pools = this.#take(victim)
+    const taken = this.#take(victim)
     this.#onEvicted(victim)
-    guardedPromise('the end of a pool', this.#retire(victim, pools))
+    guardedPromise('the end of a pool', this.#retire(taken))
   }
 }
 

@@ -102,7 +102,15 @@ export interface EndpointName {
   readonly port: number | undefined
 }
 
-/** Undefined: the text is no host name with or without a port. */
+/**
+ * Reads a host name with or without a port, as `endpoints` may have it. Undefined: the text is none.
+ *
+ * @example
+ * ```ts
+ * parseEndpointName('shop.internal:8443') // { host: 'shop.internal', port: 8443 }
+ * parseEndpointName('192.0.2.1:8443') // undefined
+ * ```
+ */
 export function parseEndpointName(text: string): EndpointName | undefined {
   const { host = '', port } = ENDPOINT_NAME.exec(text)?.groups ?? {}
   if (host === '' || host.length > 254 || ENDS_IN_NUMBER.test(host)) return undefined

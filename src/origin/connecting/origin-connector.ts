@@ -9,7 +9,7 @@ import type {
 } from '../../base/events/connection.ts'
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
-import type { Origin } from '../../base/http/origin.ts'
+import { type Origin, originUrl } from '../../base/http/origin.ts'
 import type { LaneName, Protocol } from '../../base/http/protocol.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
@@ -373,7 +373,7 @@ export class OriginConnector implements Connector {
       onAltSvc: (about, value) => {
         // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that
         // coalesce.
-        if (about !== '' && about !== origin.key) return
+        if (about !== '' && about !== originUrl(origin)) return
         record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
         onEvidence('altsvc-frame', value)
       },

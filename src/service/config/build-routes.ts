@@ -8,7 +8,10 @@ import type { MirrorSettings, RouteAction, RouteSettings } from './service-setti
 
 /** What of a configuration its routes are made of. */
 interface RoutedConfig {
-  readonly origins: Readonly<Record<string, { readonly hosts?: readonly string[] | undefined }>>
+  readonly origins: Readonly<
+    Record<string, { readonly hosts?: readonly string[] | undefined; readonly egress?: string | undefined }>
+  >
+  readonly defaults?: { readonly egress?: string | undefined } | undefined
   readonly routes?: readonly ParsedRoute[] | undefined
 }
 
@@ -29,7 +32,10 @@ export function collectRoutes(
   for (const [index, route] of (config.routes ?? []).entries()) {
     const { name = `routes[${index}]`, host: hosts = ['*'] } = route
     const path = route.pathPattern ?? route.path ?? EVERY_PATH
-    const [conditions, action] = [conditionsOf(route), actionOf(route, defaults)]
+    const usual = config.origins[route.origin ?? '']?.egress ?? config.defaults?.egress
+    // That of the origin itself makes no other pools.
+    const egress = route.egress === usual ? undefined : route.egress
+    const [conditions, action] = [conditionsOf(route), actionOf({ ...route, egress }, defaults)]
     for (const host of hosts) routes.push({ name, at: ['routes', index], host, path, conditions, action })
   }
   const names = Object.keys(config.origins)
@@ -43,6 +49,12 @@ export function collectRoutes(
   return routes
 }
 
+/** What metrics, logs and the admin routes call an origin that a route reaches through another egress. */
+export function nameThrough(origin: string, egress: string | undefined): string {
+  // No name has a @ in it.
+  return egress === undefined ? origin : `${origin}@${egress}`
+}
+
 function wholeHost(host: string, origin: string, at: RouteSettings['at']): RouteSettings {
   const action = { ...NO_ACTION, origin }
   return { name: origin, at, host, path: EVERY_PATH, conditions: NO_CONDITIONS, action }
@@ -50,6 +62,7 @@ function wholeHost(host: string, origin: string, at: RouteSettings['at']): Route
 
 const NO_ACTION: RouteAction = {
   origin: undefined,
+  egress: undefined,
   rewrite: undefined,
   requestFields: undefined,
   responseFields: undefined,
@@ -77,6 +90,7 @@ const DEFAULT_MIRROR: Omit<MirrorSettings, 'origin'> = {
 function actionOf(
   {
     origin,
+    egress,
     rewrite,
     requestFields,
     responseFields,
@@ -94,6 +108,7 @@ function actionOf(
 ): RouteAction {
   return {
     origin,
+    egress,
     rewrite: rewrite && { host: rewrite.host, path: rewrite.path },
     requestFields,
     responseFields,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { throughEgress } from '../../entry/dispatch.ts'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
@@ -7,7 +8,7 @@ import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { isUnconditional } from '../routes/route-conditions.ts'
-import { collectRoutes } from './build-routes.ts'
+import { collectRoutes, nameThrough } from './build-routes.ts'
 import type { configSchema } from './config-schema.ts'
 import { originOptions } from './origin-options.ts'
 import {
@@ -87,15 +88,25 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
-    origins: Object.entries(config.origins).map(([name, { url, hostHeader, protection }]) => ({
-      name,
-      origin: url,
-      hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
-      fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
-    })),
+    origins: Object.entries(config.origins).flatMap(([name, { url, hostHeader, protection }]) =>
+      egressesOf(name, routes).map(egress => ({
+        name: nameThrough(name, egress),
+        origin: egress === undefined ? url : throughEgress(url, egress),
+        hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
+        fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
+      })),
+    ),
     routes,
     warnings,
   }
+}
+
+/** Its own, and those of routes that lead to it. */
+function egressesOf(origin: string, routes: readonly RouteSettings[]): (string | undefined)[] {
+  const named = routes.flatMap(({ action }) =>
+    action.origin === origin && action.egress !== undefined ? [action.egress] : [],
+  )
+  return [undefined, ...new Set(named)]
 }
 
 function listenSettings({

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { originUrl } from '../../entry/dispatch.ts'
 import {
   DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_HEALTH_OPTIONS,
@@ -178,9 +179,14 @@ function routeProtocolDoubts({ routes, origins, transport }: ServiceSettings): U
     if (protocols === undefined || origin === undefined) return []
     const usual: readonly Protocol[] = origin.scheme === 'https' ? KNOWN_PROTOCOLS : ['http/1.1']
     const { defaults = {}, origins: options = {} } = transport
-    const found = onlyLaneOf(protocols, options[origin.key]?.protocols ?? defaults.protocols ?? usual)
+    const found = onlyLaneOf(protocols, options[originUrl(origin)]?.protocols ?? defaults.protocols ?? usual)
     return typeof found === 'string' ? [{ path: [...at, 'protocols'], message: found }] : []
   })
+}
+
+/** It is no origin over again, for the egress of a route. */
+function isPlain({ origin }: ServiceSettings['origins'][number]): boolean {
+  return origin.egress === undefined
 }
 
 function certificateDoubts(
@@ -194,10 +200,12 @@ function certificateDoubts(
       doubts.push(...validityDoubts(certificatePath(config, index, at), cert, wallNow))
   const places: [Path, { cert?: unknown; ca?: unknown } | undefined][] = [
     [['defaults', 'tls'], transport.defaults?.tls],
-    ...origins.map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
-      ['origins', name, 'tls'],
-      transport.origins?.[origin.key]?.tls,
-    ]),
+    ...origins
+      .filter(isPlain)
+      .map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
+        ['origins', name, 'tls'],
+        transport.origins?.[originUrl(origin)]?.tls,
+      ]),
   ]
   for (const [path, tls] of places) {
     doubts.push(...validityDoubts([...path, 'cert'], tls?.cert, wallNow))

@@ -98,10 +98,17 @@ function egressFaults(
   origins: Readonly<Record<string, unknown>>,
 ): UnplacedFault[] {
   const names = Object.keys(mapping(config?.['egress']) ?? {})
-  const places = [
-    { path: ['defaults'], group: mapping(config?.['defaults']) },
-    ...Object.entries(origins).map(([name, origin]) => ({ path: ['origins', name], group: mapping(origin) })),
-  ]
+  const own = Object.entries(origins).map(([name, origin]) => ({
+    path: ['origins', name],
+    group: mapping(origin),
+  }))
+  const ofRoutes = list(config?.['routes']).map((entry, index) => {
+    const route = mapping(entry)
+    const origin = mapping(origins[String(route?.['origin'])])
+    const group: Mapping = { ...origin, egress: route?.['egress'] }
+    return { path: ['routes', index], group }
+  })
+  const places = [{ path: ['defaults'], group: mapping(config?.['defaults']) }, ...own, ...ofRoutes]
   return places.flatMap(({ path, group }): UnplacedFault[] => {
     const egress = group?.['egress']
     if (typeof egress !== 'string') return []
@@ -114,6 +121,11 @@ function egressFaults(
       ]
     }
     if (mapping(mapping(config?.['egress'])?.[egress])?.['proxies'] === undefined) return []
+    const policy = mapping(group?.['balance'] ?? mapping(config?.['defaults'])?.['balance'])?.['policy']
+    if (typeof policy === 'string' && policy !== 'in-order' && list(group?.['endpoints']).length > 1) {
+      const message = `balance.policy ${policy} and proxies exclude each other: a proxy connects to the origin`
+      return [{ path: [...path, 'egress'], message }]
+    }
     const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
     if (protocols.length === 0 || protocols.some(protocol => protocol !== 'h3')) return []
     const message = 'HTTP/3 does not go through a proxy: allow h2 or http/1.1'

@@ -47,6 +47,11 @@ export interface RouteConfig {
    * alone.
    */
   protocols?: Protocol[] | undefined
+  /**
+   * The name of the way out in `egress` that connections for the requests take, instead of that of the
+   * origin: they have pools and tickets of their own, and stand as `ORIGIN@EGRESS` in metrics and logs.
+   */
+  egress?: string | undefined
   /** Whether requests may travel in early data, instead of what the origin says. */
   earlyData?: 'off' | 'safe' | undefined
   /**

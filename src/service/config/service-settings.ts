@@ -193,6 +193,8 @@ export interface RouteSettings extends RouteMatcher {
 export interface RouteAction {
   /** The name of the origin that they go to; undefined: there is an answer. */
   readonly origin: string | undefined
+  /** The name of the egress that its connections leave through. Undefined: that of the origin. */
+  readonly egress: string | undefined
   readonly rewrite: RewriteSettings | undefined
   readonly requestFields: FieldEdits | undefined
   readonly responseFields: FieldEdits | undefined

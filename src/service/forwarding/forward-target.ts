@@ -1,3 +1,4 @@
+import { nameThrough } from '../config/build-routes.ts'
 import type { RouteSettings, ServiceSettings } from '../config/service-settings.ts'
 import type { ForwardProxy } from '../forward-proxy/forward-proxy.ts'
 import { type FieldEditor, fieldEditor } from '../routes/field-edits.ts'
@@ -51,9 +52,9 @@ export function forwardTargets(
   }
   return settings.routes.flatMap(route => {
     const { host, path, conditions, action } = route
-    const { origin, rewrite, redirect, respond, requestFields, responseFields, mirror } = action
+    const { origin = '', egress, rewrite, redirect, respond, requestFields, responseFields, mirror } = action
     const captures = path.names
-    let end: ForwardTarget['end'] | undefined = origins.get(origin ?? '')
+    let end: ForwardTarget['end'] | undefined = origins.get(nameThrough(origin, egress))
     if (redirect !== undefined) end = redirectAnswerer(redirect, captures)
     if (respond !== undefined) end = respondAnswerer(respond, captures)
     const proxy = proxies.of(route.name)

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
 import { packageVersion } from '../../base/package-require.ts'
+import { originUrl } from '../../entry/dispatch.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
 import {
@@ -377,10 +378,10 @@ export class RunningService implements Service {
       const { warm, headroom } = {
         ...DEFAULT_POOL_OPTIONS,
         ...defaults?.pool,
-        ...origins?.[origin.key]?.pool,
+        ...origins?.[originUrl(origin)]?.pool,
       }
       if (warm === 0 && headroom === 0) continue
-      this.transport.preconnect(origin.key, { connections: warm }).catch((error: TransportError) => {
+      this.transport.preconnect(origin, { connections: warm }).catch((error: TransportError) => {
         this.#logger.debug(`${name}: warming up: ${error.code} ${error.message}`)
       })
     }
@@ -416,13 +417,13 @@ export class RunningService implements Service {
     explain: async (name: string) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
       if (found === undefined) return this.#proxies.explain(name)
-      const explanation = await this.transport.explain(found.origin.key)
-      const facts = fleetFacts(this.#fleet?.status, found.origin.key)
+      const explanation = await this.transport.explain(found.origin)
+      const facts = fleetFacts(this.#fleet?.status, originUrl(found.origin))
       return { ...explanation, known: [...explanation.known, ...facts] }
     },
     migrate: async (name: string, to: MigrateOptions) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
-      return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
+      return found === undefined ? undefined : await this.transport.migrate(found.origin, to)
     },
     startDrain: () => {
       if (this.#phase === 'starting') return false
@@ -440,13 +441,14 @@ export class RunningService implements Service {
 
   /** The statistics of the transport, each pool with the name of its origin. */
   #poolsPage() {
-    const { pools, leaving, totalConnections, economy } = this.transport.stats()
+    const { pools, leaving, totalConnections, economy, ports } = this.transport.stats()
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
     return {
       totalConnections,
       ...(this.#ownShares !== undefined && { sharedCeilings: this.#ownShares.shown() }),
       ...(this.#fleet !== undefined && { fleet: fleetPage(this.#fleet.status, bothClocks()) }),
       economy,
+      ports,
       pools: pools.map(named),
       leaving: leaving.map(named),
       forward: this.#proxies.statuses().map(proxyPage),

@@ -5,11 +5,14 @@ import type { BalanceOptions } from '../../../src/entry/options.ts'
 import { createTransport, type OriginOptions, type Transport } from '../../../src/index.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startAddressedNginx } from '../../support/addressed-nginx.ts'
+import { startCaddy } from '../../support/caddy.ts'
 import { type Answering, type DnsServer, fromZone, startDnsServer } from '../../support/dns-server.ts'
 import { a, type WireRecord } from '../../support/dns-wire.ts'
 import type { Nginx } from '../../support/nginx.ts'
 import { startNodeHttp2 } from '../../support/node-http2.ts'
 import { openTunnel } from '../../support/open-tunnel.ts'
+import { requireBinary } from '../../support/require-binary.ts'
+import { requireQuic } from '../../support/require-quic.ts'
 import { until } from '../../support/until.ts'
 
 const ADDRESSES = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
@@ -208,6 +211,40 @@ describe('other endpoints in a new configuration', () => {
     expect((await download.bytes()).length).toBe(1_048_576)
     expect(transport.stats()).toMatchObject({ leaving: [], pools: [{ requests: 71 }] })
     expect(events.filter(type => type === 'connection-opened')).toHaveLength(1)
+  })
+})
+
+describe('two caddys under names over HTTP/3', () => {
+  const missing = requireBinary('caddy') ?? requireQuic()
+
+  it('share the requests as soon as the second one is configured, over the old connection to the first', async ctx => {
+    ctx.skip(missing !== undefined, missing)
+    const { dns, become } = await startZone()
+    become(['127.0.0.1'])
+    const caddys = [await startCaddy({ http3: true }), await startCaddy({ http3: true })]
+    for (const caddy of caddys) running.push({ [Symbol.asyncDispose]: () => caddy.stop() })
+    const endpoints = caddys.map(({ url }) => `${NAME}:${new URL(url).port}`)
+    const optionsWith = (some: readonly string[]) => ({
+      defaults: {
+        tls: { rejectUnauthorized: false },
+        protocols: ['h3'] as const,
+        endpoints: some,
+        balance: { policy: 'round-robin' as const },
+      },
+      dnsServers: [dns.address],
+    })
+    const transport = createTransport(optionsWith(endpoints.slice(0, 1)))
+    running.push({ [Symbol.asyncDispose]: () => transport.close() })
+    for (let i = 0; i < 10; i += 1) await (await transport.request(`${ORIGIN}/hello`)).dump()
+    transport.configure(optionsWith(endpoints))
+    await until(() => endpointsOf(transport).length === 2, 'the second endpoint')
+    for (let i = 0; i < 10; i += 1) await (await transport.request(`${ORIGIN}/hello`)).dump()
+    expect(
+      endpointsOf(transport).map(({ lane, requests, connections }) => [lane, requests, connections]),
+    ).toEqual([
+      ['h3', 15, 1],
+      ['h3', 5, 1],
+    ])
   })
 })
 

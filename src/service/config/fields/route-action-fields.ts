@@ -98,6 +98,7 @@ export const routeLimitFields = {
     }))
     .optional(),
   protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+  egress: z.string().optional(),
   earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
   maxBodyBytes: byteSizeField({ min: 0 }).optional(),
   mirror: z
@@ -116,6 +117,7 @@ interface ActionFields {
   readonly timeouts?: unknown
   readonly retry?: unknown
   readonly protocols?: unknown
+  readonly egress?: unknown
   readonly earlyData?: unknown
   readonly maxBodyBytes?: unknown
   readonly mirror?: unknown
@@ -135,7 +137,7 @@ interface ActionFault {
 /** What of a route needs an origin, whoever names it. */
 const OF_ORIGIN = ['requestFields', 'timeouts', 'retry', 'protocols', 'earlyData', 'maxBodyBytes'] as const
 /** What needs one that the route names: where a request goes that names its own is not to change. */
-const OF_OWN_ORIGIN = ['rewrite', 'mirror'] as const
+const OF_OWN_ORIGIN = ['rewrite', 'mirror', 'egress'] as const
 
 /**
  * A route has one end: an origin, a redirect, an answer, or what requests name. And its templates name what

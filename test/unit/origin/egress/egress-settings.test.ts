@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import { parseOrigin, throughEgress } from '../../../../src/base/http/origin.ts'
 import { connectionPolicy } from '../../../../src/origin/coalescing/coalescing-decision.ts'
 import { egressSettings, trustIn } from '../../../../src/origin/egress/egress-settings.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
@@ -81,6 +81,21 @@ describe('an origin with an egress', () => {
   it('has other settings than one that is reached directly, so that no pool outlives the change', () => {
     const prints = [undefined, 'one', 'two'].map(egress => settingsOf(egress).fingerprint)
     expect(new Set(prints).size).toBe(3)
+  })
+
+  it('has that of a route instead of its own, and the rest of its options', () => {
+    const book = new SettingsBook({
+      egress: { one: ONE, here: { addresses: ['192.0.2.7'] } },
+      origins: { 'https://a.test': { egress: 'one', reuse: 'safe' } },
+    })
+    const other = throughEgress(origin, 'here')
+    expect(book.settingsFor(other)).toMatchObject({ egress: { name: 'here' }, reuse: 'safe' })
+    expect([book.names(other), book.hasEgress(other), book.hasEgress(throughEgress(origin, 'no'))]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect(() => book.settingsFor(throughEgress(origin, 'no'))).toThrow('no egress is called "no"')
   })
 
   it('does not balance over endpoints, which a proxy knows nothing of', () => {

@@ -72,3 +72,48 @@ origins: { a: { url: 'https://a.test', socket: { dscp: XF } } }`,
     ])
   })
 })
+
+describe('the egress of a route', () => {
+  const EGRESS = `egress: { out: { proxies: ['http://p.test'] }, bulk: { addresses: [192.0.2.7] } }`
+
+  it('makes another origin of the same URL, with a name of its own', () => {
+    const result = read(
+      `${EGRESS}
+origins: { a: { url: 'https://a.test', hosts: [a.test] } }
+routes: [{ path: /x, origin: a, egress: bulk }, { path: /y, origin: a, egress: bulk }]`,
+    )
+    if (!result.ok) throw new Error('refused')
+    const { origins, routes } = result.settings
+    expect(origins.map(({ name, origin }) => [name, origin.key, origin.egress])).toEqual([
+      ['a', 'https://a.test', undefined],
+      ['a@bulk', 'https://a.test (egress bulk)', 'bulk'],
+    ])
+    expect(routes.map(({ action }) => [action.origin, action.egress])).toEqual([
+      ['a', undefined],
+      ['a', 'bulk'],
+      ['a', 'bulk'],
+    ])
+  })
+
+  it('is refused where there is none of that name, and where its origin forbids proxies', () => {
+    expect(
+      faults(
+        `${EGRESS}
+origins:
+  a: { url: 'https://a.test', protocols: [h3] }
+  b: { url: 'https://b.test', endpoints: ['192.0.2.1:1', '192.0.2.2:1'], balance: { policy: round-robin } }
+routes:
+  - { path: /1, origin: a, egress: oot }
+  - { path: /2, origin: a, egress: out }
+  - { path: /3, origin: a, egress: bulk }
+  - { path: /4, origin: b, egress: out }
+  - { path: /5, redirect: { location: /6 }, egress: bulk }`,
+      ),
+    ).toEqual([
+      expect.stringContaining('routes[0].egress: no egress is called "oot"; did you mean out?'),
+      expect.stringContaining('routes[1].egress: HTTP/3 does not go through a proxy'),
+      expect.stringContaining('routes[3].egress: balance.policy round-robin and proxies exclude each other'),
+      expect.stringContaining('routes[4].egress: needs an origin'),
+    ])
+  })
+})
