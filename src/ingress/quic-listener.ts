@@ -32,8 +32,8 @@ export interface ListenQuicOptions {
   /** Connection ids that lead to the socket, among several of the address. Default: all. */
   route?: IdRoute
   /**
-   * PEM certificate chain and key, for who asks for no other one. 0-RTT is refused unless `earlyData` says otherwise; requests that came in
-   * it are marked (RFC 8470).
+   * PEM certificate chain and key, for who asks for no other one. 0-RTT is refused unless `earlyData` says
+   * otherwise; requests that came in it are marked (RFC 8470).
    */
   tls: QuicServerTls
   /**

@@ -20,7 +20,7 @@ describe('cryptoOf', () => {
     expect(clientInitialKeys(ID)).toEqual(RFC_KEYS)
     const payload = cryptoFrame(0, HELLO)
     expect(read(sealInitial({ destination: ID, payload, keys: RFC_KEYS, padTo: 1200 }))).toEqual([
-      `0 ${HELLO}`,
+      `0 ${String(HELLO)}`,
     ])
   })
 
@@ -39,9 +39,9 @@ describe('cryptoOf', () => {
     ]
     const behind = Buffer.concat([...packets, Buffer.from('d00000000108', 'hex'), Buffer.alloc(60)])
     expect(read(behind)).toEqual([
-      `20 ${HELLO.subarray(20)}`,
-      `5 ${HELLO.subarray(5, 9)}`,
-      `0 ${HELLO.subarray(0, 5)}`,
+      `20 ${String(HELLO.subarray(20))}`,
+      `5 ${String(HELLO.subarray(5, 9))}`,
+      `0 ${String(HELLO.subarray(0, 5))}`,
     ])
   })
 
