@@ -6,7 +6,14 @@ export interface EndpointPlace {
   readonly address: string
   /** The same for all spellings of one address and port. */
   readonly key: string
+  readonly family: 4 | 6
 }
+
+/**
+ * How much of a name an answer has: all of it; the addresses of one family, where nobody answered for the
+ * other; or what it had once.
+ */
+export type AnswerScope = 'all' | 'one-family' | 'outdated'
 
 /** What the configuration says of one entry of `endpoints`. */
 export interface EndpointEntry extends Pick<BalancedEndpoint, 'weight' | 'tier' | 'zone'> {
@@ -89,20 +96,21 @@ export class EndpointSet {
     return this.#rebuild()
   }
 
-  /**
-   * What a name has now. `isPartial`: it may have more (one of two families was not to be had), so that none
-   * goes. Undefined: nothing has changed.
-   */
+  /** What a name has now; what the answer says nothing of stays. Undefined: nothing has changed. */
   onAnswer(
     name: string,
     places: readonly EndpointPlace[],
-    isPartial: boolean,
+    scope: AnswerScope,
   ): EndpointSetChange | undefined {
     const known = this.#names.get(name)
     // An empty answer is more likely a slip of whoever keeps the zone than a wish to have none.
     if (known === undefined || places.length === 0) return undefined
     const now = new Map(places.map(place => [place.key, place]))
-    const stay = known.kept.filter(({ key }) => isPartial || now.has(key))
+    const families = new Set(places.map(({ family }) => family))
+    const stay = known.kept.filter(({ key, family }) => {
+      if (scope === 'outdated' || now.has(key)) return true
+      return scope === 'one-family' && !families.has(family)
+    })
     for (const { key } of stay) now.delete(key)
     // Those that are known come first: with more addresses than the bound an answer in another order would
     // else be another choice. New ones by their address, so that processes agree.

@@ -40,7 +40,7 @@ function placeOf(text: string, port: number): EndpointEntry['at'] {
   try {
     const parsed = parseAddress(text)
     const key = formatEndpoint({ ...parsed, port: parsed.port ?? port, transport: 'tcp' })
-    return { kind: 'address', place: { address: text, key } }
+    return { kind: 'address', place: { address: text, key, family: parsed.family } }
   } catch (cause) {
     const message = `endpoints: neither an IP address nor a host name, with or without a port: ${JSON.stringify(text)}`
     throw new TransportError('MM_INVALID_ARGUMENT', message, { cause })

@@ -1,3 +1,4 @@
+import type { AnswerScope } from '../../balance/endpoint-set.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { asTransportError, type TransportError } from '../../base/errors.ts'
 import { guardedPromise } from '../../base/guard.ts'
@@ -9,8 +10,7 @@ export interface NameWatchParts {
   readonly clock: Clock
   /** The longest pause between two lookups; 0: the name is looked up when it is needed, and not again. */
   readonly refreshMs: number
-  /** `isPartial`: it may have more than these. */
-  readonly onAnswer: (addresses: readonly ResolvedAddress[], isPartial: boolean, source: string) => void
+  readonly onAnswer: (addresses: readonly ResolvedAddress[], scope: AnswerScope, source: string) => void
 }
 
 /** How the lookups of a name stand. */
@@ -42,6 +42,9 @@ export interface EndpointNameFigures extends NameLookups {
   /** Addresses that are none, for being more than `balance.maxAddressesPerName`, or than may be in all. */
   readonly ignored: number
 }
+
+/** Of answers that say less than all. */
+const SCOPES: Readonly<Record<string, AnswerScope>> = { stale: 'outdated', 'dns-partial': 'one-family' }
 
 /** Between a failed lookup and the next; twice as long each time. */
 const FIRST_PAUSE_MS = 1_000
@@ -140,7 +143,7 @@ export class NameWatch {
     }
     if (source !== 'override') this.#arm(freshForMs) // a fixed address does not change
     if (!isStale || this.#answeredAt === undefined)
-      this.#parts.onAnswer(addresses, isStale || source === 'dns-partial', source)
+      this.#parts.onAnswer(addresses, SCOPES[source] ?? 'all', source)
   }
 
   #onFailed({ message }: TransportError): void {

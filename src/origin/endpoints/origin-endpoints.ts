@@ -1,6 +1,6 @@
 import type { BalancedEndpoint } from '../../balance/balancer.ts'
 import { EndpointBreakers } from '../../balance/endpoint-breakers.ts'
-import { EndpointSet, type EndpointSetChange } from '../../balance/endpoint-set.ts'
+import { type AnswerScope, EndpointSet, type EndpointSetChange } from '../../balance/endpoint-set.ts'
 import type { Clock } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { Connection } from '../../base/events/connection.ts'
@@ -159,18 +159,19 @@ export class OriginEndpoints {
       resolver: { resolve: (host, signal) => resolverOf(name).resolve(host, signal) },
       clock,
       refreshMs: dnsRefreshMs,
-      onAnswer: (addresses, isPartial, source) => this.#onAnswer(name, addresses, isPartial, source),
+      onAnswer: (addresses, scope, source) => this.#onAnswer(name, addresses, scope, source),
     })
   }
 
-  #onAnswer(name: string, addresses: readonly ResolvedAddress[], isPartial: boolean, source: string): void {
+  #onAnswer(name: string, addresses: readonly ResolvedAddress[], scope: AnswerScope, source: string): void {
     if (this.#isClosed) return
     const port = parseEndpointName(name)?.port
     const places = addresses.map(one => ({
       address: port === undefined && one.port === undefined ? one.address : this.#format(one, port),
       key: this.#format(one, port),
+      family: one.family,
     }))
-    this.#changed(this.#set.onAnswer(name, places, isPartial), `the addresses of ${name} (${source})`)
+    this.#changed(this.#set.onAnswer(name, places, scope), `the addresses of ${name} (${source})`)
   }
 
   #format({ address, family, port }: ResolvedAddress, own: number | undefined): string {

@@ -109,6 +109,7 @@ describe('socket options towards an origin', () => {
       userTimeoutMs: 25_000,
       retransmitMaxMs: retransmitMax(3_000),
       notSentLowWaterBytes: 65_536,
+      trafficClass: 10 << 2,
       congestionControl: 'reno',
     })
     expect([await unavailable(world), world.refused]).toEqual([tooOld('retransmitMaxMs'), []])
@@ -168,6 +169,7 @@ describe('socket options towards an origin', () => {
       userTimeoutMs: 0,
       retransmitMaxMs: retransmitMax(120_000),
       notSentLowWaterBytes: 0,
+      trafficClass: 0,
       congestionControl: readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'latin1').trim(),
     })
     expect([await unavailable(world), world.refused]).toEqual([[], []])

@@ -217,3 +217,24 @@ it('HTTP/3 leaves from a local address, and from the next one where the machine 
   }
   await expect.poll(() => transport.stats().ports.pairs).toEqual([])
 })
+
+it('HTTP/3 shows no ticket that came to another address', async ctx => {
+  const missing = requireQuic()
+  ctx.skip(missing !== undefined, missing)
+  const origin = await startHttp3Origin({ tls: await authority.issue({ names: ['localhost'] }) })
+  const transport = leavingFrom(['127.0.0.2', '127.0.0.3'], {
+    stickyMs: 1,
+    protocols: ['h3'],
+    pool: { maxRequests: 1 },
+  })
+  for (let request = 0; request < 6; request += 1) {
+    await (await transport.request(`${origin.url}/bytes/10`)).dump()
+    await setTimeout(50)
+  }
+  const [pool] = transport.stats().pools
+  // One full handshake from each address, and its own tickets from then on.
+  expect(pool?.opened).toMatchObject({ full: 2, resumed: 4 })
+  expect(pool?.egress?.members.map(({ opened }) => opened)).toEqual([3, 3])
+  await transport.close()
+  await origin.close()
+})

@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { type EndpointEntry, EndpointSet } from '../../../src/balance/endpoint-set.ts'
+import {
+  type AnswerScope,
+  type EndpointEntry,
+  type EndpointPlace,
+  EndpointSet,
+} from '../../../src/balance/endpoint-set.ts'
 import { fc } from '../../support/property.ts'
 
-const place = (address: string) => ({ address, key: `${address}:443` })
+const place = (address: string): EndpointPlace => ({
+  address,
+  key: `${address}:443`,
+  family: address.includes(':') ? 6 : 4,
+})
 
 function literal(address: string, weight = 1): EndpointEntry {
   return { at: { kind: 'address', place: place(address) }, weight, tier: 0, zone: '' }
@@ -15,8 +24,8 @@ function named(name: string, weight = 1, tier = 0): EndpointEntry {
 function setOf(entries: readonly EndpointEntry[], perName = 64, total = 256) {
   const set = new EndpointSet({ perName, total })
   set.configure(entries, perName)
-  const answer = (name: string, addresses: readonly string[], isPartial = false) =>
-    set.onAnswer(name, addresses.map(place), isPartial)
+  const answer = (name: string, addresses: readonly string[], scope: AnswerScope = 'all') =>
+    set.onAnswer(name, addresses.map(place), scope)
   const addresses = (): string[] => set.endpoints.map(({ address }) => address)
   return { set, answer, addresses }
 }
@@ -58,11 +67,13 @@ describe('the set of endpoints', () => {
     expect(addresses()).toEqual(['192.0.2.1', '192.0.2.2'])
   })
 
-  it('takes nothing away for an answer of one family only', () => {
+  it('takes nothing away that an answer of one family says nothing of', () => {
     const { answer, addresses } = setOf([named('b')])
     answer('b', ['192.0.2.1', '2001:db8::1'])
-    answer('b', ['192.0.2.2'], true)
-    expect(addresses()).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.2'])
+    answer('b', ['192.0.2.2'], 'one-family')
+    expect(addresses()).toEqual(['2001:db8::1', '192.0.2.2'])
+    answer('b', ['192.0.2.3'], 'outdated')
+    expect(addresses()).toEqual(['2001:db8::1', '192.0.2.2', '192.0.2.3'])
   })
 
   it('has an address once, by the first entry that names it, and by the other when that one lets it go', () => {
@@ -120,7 +131,7 @@ describe('the set of endpoints', () => {
       fc.record({
         name: fc.constantFrom('a', 'b', 'c'),
         addresses: fc.array(address, { maxLength: 8 }),
-        isPartial: fc.boolean(),
+        scope: fc.constantFrom<AnswerScope[]>('all', 'one-family', 'outdated'),
       }),
     )
     fc.assert(
@@ -130,7 +141,7 @@ describe('the set of endpoints', () => {
         let known = new Map<number, string>()
         for (const one of steps) {
           const change =
-            'entries' in one ? set.configure(one.entries, 4) : answer(one.name, one.addresses, one.isPartial)
+            'entries' in one ? set.configure(one.entries, 4) : answer(one.name, one.addresses, one.scope)
           for (const { index, address: at } of change?.added ?? []) {
             expect(numbers.has(index)).toBe(false)
             numbers.set(index, at)

@@ -26,10 +26,8 @@ function setUp(answers: readonly (Partial<Resolution> | string)[], refreshMs = 3
         return { addresses: ONE, source: 'dns', ...answer }
       },
     },
-    onAnswer: (addresses, isPartial, source) =>
-      void told.push(
-        `${addresses.map(({ address }) => address).join()} ${source}${isPartial ? ' partial' : ''}`,
-      ),
+    onAnswer: (addresses, scope, source) =>
+      void told.push(`${addresses.map(({ address }) => address).join()} ${source} ${scope}`),
   })
   return { clock, asked, told, watch, signals }
 }
@@ -61,7 +59,7 @@ describe('the watch of a name', () => {
     clock.advance(30_000)
     expect([asked, told]).toEqual([
       [0, 5_000, 35_000],
-      ['192.0.2.1 dns', '192.0.2.1 dns'],
+      ['192.0.2.1 dns all', '192.0.2.1 dns all'],
     ])
     expect(watch.lookups(35_000)).toEqual({ answered: 2, failed: 0, lastError: undefined, ageMs: 30_000 })
   })
@@ -73,17 +71,17 @@ describe('the watch of a name', () => {
     await settled()
     clock.advance(30_000)
     await settled()
-    expect(told).toEqual(['192.0.2.1 dns'])
+    expect(told).toEqual(['192.0.2.1 dns all'])
     expect(watch.lookups(31_000)).toMatchObject({ answered: 1, failed: 2 })
     clock.advance(1_000)
     await settled()
-    expect(told).toEqual(['192.0.2.1 dns', '192.0.2.1 dns-partial partial'])
+    expect(told).toEqual(['192.0.2.1 dns all', '192.0.2.1 dns-partial one-family'])
   })
 
   it('takes a stale answer for want of any other, and takes nothing away for it', async () => {
     const { told, watch } = setUp([{ source: 'stale' }])
     await watch.ask()
-    expect(told).toEqual(['192.0.2.1 stale partial'])
+    expect(told).toEqual(['192.0.2.1 stale outdated'])
   })
 
   it('has one lookup for all who ask, does not ask for a fixed address again, and ends with its origin', async () => {
