@@ -137,6 +137,8 @@ const PURE = [
   'src/http',
   'src/quic/migration',
   'src/quic/invariant-header.ts',
+  'src/quic/initial-packets.ts',
+  'src/quic/held-initials.ts',
   'src/quic/retry-token.ts',
   'src/quic/udp/batch-plan.ts',
   'src/quic/udp/control-messages.ts',

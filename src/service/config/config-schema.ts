@@ -126,8 +126,6 @@ export function configSchema(directory: string) {
                   'http3',
                   'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
                 )
-              if (hasHttp3 && (tls?.certificates.length ?? 0) > 1)
-                refuse('tls', 'several certificates are of TCP: h3 needs a listener of its own')
               if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
             },
           ),
