@@ -1,6 +1,7 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
 import type { DispatcherOptions, RequestOptions, Transport } from './types.ts'
+import type { WebTransportOptions } from './web-transport.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
 type ProbeOptions = NonNullable<Parameters<Transport['probe']>[1]>
@@ -21,6 +22,13 @@ const REQUEST: Names<RequestOptions> = {
 const DISPATCHER: Names<DispatcherOptions> = { earlyData: 1 }
 const PRECONNECT: Names<PreconnectOptions> = { connections: 1 }
 const PROBE: Names<ProbeOptions> = { signal: 1 }
+const WEB_TRANSPORT: Names<WebTransportOptions> = {
+  headers: 1,
+  protocols: 1,
+  requireUnreliable: 1,
+  signal: 1,
+  headersTimeoutMs: 1,
+}
 const MIGRATE: Names<MigrateOptions> = { address: 1, port: 1 }
 
 /** The options of each call of a transport that has some; the types see to it that none is missing. */
@@ -30,6 +38,7 @@ const CALLS = {
   preconnect: PRECONNECT,
   probe: PROBE,
   migrate: MIGRATE,
+  webTransport: WEB_TRANSPORT,
 }
 
 /** Throws MM_INVALID_ARGUMENT for an option of a call that there is not, with the nearest that there is. */

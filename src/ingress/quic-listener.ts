@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
+import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import type { IdRoute } from '../quic/routed-ids.ts'
@@ -44,6 +45,8 @@ export interface ListenQuicOptions {
    * Default false.
    */
   allowsMigration?: boolean
+  /** Clients are offered WebTransport: see acceptWebTransport(). Default false. */
+  webTransport?: boolean
   clock?: Clock
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
@@ -63,7 +66,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   }
   checkIdentity(options.tls)
   const limits = ingressLimits(options.limits)
-  const { clock = systemClock, proxyName = 'middlemile' } = options
+  const { clock = systemClock, proxyName = 'middlemile', webTransport = false } = options
   const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
@@ -102,7 +105,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     resetKey: resetKeyOf(options.tls.key),
     tls: options.tls,
     protocols: ['h3'],
-    quic: limits.quic,
+    quic: webTransport ? withSessionStreams(limits.quic) : limits.quic,
     retry: options.retry ?? 'under-load',
     maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
     handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
@@ -116,6 +119,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   const context: ServerHttp3SessionContext = {
     handler: withLoadShedding({ handler, limits, clock, stats, proxyName }),
     limits,
+    webTransport,
     clock,
     stats,
     observer,
@@ -215,6 +219,12 @@ function checkIdentity({ cert, key }: QuicServerTls): void {
       },
     )
   }
+}
+
+/** Sessions have unidirectional streams of their own beside the three of HTTP/3 (RFC 9114 6.2). */
+function withSessionStreams(quic: QuicOptions): QuicOptions {
+  const { maxUnidirectionalStreams: most, maxConcurrentStreams } = quic
+  return { ...quic, maxUnidirectionalStreams: Math.max(most, maxConcurrentStreams + 3) }
 }
 
 function ignoreEvent(): void {}

@@ -116,6 +116,7 @@ export interface OriginSettings {
   readonly health: HealthOptions
   readonly outlier: OutlierOptions
   readonly hedge: HedgeOptions
+  readonly webTransport: boolean
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
@@ -152,12 +153,14 @@ export class SettingsBook {
     return this.#byOrigin.has(origin.key)
   }
 
-  settingsFor(origin: Origin): OriginSettings {
+  /** `asked`: options that a call has asked for, over those of the origin. */
+  settingsFor(origin: Origin, asked: Pick<OriginOptions, 'webTransport'> = {}): OriginSettings {
     const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
     const name = `${host}:${origin.port}`
     const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
     const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
-    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve, this.#egress)
+    const own = { ...this.#byOrigin.get(origin.key), ...asked }
+    return mergeSettings(this.#defaults, own, resolve, this.#egress)
   }
 }
 
@@ -176,6 +179,7 @@ function mergeSettings(
   const balance = checkBalanceOptions(layered(DEFAULT_BALANCE_OPTIONS, defaults.balance, own.balance))
   const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
   const egress = egressOf(own.egress ?? defaults.egress, ways)
+  const webTransport = own.webTransport ?? defaults.webTransport ?? false
   const settings = {
     egress,
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
@@ -192,7 +196,10 @@ function mergeSettings(
     ),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
     http2: checkHttp2Options('http2', layered(DEFAULT_HTTP2_OPTIONS, defaults.http2, own.http2)),
-    quic: checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
+    quic: quicFor(
+      checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
+      webTransport,
+    ),
     http3: checkHttp3Options('http3', layered(DEFAULT_HTTP3_OPTIONS, defaults.http3, own.http3)),
     liveness,
     tls: layered<TlsOptions>({}, defaults.tls, own.tls),
@@ -209,6 +216,7 @@ function mergeSettings(
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
+    webTransport,
     resolve,
   }
   checkProtocols(settings.protocols)
@@ -229,6 +237,17 @@ function mergeSettings(
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
 }
+
+/** A server that speaks WebTransport opens streams of its own, and those of HTTP/3 come beside them. */
+function quicFor(quic: QuicOptions, webTransport: boolean): QuicOptions {
+  const { maxUnidirectionalStreams: most, maxConcurrentStreams } = quic
+  return webTransport
+    ? { ...quic, maxUnidirectionalStreams: Math.max(most, maxConcurrentStreams + HTTP3_STREAMS) }
+    : quic
+}
+
+/** RFC 9114 6.2. */
+const HTTP3_STREAMS = 3
 
 function endpointBalance(
   options: BalanceOptions,
@@ -258,6 +277,7 @@ function checkWords(options: OriginOptions): void {
     earlyDataOverTcp = false,
     tfo = 'off',
     reuse = 'always',
+    webTransport = false,
   } = options
   const { coalesce = 'auto', certificateNames = [], preconnectHints = 'auto' } = options
   checkWord('reuse', reuse, REUSE_MODES)
@@ -267,6 +287,7 @@ function checkWords(options: OriginOptions): void {
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
+  checkFlag('webTransport', webTransport)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
 }
 

@@ -59,6 +59,8 @@ export interface QuicConnectOptions {
   readonly earlyData?: boolean
   /** A second path may be used: probePath and migrate. Default false: see `trusted` of OriginOptions. */
   readonly allowsSecondPath?: boolean
+  /** The server may open bidirectional streams, as many at once as `quic.maxConcurrentStreams`. Default false. */
+  readonly takesServerStreams?: boolean
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
 }
@@ -176,6 +178,11 @@ export interface QuicConnection {
    * than all a `writable` follows when there is room.
    */
   write(stream: number, bytes: Uint8Array, isLast: boolean): number
+  /**
+   * Ends a stream of which everything was written, without a byte to end it with: for streams that have no
+   * frame to put in its place. False: there is no room for it now, and `writable` follows.
+   */
+  finish(stream: number): boolean
   /**
    * Reads in order what has come, which gives the peer credit for it. Undefined: nothing is there now, or
    * ever will be.

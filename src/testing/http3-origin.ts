@@ -1,5 +1,7 @@
 import type { Http3Options, QuicOptions } from '../base/options/protocol-options.ts'
+import { acceptWebTransport, offeredProtocols } from '../ingress/accept-web-transport.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
+import type { WebTransportSession } from '../webtransport/types.ts'
 import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
@@ -22,6 +24,11 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   retry?: 'never' | 'always'
   /** Clients may move to another address. Default false. */
   allowsMigration?: boolean
+  /**
+   * Takes sessions of WebTransport, and is handed each as it was accepted, with the path that it was asked for.
+   * Default: none are offered.
+   */
+  onSession?: (session: WebTransportSession, path: string) => void
   quic?: Partial<QuicOptions>
   http3?: Partial<Http3Options>
 }
@@ -52,6 +59,7 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
   const listener = await listenQuic({
     address: { host: settings.address ?? '127.0.0.1', port: settings.port ?? 0 },
     tls: { cert: tls.cert, key: tls.key, clientCa, ticketKey, earlyData },
+    webTransport: settings.onSession !== undefined,
     retry: settings.retry ?? 'never',
     allowsMigration: settings.allowsMigration ?? false,
     limits: {
@@ -64,6 +72,12 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
     },
     handler: exchange => {
       if (exchange.headers.includes('early-data')) earlyRequests++
+      if (settings.onSession !== undefined && exchange.upgrade === 'webtransport') {
+        exchange.events = { onDrain() {}, onAborted() {} }
+        const [protocol] = offeredProtocols(exchange)
+        settings.onSession(acceptWebTransport(exchange, { protocol }), exchange.path)
+        return
+      }
       void new ExchangeAnswer(exchange, delayMs, settings.describe)
     },
   })

@@ -63,7 +63,7 @@ export interface Http3DialRequest {
    */
   readonly alternative: Pick<Alternative, 'host' | 'port'>
   readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
-  readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'>
+  readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted' | 'webTransport'>
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
   /** A request waits that may leave in early data. */
@@ -138,7 +138,7 @@ export class Http3Dialer {
     offered: OfferedTicket | undefined,
   ): Promise<Http3Dialed> {
     const { origin, attempts, settings, dnsMs, onAttempts } = request
-    const { tls, quic, timeouts, trusted } = settings
+    const { tls, quic, timeouts, trusted, webTransport } = settings
     const loaded = this.#options.loadEngine()
     if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
     const meter = new HandshakeMeter(this.#options.readCpuMs)
@@ -155,6 +155,7 @@ export class Http3Dialer {
         ticket: offered?.contents.ticket,
         earlyData: request.wantsEarlyData && offered?.taken.isFirstUse === true,
         allowsSecondPath: trusted,
+        takesServerStreams: webTransport,
         keylog: this.#options.keylog,
         onAttempts: made => onAttempts(attemptRecords(made)),
       },

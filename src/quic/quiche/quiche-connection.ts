@@ -192,19 +192,25 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   nextDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
-    return this.#ahead.shift() ?? this.#makeDatagram(now, into)
+    const ahead = this.#ahead.shift()
+    if (ahead !== undefined) return ahead
+    return this.#budget.allows(now) ? this.#makeDatagram(into) : undefined
   }
 
   #sendAhead(now: number): void {
-    while (this.#ahead.length < MAX_AHEAD) {
-      const datagram = this.#makeDatagram(now)
-      if (datagram === undefined) return
-      this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
-    }
+    while (this.#ahead.length < MAX_AHEAD && this.#budget.allows(now)) if (!this.#makeAhead()) return
   }
 
-  #makeDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
-    if (this.#isDead || !this.#budget.allows(now)) return undefined
+  /** One datagram that leaves before anything else is received. False: there was none. */
+  #makeAhead(): boolean {
+    const datagram = this.#makeDatagram()
+    if (datagram === undefined) return false
+    this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
+    return true
+  }
+
+  #makeDatagram(into?: Buffer): OutgoingDatagram | undefined {
+    if (this.#isDead) return undefined
     const out = into ?? (this.#out ??= Buffer.allocUnsafeSlow(this.packetRoomBytes))
     try {
       const sent = this.#native.send(out)
@@ -338,6 +344,13 @@ export class QuicheConnection implements DrivenConnection {
     const taken = this.#sends.write(stream, bytes, isLast)
     this.#movedBytes += taken
     return taken
+  }
+
+  finish(stream: number): boolean {
+    if (this.#end !== undefined) return true
+    const outcome = this.#sends.finish(stream)
+    if (outcome === 'finished') this.#makeAhead()
+    return outcome !== 'full'
   }
 
   read(stream: number, into: Buffer): StreamRead | undefined {
