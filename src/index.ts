@@ -25,8 +25,8 @@ export type {
   TransportResponse,
   TransportStats,
 } from './api/types.ts'
-export type { WebTransportOptions } from './api/web-transport.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
+export type { WebTransportOptions } from './api/web-transport.ts'
 export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
 export { asTransportError, TransportError } from './base/errors.ts'
@@ -41,6 +41,7 @@ export type { Protocol } from './base/http/protocol.ts'
 export type { OriginOptions } from './base/options/options.ts'
 export type { StateOptions, TransportOptions } from './base/options/transport-options.ts'
 export type { MigrateOptions, MigrationResult, OriginLoad, PathHealth, PoolStats } from './origin/stats.ts'
+export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'
 export type {
   WebTransportBidirectionalStream,
   WebTransportCloseInfo,
@@ -51,4 +52,3 @@ export type {
   WebTransportStats,
 } from './webtransport/types.ts'
 export { WebTransportError } from './webtransport/web-transport-error.ts'
-export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'

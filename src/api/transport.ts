@@ -266,7 +266,8 @@ class PooledTransport implements Transport {
 
   webTransport(url: string | URL, options: WebTransportOptions = {}): WebTransportSession {
     const target = typeof url === 'string' ? parseUrl(url) : url
-    const unavailable = (origin: Origin): string | undefined => this.#sessionFault(this.#sessionEntryFor(origin))
+    const unavailable = (origin: Origin): string | undefined =>
+      this.#sessionFault(this.#sessionEntryFor(origin))
     const dispatch: Transport['dispatch'] = (...request) => this.dispatch(...request)
     return openWebTransport({ clock: this.#clock, unavailable, dispatch }, target, options)
   }

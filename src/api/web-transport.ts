@@ -63,7 +63,11 @@ export function openWebTransport(
   checkCallNames('webTransport', options)
   const { protocols = [], signal, headersTimeoutMs } = options
   if (url.protocol !== 'https:') throw invalid('sessions of WebTransport need an https URL')
-  if (!Array.isArray(protocols) || !protocols.every(isProtocolName) || new Set(protocols).size < protocols.length)
+  if (
+    !Array.isArray(protocols) ||
+    !protocols.every(isProtocolName) ||
+    new Set(protocols).size < protocols.length
+  )
     throw invalid('protocols must be a list of different names in visible ASCII')
   const origin = parseOrigin(url)
   const { headers, authority } = prepareHeaders(options.headers)
@@ -87,7 +91,9 @@ export function openWebTransport(
   }
   const onAbort = guardedListener('the abort of a session', give, error => session.fail(error))
   signal?.addEventListener('abort', onAbort, { once: true })
-  const exchange = new SessionExchange(session, protocols, () => signal?.removeEventListener('abort', onAbort))
+  const exchange = new SessionExchange(session, protocols, () =>
+    signal?.removeEventListener('abort', onAbort),
+  )
   const isAborted = (): boolean => signal?.aborted === true
   if (isAborted()) {
     give()
@@ -135,7 +141,12 @@ class SessionExchange implements ExchangeHandler {
   onResponseData(): void {}
   onResponseEnd(): void {}
 
-  onUpgrade(_controller: ExchangeController, _status: number, headers: HeaderList, tunnel: StreamSocket): void {
+  onUpgrade(
+    _controller: ExchangeController,
+    _status: number,
+    headers: HeaderList,
+    tunnel: StreamSocket,
+  ): void {
     this.#onSettled()
     const carrier = tunnel.carrier?.()
     const [protocol = ''] = readProtocols(headerValue(headers, CHOSEN_PROTOCOL))

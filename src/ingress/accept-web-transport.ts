@@ -33,7 +33,10 @@ export function offeredProtocols({ headers }: Pick<IngressExchange, 'headers'>):
  * Accepts the session of WebTransport that an exchange asks for (`exchange.upgrade` is `webtransport`). Throws
  * MM_INVALID_ARGUMENT where it asks for something else, or a protocol was not offered.
  */
-export function acceptWebTransport(exchange: IngressExchange, options: AcceptOptions = {}): WebTransportSession {
+export function acceptWebTransport(
+  exchange: IngressExchange,
+  options: AcceptOptions = {},
+): WebTransportSession {
   const { protocol = '', headers = NO_HEADERS, clock = systemClock } = options
   if (exchange.upgrade !== 'webtransport') throw invalid('the exchange asks for no session of WebTransport')
   if (protocol !== '' && !offeredProtocols(exchange).includes(protocol))
@@ -44,10 +47,16 @@ export function acceptWebTransport(exchange: IngressExchange, options: AcceptOpt
   const tunnel = exchange.acceptUpgrade(200, answer)
   const carrier = tunnel.carrier?.()
   const session = new OpenSession({ clock, isServer: true })
-  if (carrier !== undefined) session.begin({ tunnel, carrier, protocol, headers: headersToRecord(exchange.headers) })
+  if (carrier !== undefined)
+    session.begin({ tunnel, carrier, protocol, headers: headersToRecord(exchange.headers) })
   else {
     tunnel.on('error', () => {}).destroy()
-    session.fail(new TransportError('MM_CLIENT_GONE', 'the listener does not offer WebTransport, or the client has gone'))
+    session.fail(
+      new TransportError(
+        'MM_CLIENT_GONE',
+        'the listener does not offer WebTransport, or the client has gone',
+      ),
+    )
   }
   return session
 }

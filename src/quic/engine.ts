@@ -192,6 +192,11 @@ export interface QuicConnection {
   reset(stream: number, code: number): void
   /** Wants no more of the peer's side (STOP_SENDING); what still comes is thrown away. */
   stop(stream: number, code: number): void
+  /**
+   * The same, and the peer learns it at once where the engine can help it: `stop` may read over what comes of a
+   * stream that the peer opened, for a while.
+   */
+  stopAtOnce(stream: number, code: number): void
   /** RFC 9218 4: whose bytes leave first. Urgency 0 to 7, the lowest first. */
   prioritize(stream: number, urgency: number, incremental: boolean): void
   /** RFC 9221. False: it was not taken (too long, the queue is full, or the peer takes none). */

@@ -29,7 +29,8 @@ export class SessionDatagrams implements WebTransportDatagrams {
     this.readable = new ReadableStream<Uint8Array>(
       {
         start: controller => void (this.#reader = controller),
-        pull: () => (this.#deliver() ? undefined : new Promise<void>(resolve => (this.#wakeReader = resolve))),
+        pull: () =>
+          this.#deliver() ? undefined : new Promise<void>(resolve => (this.#wakeReader = resolve)),
         cancel: () => {
           this.#reader = undefined
           this.#incoming.clear()

@@ -122,10 +122,22 @@ export class OpenSession
     this.#state = { kind: 'open', start }
     this.#flow = new SessionFlow(carrier.ownLimits, carrier.peerLimits)
     const onFault = (error: TransportError): void => this.#onLost(error)
-    tunnel.on('data', guardedListener(DURING, (bytes: Buffer) => this.#onBytes(bytes), onFault))
-    tunnel.on('end', guardedListener(DURING, () => this.#onTunnelEnd(), onFault))
-    tunnel.on('error', guardedListener(DURING, (error: Error) => this.#onLost(error), onFault))
-    tunnel.on('close', guardedListener(DURING, () => this.#onTunnelClosed(), onFault))
+    tunnel.on(
+      'data',
+      guardedListener(DURING, (bytes: Buffer) => this.#onBytes(bytes), onFault),
+    )
+    tunnel.on(
+      'end',
+      guardedListener(DURING, () => this.#onTunnelEnd(), onFault),
+    )
+    tunnel.on(
+      'error',
+      guardedListener(DURING, (error: Error) => this.#onLost(error), onFault),
+    )
+    tunnel.on(
+      'close',
+      guardedListener(DURING, () => this.#onTunnelClosed(), onFault),
+    )
     carrier.attach(this)
     this.datagrams.begin(carrier)
     this.#ready.resolve()
@@ -173,7 +185,10 @@ export class OpenSession
   close({ closeCode = 0, reason = '' }: Partial<WebTransportCloseInfo> = {}): void {
     const state = this.#state
     if (!Number.isInteger(closeCode) || closeCode < 0 || closeCode > 0xffff_ffff)
-      throw new TransportError('MM_INVALID_ARGUMENT', `closeCode must be from 0 to 2^32 - 1, not ${closeCode}`)
+      throw new TransportError(
+        'MM_INVALID_ARGUMENT',
+        `closeCode must be from 0 to 2^32 - 1, not ${closeCode}`,
+      )
     if (state.kind === 'closed') return
     if (state.kind === 'connecting') {
       const error = new WebTransportError('MM_ABORTED', 'the session was closed before it was open')
@@ -205,7 +220,9 @@ export class OpenSession
   onStream(raw: RawStream): void {
     const isBidirectional = raw.direction === 'bidirectional'
     if (!this.#flow.onPeerOpened(raw.direction)) {
-      this.#onLost(new TransportError('MM_PROTOCOL_ERROR', `the peer opened more ${raw.direction} streams than it may`))
+      this.#onLost(
+        new TransportError('MM_PROTOCOL_ERROR', `the peer opened more ${raw.direction} streams than it may`),
+      )
       return
     }
     const accept = isBidirectional ? this.#acceptBidirectional : this.#acceptUnidirectional
@@ -451,7 +468,10 @@ function sideOwner(sending: SendSide | undefined, receiving: ReceiveSide | undef
 
 function closedError(how: string, closeCode: number, reason: string): WebTransportError {
   const because = reason === '' ? '' : `: ${reason}`
-  return new WebTransportError('MM_WEBTRANSPORT_CLOSED', `the session was ${how} with code ${closeCode}${because}`)
+  return new WebTransportError(
+    'MM_WEBTRANSPORT_CLOSED',
+    `the session was ${how} with code ${closeCode}${because}`,
+  )
 }
 
 function asSessionError(cause: TransportError): WebTransportError {

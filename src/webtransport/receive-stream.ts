@@ -1,4 +1,4 @@
-import { ReadableStream, type ReadableByteStreamController } from 'node:stream/web'
+import { type ReadableByteStreamController, ReadableStream } from 'node:stream/web'
 import type { RawStream } from '../base/http/web-transport-carrier.ts'
 import type { WebTransportReceiveStream } from './types.ts'
 import { codeOfReason, WebTransportError } from './web-transport-error.ts'
@@ -49,7 +49,8 @@ export class ReceiveSide {
   }
 
   onReset(code: number | undefined): void {
-    const message = code === undefined ? 'the peer reset the stream' : `the peer reset the stream with code ${code}`
+    const message =
+      code === undefined ? 'the peer reset the stream' : `the peer reset the stream with code ${code}`
     this.#fail(new WebTransportError('MM_STREAM_RESET', message, { source: 'stream', streamErrorCode: code }))
   }
 
@@ -63,7 +64,8 @@ export class ReceiveSide {
     const controller = this.#controller
     if (controller === undefined || this.#isOver) return true
     const view = controller.byobRequest?.view ?? undefined
-    const into = view === undefined ? sharedBuffer : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+    const into =
+      view === undefined ? sharedBuffer : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
     const read = this.#raw.read(into)
     if (read === undefined) return false
     const [bytes, isEnd] = read

@@ -98,7 +98,10 @@ export class SendOrders {
   groupOf(group: WebTransportSendGroup | null | undefined): SendGroup | null {
     if (group === null || group === undefined) return null
     if (group instanceof SendGroup && this.#groups.has(group)) return group
-    throw new TransportError('MM_INVALID_ARGUMENT', 'sendGroup must come from createSendGroup() of the same session')
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      'sendGroup must come from createSendGroup() of the same session',
+    )
   }
 
   add(stream: Ordered, group: SendGroup | null): void {

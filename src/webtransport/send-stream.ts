@@ -50,8 +50,7 @@ export class SendSide {
       sendOrder: { get: () => this.#order, set: (value: number) => this.#setOrder(value, this.#group) },
       sendGroup: {
         get: () => this.#group,
-        set: (value: WebTransportSendGroup | null) =>
-          this.#setOrder(this.#order, host.orders.groupOf(value)),
+        set: (value: WebTransportSendGroup | null) => this.#setOrder(this.#order, host.orders.groupOf(value)),
       },
       getStats: { value: () => Promise.resolve({ bytesWritten: this.#writtenBytes }) },
     }) as WebTransportSendStream // with what was defined above
@@ -74,7 +73,9 @@ export class SendSide {
 
   onStopped(code: number | undefined): void {
     const message =
-      code === undefined ? 'the peer wants no more of the stream' : `the peer stopped the stream with code ${code}`
+      code === undefined
+        ? 'the peer wants no more of the stream'
+        : `the peer stopped the stream with code ${code}`
     this.end(new WebTransportError('MM_STREAM_RESET', message, { source: 'stream', streamErrorCode: code }))
   }
 

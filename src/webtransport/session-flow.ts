@@ -96,7 +96,11 @@ export class SessionFlow {
     const now: SessionLimits = {
       maxData: moved(before.maxData, initial.maxData, this.#receivedBytes + this.#uncountedBytes),
       maxBidirectional: moved(before.maxBidirectional, initial.maxBidirectional, this.#ended.bidirectional),
-      maxUnidirectional: moved(before.maxUnidirectional, initial.maxUnidirectional, this.#ended.unidirectional),
+      maxUnidirectional: moved(
+        before.maxUnidirectional,
+        initial.maxUnidirectional,
+        this.#ended.unidirectional,
+      ),
     }
     const hasMoved =
       now.maxData > before.maxData ||

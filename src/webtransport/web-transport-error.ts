@@ -34,5 +34,7 @@ export class WebTransportError extends TransportError {
 export function codeOfReason(reason: unknown): number {
   if (typeof reason !== 'object' || reason === null || !('streamErrorCode' in reason)) return 0
   const { streamErrorCode } = reason
-  return typeof streamErrorCode === 'number' && streamErrorCode >= 0 ? Math.min(streamErrorCode, 0xffff_ffff) : 0
+  return typeof streamErrorCode === 'number' && streamErrorCode >= 0
+    ? Math.min(streamErrorCode, 0xffff_ffff)
+    : 0
 }

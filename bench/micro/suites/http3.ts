@@ -244,6 +244,10 @@ export class MemoryQuic implements QuicConnection {
     return bytes.length
   }
 
+  stopAtOnce(): void {
+    throw new Error('nothing is stopped here')
+  }
+
   finish(): boolean {
     throw new Error('messages of HTTP/3 end with a byte')
   }

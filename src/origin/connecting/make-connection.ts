@@ -61,7 +61,10 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
   return http2Connection({ ...common, http2, liveness, onAltSvc, onDefence, onOrigins })
 }
 
-export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'> & {
+export type Http3Parts = Omit<
+  Http3ConnectionOptions,
+  'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'
+> & {
   readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'>
 }
 

@@ -39,6 +39,8 @@ const EXCESSIVE_LOAD = 0x107
  * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
 const MAX_LINGERS = 8
+/** Of the unidirectional streams of the peer so many may be stopped at once: see ReceiveStreams. */
+const LOST_CREDIT_SHARE = 4
 /** Made before their turn, for a client that has moved; no more than a first flight. */
 const MAX_AHEAD = 10
 
@@ -129,6 +131,7 @@ export class QuicheConnection implements DrivenConnection {
       sends: this.#sends,
       watchdog: this.#watchdog,
       local: this.#bidirectional,
+      maxLostCredit: Math.floor(quic.maxUnidirectionalStreams / LOST_CREDIT_SHARE),
     })
     this.#budget = new SendBudget({
       maxBurstBytes: quic.maxBurstBytes,
@@ -365,6 +368,10 @@ export class QuicheConnection implements DrivenConnection {
 
   stop(stream: number, code: number): void {
     if (this.#end === undefined) this.#receives.stop(stream, code)
+  }
+
+  stopAtOnce(stream: number, code: number): void {
+    if (this.#end === undefined) this.#receives.stopAtOnce(stream, code)
   }
 
   prioritize(stream: number, urgency: number, incremental: boolean): void {

@@ -1,7 +1,16 @@
-import { createTransport, type Transport, type TransportOptions, type WebTransportSession } from '../../../src/index.ts'
-import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
-import { type Http3Origin, type Http3OriginSettings, startHttp3Origin } from '../../../src/testing/http3-origin.ts'
 import { onTestFinished } from 'vitest'
+import {
+  createTransport,
+  type Transport,
+  type TransportOptions,
+  type WebTransportSession,
+} from '../../../src/index.ts'
+import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
+import {
+  type Http3Origin,
+  type Http3OriginSettings,
+  startHttp3Origin,
+} from '../../../src/testing/http3-origin.ts'
 
 export interface SessionWorld {
   readonly origin: Http3Origin
@@ -43,10 +52,22 @@ export async function sessionWorld(
   }
 }
 
-/** Sends back what comes on each bidirectional stream. */
+/** Sends back what comes on each bidirectional stream, until the session ends. */
 export async function echoStreams(session: WebTransportSession): Promise<void> {
-  for await (const { readable, writable } of session.incomingBidirectionalStreams) {
+  await untilEnd(session.incomingBidirectionalStreams, ({ readable, writable }) => {
     readable.pipeTo(writable).catch(() => {}) // of one stream
+  })
+}
+
+/** Takes all that comes; that the session is lost in the end is no fault. */
+export async function untilEnd<Item>(
+  items: AsyncIterable<Item>,
+  take: (item: Item) => unknown,
+): Promise<void> {
+  try {
+    for await (const item of items) await take(item)
+  } catch {
+    // lost
   }
 }
 

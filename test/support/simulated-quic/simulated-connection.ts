@@ -268,6 +268,10 @@ export class SimulatedConnection implements QuicConnection {
     this.#streams.stop(stream, code)
   }
 
+  stopAtOnce(stream: number, code: number): void {
+    this.stop(stream, code)
+  }
+
   prioritize(stream: number, urgency: number, incremental: boolean): void {
     this.#streams.prioritize(stream, urgency, incremental)
   }

@@ -11,7 +11,12 @@ import {
 import { EarlyArrivals } from './early-arrivals.ts'
 import { SessionCarrier, type SessionCarrierHost } from './session-carrier.ts'
 import { SessionStream, type SessionStreamHost } from './session-stream.ts'
-import { encodeStreamHeader, MAX_STREAM_HEADER_BYTES, StreamHeader, type StreamHeaderState } from './stream-header.ts'
+import {
+  encodeStreamHeader,
+  MAX_STREAM_HEADER_BYTES,
+  StreamHeader,
+  type StreamHeaderState,
+} from './stream-header.ts'
 
 /** What of it concerns the session of HTTP/3 as a whole. */
 export interface ConnectionStreamsHost {
@@ -125,7 +130,8 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
       this.#headers.set(id, header)
     }
     const found = this.#readHeader(id, header)
-    if (found !== undefined && found.state.kind !== 'session') this.#host.onRequestBytes(id, header.rest, found.isEnd)
+    if (found !== undefined && found.state.kind !== 'session')
+      this.#host.onRequestBytes(id, header.rest, found.isEnd)
   }
 
   /** A unidirectional stream has said that it is one of a session. Throws Http3ConnectionFault. */
@@ -203,7 +209,10 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
       this.#wantsCredit[direction] = true
       return undefined
     }
-    const header = encodeStreamHeader(isBidirectional ? BIDIRECTIONAL_SIGNAL : UNIDIRECTIONAL_STREAM, sessionId)
+    const header = encodeStreamHeader(
+      isBidirectional ? BIDIRECTIONAL_SIGNAL : UNIDIRECTIONAL_STREAM,
+      sessionId,
+    )
     const stream = new SessionStream(this, { id, sessionId, isLocal: true }, header, false)
     this.#add(stream)
     this.#sessions.get(sessionId)?.add(stream)
@@ -228,7 +237,10 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   }
 
   /** Byte by byte as far as it must be: what is behind the header is its reader's. Undefined: it has not come whole. */
-  #readHeader(id: number, header: StreamHeader): { readonly state: StreamHeaderState; readonly isEnd: boolean } | undefined {
+  #readHeader(
+    id: number,
+    header: StreamHeader,
+  ): { readonly state: StreamHeaderState; readonly isEnd: boolean } | undefined {
     for (;;) {
       const read = this.#core.quic.read(id, headerBuffer.subarray(0, header.wantedBytes))
       if (read === undefined) return undefined
@@ -244,7 +256,10 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   #begin(id: number, sessionId: number, isEnd: boolean): void {
     // The id of a request stream of the client's (4): else somebody's count is off.
     if (!Number.isFinite(sessionId) || sessionId % 4 !== 0) {
-      throw new Http3ConnectionFault('H3_ID_ERROR', `stream ${id} names session ${sessionId}, which is no request`)
+      throw new Http3ConnectionFault(
+        'H3_ID_ERROR',
+        `stream ${id} names session ${sessionId}, which is no request`,
+      )
     }
     const stream = new SessionStream(this, { id, sessionId, isLocal: false }, undefined, isEnd)
     this.#add(stream)

@@ -62,7 +62,10 @@ export class EarlyArrivals {
   }
 
   /** Whatever becomes of the session: what waits for it waits no longer. */
-  take(sessionId: number): { readonly streams: readonly SessionStream[]; readonly datagrams: readonly Buffer[] } {
+  take(sessionId: number): {
+    readonly streams: readonly SessionStream[]
+    readonly datagrams: readonly Buffer[]
+  } {
     const streams = this.#streams.get(sessionId) ?? []
     this.#streams.delete(sessionId)
     this.#streamCount -= streams.length

@@ -86,8 +86,8 @@ export class SessionStream implements RawStream {
 
   stop(code: number): void {
     if (!this.#isReceiveOpen) return
-    this.#endReceiving()
-    this.#host.quic.stop(this.id, toWireCode(code))
+    this.#isReceiveOpen = false
+    this.#host.quic.stopAtOnce(this.id, toWireCode(code))
     this.#settle()
     this.#host.onOutput()
   }
@@ -121,7 +121,7 @@ export class SessionStream implements RawStream {
   }
 
   reset(code: number): void {
-    this.resetWith(toWireCode(code))
+    this.#resetWith(toWireCode(code))
   }
 
   prioritize(urgency: number, incremental: boolean): void {
@@ -147,7 +147,7 @@ export class SessionStream implements RawStream {
 
   onPeerReset(wireCode: number): void {
     if (!this.#isReceiveOpen) return
-    this.#endReceiving()
+    this.#isReceiveOpen = false
     this.#settle()
     this.owner?.onReset(fromWireCode(wireCode))
   }
@@ -162,15 +162,15 @@ export class SessionStream implements RawStream {
   /** Breaks both sides off with a code of HTTP/3. */
   breakOff(wireCode: number): void {
     if (this.#isReceiveOpen) {
-      this.#endReceiving()
+      this.#isReceiveOpen = false
       this.#host.quic.stop(this.id, wireCode)
     }
-    this.resetWith(wireCode)
+    this.#resetWith(wireCode)
     this.#settle()
     this.owner = undefined
   }
 
-  resetWith(wireCode: number): void {
+  #resetWith(wireCode: number): void {
     if (this.#send === 'done') return
     this.#endSending()
     this.#host.quic.reset(this.id, wireCode)
@@ -203,10 +203,6 @@ export class SessionStream implements RawStream {
     }
     this.#endSending()
     this.#settle()
-  }
-
-  #endReceiving(): void {
-    this.#isReceiveOpen = false
   }
 
   #endSending(): void {

@@ -246,6 +246,10 @@ export class FakeQuic implements QuicConnection {
     this.stream(id).stopCode ??= code
   }
 
+  stopAtOnce(id: number, code: number): void {
+    this.stop(id, code)
+  }
+
   prioritize(stream: number, urgency: number, incremental: boolean): void {
     this.priorities.push(`${stream} u=${urgency}${incremental ? ' i' : ''}`)
   }
