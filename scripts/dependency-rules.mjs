@@ -120,7 +120,15 @@ const MAY_IMPORT = {
   ],
   // Its origin stands in for a real one.
   'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing', 'src/cli'],
-  'src/testing': ['src/index.ts', 'src/entry', 'src/base', 'src/http', 'src/ingress', 'src/quic', 'src/webtransport'],
+  'src/testing': [
+    'src/index.ts',
+    'src/entry',
+    'src/base',
+    'src/http',
+    'src/ingress',
+    'src/quic',
+    'src/webtransport',
+  ],
   'src/demo': ['src/index.ts', 'src/entry', 'src/service', 'src/testing', 'src/cli', 'src/bench/impair'],
 }
 

@@ -26,7 +26,7 @@ export type {
   TransportStats,
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
-export type { WebTransportOptions } from './api/web-transport.ts'
+export type { WebTransportOptions } from './api/web-transport-options.ts'
 export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
 export { asTransportError, TransportError } from './base/errors.ts'

@@ -1,7 +1,7 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
 import type { DispatcherOptions, RequestOptions, Transport } from './types.ts'
-import type { WebTransportOptions } from './web-transport.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
 type ProbeOptions = NonNullable<Parameters<Transport['probe']>[1]>

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
 import { abortError, asTransportError, callersError, TransportError } from '../base/errors.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { ProbeReport } from '../base/events/probe-report.ts'
@@ -9,15 +8,11 @@ import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
-import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
+import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
 import { checkRequestRetry, type OnlyLane, onlyLaneOf } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
-import {
-  DEFAULT_GLOBAL_LIMITS,
-  type GlobalLimits,
-  type TransportOptions,
-} from '../base/options/transport-options.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
@@ -37,6 +32,7 @@ import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
 import { explain } from './explain.ts'
+import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
@@ -52,7 +48,8 @@ import type {
   TransportStats,
 } from './types.ts'
 import { transportDispatcher } from './undici/dispatcher.ts'
-import { openWebTransport, type WebTransportOptions } from './web-transport.ts'
+import { openWebTransport } from './web-transport.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 /** What the world gives a transport; the tests give it another one. */
 export interface TransportEnvironment {
@@ -402,7 +399,9 @@ class PooledTransport implements Transport {
     return entry
   }
 
-  /** Its connections offer WebTransport: those that do not are on their way out, if this is the first to ask. */
+  /**
+   * Its connections offer WebTransport: those that do not are on their way out, if this is the first to ask.
+   */
   #sessionEntryFor(origin: Origin): OriginEntry {
     const entry = this.#entryFor(origin)
     if (entry.settings.webTransport) return entry
@@ -490,27 +489,6 @@ class PooledTransport implements Transport {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
   }
-}
-
-/**
- * Of few descriptors connections get a third by default, so that no dial fails for want of one.
- */
-function globalLimits(options: TransportOptions): GlobalLimits {
-  const descriptors = descriptorLimit()
-  const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS
-  const share = descriptors === undefined ? Infinity : shareDescriptors(descriptors).origins
-  const total = options.limits?.maxTotalConnections ?? maxTotalConnections
-  const defaults: GlobalLimits = {
-    ...DEFAULT_GLOBAL_LIMITS,
-    maxTotalConnections: Math.min(maxTotalConnections, share),
-    maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
-  }
-  const limits = checkNumbers('limits', layered(defaults, options.limits))
-  if (limits.dialShare <= 1) return limits
-  throw new TransportError(
-    'MM_INVALID_ARGUMENT',
-    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
-  )
 }
 
 function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {

@@ -16,7 +16,7 @@ import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../
 import type { WebTransportSession } from '../webtransport/types.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
-import type { WebTransportOptions } from './web-transport.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 /**
  * A request as request() takes it. Every part has a default: without any it is a GET.
@@ -283,9 +283,9 @@ export interface Transport extends AsyncDisposable {
    */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /**
-   * Opens a session of WebTransport over the HTTP/3 connections of its origin, beside ordinary requests. It keeps the
-   * process alive until it ends. Throws MM_INVALID_ARGUMENT; `ready` rejects with MM_WEBTRANSPORT_UNAVAILABLE where
-   * the origin has none, and with MM_WEBTRANSPORT_REFUSED where it says no.
+   * Opens a session of WebTransport over the HTTP/3 connections of its origin, beside ordinary requests. It
+   * keeps the process alive until it ends. Throws MM_INVALID_ARGUMENT; `ready` rejects with
+   * MM_WEBTRANSPORT_UNAVAILABLE where the origin has none, and with MM_WEBTRANSPORT_REFUSED where it says no.
    */
   webTransport(url: string | URL, options?: WebTransportOptions): WebTransportSession
   /**

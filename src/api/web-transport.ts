@@ -16,32 +16,8 @@ import {
 } from '../webtransport/protocol-fields.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
-import { type HeaderInput, prepareHeaders } from './request-headers.ts'
-
-/**
- * How a session of WebTransport is opened.
- *
- * @example
- * ```ts
- * const session = transport.webTransport('https://origin.example/app', {
- *   headers: { authorization: 'Bearer …' },
- *   protocols: ['chat-2', 'chat-1'],
- *   signal: AbortSignal.timeout(5_000),
- * })
- * ```
- */
-export interface WebTransportOptions {
-  /** As those of a request. Default: none. */
-  headers?: HeaderInput
-  /** Protocols that the application can speak, best first; the origin chooses one. Default: none. */
-  protocols?: readonly string[] | undefined
-  /** Sessions run over HTTP/3 only, which has datagrams: true and false are the same here. Default true. */
-  requireUnreliable?: boolean | undefined
-  /** Gives the session up while it is being opened. Default: none. */
-  signal?: AbortSignal | undefined
-  /** From the CONNECT to its answer, in ms; 0 = no limit. Default: `timeouts.headersMs` of the origin. */
-  headersTimeoutMs?: number | undefined
-}
+import { prepareHeaders } from './request-headers.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 /** What a session needs of the transport. */
 export interface SessionParts {
@@ -52,8 +28,9 @@ export interface SessionParts {
 }
 
 /**
- * Opens a session: a CONNECT over the pool of HTTP/3 connections of its origin (RFC 9220), whose stream stays open as
- * long as the session does. Throws MM_INVALID_ARGUMENT; whatever else goes wrong rejects `ready` and `closed`.
+ * Opens a session: a CONNECT over the pool of HTTP/3 connections of its origin (RFC 9220), whose stream stays
+ * open as long as the session does. Throws MM_INVALID_ARGUMENT; whatever else goes wrong rejects `ready` and
+ * `closed`.
  */
 export function openWebTransport(
   parts: SessionParts,

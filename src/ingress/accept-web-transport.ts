@@ -30,8 +30,8 @@ export function offeredProtocols({ headers }: Pick<IngressExchange, 'headers'>):
 }
 
 /**
- * Accepts the session of WebTransport that an exchange asks for (`exchange.upgrade` is `webtransport`). Throws
- * MM_INVALID_ARGUMENT where it asks for something else, or a protocol was not offered.
+ * Accepts the session of WebTransport that an exchange asks for (`exchange.upgrade` is `webtransport`).
+ * Throws MM_INVALID_ARGUMENT where it asks for something else, or a protocol was not offered.
  */
 export function acceptWebTransport(
   exchange: IngressExchange,

@@ -59,7 +59,9 @@ export interface QuicConnectOptions {
   readonly earlyData?: boolean
   /** A second path may be used: probePath and migrate. Default false: see `trusted` of OriginOptions. */
   readonly allowsSecondPath?: boolean
-  /** The server may open bidirectional streams, as many at once as `quic.maxConcurrentStreams`. Default false. */
+  /**
+   * The server may open bidirectional streams, as many at once as `quic.maxConcurrentStreams`. Default false.
+   */
   readonly takesServerStreams?: boolean
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
@@ -193,8 +195,8 @@ export interface QuicConnection {
   /** Wants no more of the peer's side (STOP_SENDING); what still comes is thrown away. */
   stop(stream: number, code: number): void
   /**
-   * The same, and the peer learns it at once where the engine can help it: `stop` may read over what comes of a
-   * stream that the peer opened, for a while.
+   * The same, and the peer learns it at once where the engine can help it: `stop` may read over what comes of
+   * a stream that the peer opened, for a while.
    */
   stopAtOnce(stream: number, code: number): void
   /** RFC 9218 4: whose bytes leave first. Urgency 0 to 7, the lowest first. */

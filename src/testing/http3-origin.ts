@@ -25,8 +25,8 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   /** Clients may move to another address. Default false. */
   allowsMigration?: boolean
   /**
-   * Takes sessions of WebTransport, and is handed each as it was accepted, with the path that it was asked for.
-   * Default: none are offered.
+   * Takes sessions of WebTransport, and is handed each as it was accepted, with the path that it was asked
+   * for. Default: none are offered.
    */
   onSession?: (session: WebTransportSession, path: string) => void
   quic?: Partial<QuicOptions>

@@ -17,7 +17,7 @@ const MAX_STREAMS: Readonly<Record<StreamDirection, number>> = {
 }
 
 /** The longest reason of an end (6). */
-export const MAX_REASON_BYTES = 1024
+const MAX_REASON_BYTES = 1024
 const CODE_BYTES = 4
 const MAX_VARINT_BYTES = 8
 const MAX_HEADER_BYTES = 2 * MAX_VARINT_BYTES
@@ -146,7 +146,7 @@ export function encodeCapsule(capsule: Capsule): Buffer {
     }
     case 'max-data':
       return withHeader(MAX_DATA, varint(capsule.value))
-    case 'max-streams':
+    default:
       return withHeader(MAX_STREAMS[capsule.direction], varint(capsule.value))
   }
 }

@@ -6,8 +6,8 @@ interface Queued {
 }
 
 /**
- * Datagrams that wait: so many at the most, and for so long. What comes to a full queue drives out the oldest one,
- * since of datagrams the newest is worth most; what is too old is dropped when its turn comes.
+ * Datagrams that wait: so many at the most, and for so long. What comes to a full queue drives out the oldest
+ * one, since of datagrams the newest is worth most; what is too old is dropped when its turn comes.
  */
 export class DatagramQueue {
   readonly #items = new Fifo<Queued>()

@@ -28,7 +28,10 @@ import type {
 } from './types.ts'
 import { WebTransportError } from './web-transport-error.ts'
 
-/** Streams of the peer that wait to be accepted; what comes beyond is refused. Each holds a window in QUIC at most. */
+/**
+ * Streams of the peer that wait to be accepted; what comes beyond is refused. Each holds a window in QUIC at
+ * most.
+ */
 const MAX_INCOMING = 1024
 /** How long the peer has to end its side of a session that was closed. */
 const LINGER_MS = 5_000
@@ -437,8 +440,8 @@ export class OpenSession
         this.#linger = this.#clock.setTimer(LINGER_MS, () => tunnel.destroy())
       }
     }
-    for (const stream of [...this.#receiving]) stream.end(error)
-    for (const stream of [...this.#sending]) stream.end(error)
+    for (const stream of this.#receiving) stream.end(error)
+    for (const stream of this.#sending) stream.end(error)
     this.datagrams.end(info === undefined ? error : undefined)
     this.#endAccepting(info === undefined ? error : undefined)
     this.#wakeOpeners()

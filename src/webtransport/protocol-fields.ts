@@ -1,4 +1,7 @@
-/** The fields by which a session agrees on a protocol (draft-ietf-webtrans-http3 3.3): strings of RFC 9651 3.3.3. */
+/**
+ * The fields by which a session agrees on a protocol (draft-ietf-webtrans-http3 3.3): strings of RFC 9651
+ * 3.3.3.
+ */
 export const AVAILABLE_PROTOCOLS = 'wt-available-protocols'
 export const CHOSEN_PROTOCOL = 'wt-protocol'
 

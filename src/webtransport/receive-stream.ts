@@ -16,8 +16,8 @@ export interface ReceiveStreamHost {
 }
 
 /**
- * The receiving side of a stream. Nothing is read before its reader asks, so that an unread stream holds no more
- * than its window in QUIC, where its writer stops.
+ * The receiving side of a stream. Nothing is read before its reader asks, so that an unread stream holds no
+ * more than its window in QUIC, where its writer stops.
  */
 export class ReceiveSide {
   readonly readable: WebTransportReceiveStream
@@ -37,7 +37,7 @@ export class ReceiveSide {
       start: controller => void (this.#controller = controller),
       pull: () => (this.#deliver() ? undefined : new Promise<void>(resolve => (this.#wake = resolve))),
       cancel: reason => this.#cancel(codeOfReason(reason)),
-    }) as ReadableStream<Uint8Array> // a stream of bytes yields Uint8Array
+    })
     this.readable = Object.assign(readable, {
       getStats: () => Promise.resolve({ bytesRead: this.#readBytes }),
     })

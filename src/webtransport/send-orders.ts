@@ -61,7 +61,9 @@ export class SendGroup implements WebTransportSendGroup {
     return low
   }
 
-  /** Puts it there, or takes it away: the few behind it that do not share the last step have another one now. */
+  /**
+   * Puts it there, or takes it away: the few behind it that do not share the last step have another one now.
+   */
   #rankFrom(order: number, place: number, taken: 0 | 1): void {
     const isAbove = order > 0
     const orders = isAbove ? this.#above : this.#below

@@ -47,10 +47,11 @@ export class SendSide {
       abort: reason => this.#abort(reason),
     })
     this.writable = Object.defineProperties(stream, {
-      sendOrder: { get: () => this.#order, set: (value: number) => this.#setOrder(value, this.#group) },
+      sendOrder: { get: () => this.#order, set: (value: number) => void this.#setOrder(value, this.#group) },
       sendGroup: {
         get: () => this.#group,
-        set: (value: WebTransportSendGroup | null) => this.#setOrder(this.#order, host.orders.groupOf(value)),
+        set: (value: WebTransportSendGroup | null) =>
+          void this.#setOrder(this.#order, host.orders.groupOf(value)),
       },
       getStats: { value: () => Promise.resolve({ bytesWritten: this.#writtenBytes }) },
     }) as WebTransportSendStream // with what was defined above
@@ -88,7 +89,7 @@ export class SendSide {
 
   async #write(bytes: Uint8Array): Promise<void> {
     // After this turn of the loop's callbacks, so that an end that was asked for with it leaves with it.
-    await undefined
+    await Promise.resolve()
     let left = bytes
     while (left.length > 0 && !this.#isOver) {
       const room = Math.min(left.length, this.#host.sendRoom)

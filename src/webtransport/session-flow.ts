@@ -10,11 +10,12 @@ const NO_LIMITS: SessionLimits = {
 const UNCOUNTED_BYTES = 1_048_576
 
 /**
- * Flow control of one session in both directions (draft-ietf-webtrans-http3 5), where it was negotiated: how much
- * and how many streams there may ever be. Without it QUIC alone bounds them.
+ * Flow control of one session in both directions (draft-ietf-webtrans-http3 5), where it was negotiated: how
+ * much and how many streams there may ever be. Without it QUIC alone bounds them.
  *
  * The engine does not say how much a stream had carried that was reset. So a reset gives back a window in its
- * place: the peer may send more than it should, which the windows of QUIC bound, and never stands still for good.
+ * place: the peer may send more than it should, which the windows of QUIC bound, and never stands still for
+ * good.
  */
 export class SessionFlow {
   // What the peer allows
@@ -88,7 +89,9 @@ export class SessionFlow {
     this.#ended[direction] += 1
   }
 
-  /** Limits that are to be announced now, with those of before: half of a window was used. Undefined: none. */
+  /**
+   * Limits that are to be announced now, with those of before: half of a window was used. Undefined: none.
+   */
   nextLimits(): readonly [before: SessionLimits, now: SessionLimits] | undefined {
     const initial = this.#initial
     if (initial === undefined) return undefined

@@ -1,8 +1,8 @@
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 
 /**
- * A session of WebTransport, as browsers have it (W3C WebTransport). Made by `transport.webTransport()`, or by
- * acceptWebTransport() of a listener.
+ * A session of WebTransport, as browsers have it (W3C WebTransport). Made by `transport.webTransport()`, or
+ * by acceptWebTransport() of a listener.
  *
  * @example
  * ```ts
@@ -21,7 +21,9 @@ export interface WebTransportSession {
   readonly ready: Promise<void>
   /** Resolves with how the session was closed, by whomever; rejects when it was lost. */
   readonly closed: Promise<WebTransportCloseInfo>
-  /** Resolves when the peer asks for the end: its connection takes no new sessions, or this one is to finish. */
+  /**
+   * Resolves when the peer asks for the end: its connection takes no new sessions, or this one is to finish.
+   */
   readonly draining: Promise<void>
   /** The protocol that both sides agreed on; '': none. */
   readonly protocol: string
@@ -56,16 +58,16 @@ export interface WebTransportBidirectionalStream {
 }
 
 /**
- * What the peer sends on one stream, as bytes. An error of it is a WebTransportError whose `streamErrorCode` is what
- * the peer reset it with; to cancel it stops the peer, with the `streamErrorCode` of the reason.
+ * What the peer sends on one stream, as bytes. An error of it is a WebTransportError whose `streamErrorCode`
+ * is what the peer reset it with; to cancel it stops the peer, with the `streamErrorCode` of the reason.
  */
 export interface WebTransportReceiveStream extends ReadableStream<Uint8Array> {
   getStats(): Promise<{ readonly bytesRead: number }>
 }
 
 /**
- * What is sent on one stream. A write resolves when QUIC has taken all of it. To abort it resets the stream, with
- * the `streamErrorCode` of the reason.
+ * What is sent on one stream. A write resolves when QUIC has taken all of it. To abort it resets the stream,
+ * with the `streamErrorCode` of the reason.
  */
 export interface WebTransportSendStream extends WritableStream<Uint8Array | ArrayBuffer> {
   /** See WebTransportSendStreamOptions. */
@@ -77,8 +79,8 @@ export interface WebTransportSendStream extends WritableStream<Uint8Array | Arra
 /** How a stream of ours is opened. */
 export interface WebTransportSendStreamOptions {
   /**
-   * Whose bytes leave first among the streams of a group: the highest. QUIC has eight urgencies (RFC 9218): of more
-   * than three orders above 0, or four below, the outermost share one. Default 0.
+   * Whose bytes leave first among the streams of a group: the highest. QUIC has eight urgencies (RFC 9218):
+   * of more than three orders above 0, or four below, the outermost share one. Default 0.
    */
   sendOrder?: number | undefined
   /** Orders are compared within a group. Default null: the group of all that have none. */

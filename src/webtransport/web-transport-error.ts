@@ -13,8 +13,9 @@ export interface WebTransportErrorOptions {
  *
  * @example
  * ```ts
- * await writer.write(bytes).catch((error: WebTransportError) => console.log(error.source, error.streamErrorCode))
- * await writer.abort(new WebTransportError('MM_ABORTED', 'not wanted', { streamErrorCode: 42 }))
+ * await writer.write(bytes).catch((error: WebTransportError) => console.log(error.source,
+ * error.streamErrorCode)) await writer.abort(new WebTransportError('MM_ABORTED', 'not wanted', {
+ * streamErrorCode: 42 }))
  * ```
  */
 export class WebTransportError extends TransportError {

@@ -7,7 +7,9 @@ export interface StreamSocket extends Duplex {
   /** Whether it keeps the process alive. */
   ref(): unknown
   unref(): unknown
-  /** Of the tunnel of a session of WebTransport: what carries its streams. Undefined: it is another tunnel. */
+  /**
+   * Of the tunnel of a session of WebTransport: what carries its streams. Undefined: it is another tunnel.
+   */
   carrier?(): WebTransportCarrier | undefined
 }
 

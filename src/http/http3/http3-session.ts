@@ -66,7 +66,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
       stream.isOver || !stream.isTunnel ? undefined : core.webTransport?.accept(stream.id)
     this.#streamParts = { inbound: this.#inbound, outbound: this.#outbound, ending: core, carrierOf }
     if (options.webTransport !== undefined) {
-      core.webTransport = new ConnectionStreams(core, {
+      core.webTransport = new ConnectionStreams(core, options.options, {
         openBidirectional: () => this.#openBidirectional(),
         isSessionPossible: id => this.#isSessionPossible(id),
         onRequestBytes: (id, bytes, isEnd) => this.#turns.receiveRequestBytes(id, bytes, isEnd),

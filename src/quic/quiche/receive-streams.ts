@@ -38,8 +38,9 @@ interface Discard {
  *   by a RESET_STREAM, which the peer ignores after the end (RFC 9000 3.2): for our own streams at once,
  *   since nobody wants them any more; for others when the end of our answer has surely been acknowledged.
  *
- * - Unidirectional streams of the peer have no side of ours that could make quiche look again: each that is stopped
- *   costs a credit for good. So only some are stopped at once, and when these are used up the connection is worn out.
+ * - Unidirectional streams of the peer have no side of ours that could make quiche look again: each that is
+ *   stopped costs a credit for good. So only some are stopped at once, and when these are used up the
+ *   connection is retired.
  *
  * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read,
  * which nobody does who has received the reset. So such streams are read once more when something has come,

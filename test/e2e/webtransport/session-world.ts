@@ -1,3 +1,4 @@
+import type { WritableStreamDefaultWriter } from 'node:stream/web'
 import { onTestFinished } from 'vitest'
 import {
   createTransport,
@@ -22,7 +23,7 @@ export interface SessionWorld {
 
 /** An origin that takes sessions, and a transport that trusts it; both end with the test. */
 export async function sessionWorld(
-  serve: (session: WebTransportSession, path: string) => void = () => {},
+  serve: (session: WebTransportSession, path: string) => unknown = () => {},
   settings: Partial<Http3OriginSettings> = {},
   options: TransportOptions = {},
 ): Promise<SessionWorld> {
@@ -87,5 +88,3 @@ export async function writeAll(
   await writer.write(bytes)
   await writer.close()
 }
-
-type WritableStreamDefaultWriter<T> = import('node:stream/web').WritableStreamDefaultWriter<T>

@@ -1,7 +1,8 @@
 import type { StreamDirection } from '../../../base/http/web-transport-carrier.ts'
+import type { Http3Options } from '../../../base/options/protocol-options.ts'
 import { SeenStreams } from '../../../base/seen-streams.ts'
+import type { QuicConnection } from '../../../quic/engine.ts'
 import { Http3ConnectionFault } from '../frames/error-codes.ts'
-import type { Http3SessionCore } from '../session-core.ts'
 import {
   BIDIRECTIONAL_SIGNAL,
   BUFFERED_STREAM_REJECTED,
@@ -9,7 +10,7 @@ import {
   UNIDIRECTIONAL_STREAM,
 } from './code-points.ts'
 import { EarlyArrivals } from './early-arrivals.ts'
-import { SessionCarrier, type SessionCarrierHost } from './session-carrier.ts'
+import { type CarryingConnection, SessionCarrier, type SessionCarrierHost } from './session-carrier.ts'
 import { SessionStream, type SessionStreamHost } from './session-stream.ts'
 import {
   encodeStreamHeader,
@@ -35,7 +36,8 @@ const headerBuffer = Buffer.alloc(MAX_STREAM_HEADER_BYTES)
  * their sessions, and lets those wait whose session is not there yet.
  */
 export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost {
-  readonly #core: Http3SessionCore
+  readonly #core: CarryingConnection
+  readonly #maxSessions: number
   readonly #host: ConnectionStreamsHost
   readonly #streams = new Map<number, SessionStream>()
   readonly #sessions = new Map<number, SessionCarrier>()
@@ -52,15 +54,20 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   /** openStream() was refused, and nobody was notified of credit since. */
   readonly #wantsCredit: Record<StreamDirection, boolean> = { bidirectional: false, unidirectional: false }
 
-  constructor(core: Http3SessionCore, host: ConnectionStreamsHost) {
-    const { maxEarlyStreams, maxEarlyDatagrams } = core.options.options
+  constructor(
+    core: CarryingConnection,
+    limits: Pick<Http3Options, 'maxSessions' | 'maxEarlyStreams' | 'maxEarlyDatagrams'>,
+    host: ConnectionStreamsHost,
+  ) {
+    const { maxEarlyStreams, maxEarlyDatagrams } = limits
+    this.#maxSessions = limits.maxSessions
     this.#core = core
     this.#host = host
     this.#early = new EarlyArrivals({ maxStreams: maxEarlyStreams, maxDatagrams: maxEarlyDatagrams })
     this.#seen = new SeenStreams(core.role === 'client' ? 1 : 0)
   }
 
-  get quic(): Http3SessionCore['quic'] {
+  get quic(): QuicConnection {
     return this.#core.quic
   }
 
@@ -86,7 +93,7 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
 
   /** A client asks for a session. False: it has as many as it may have. */
   admit(sessionId: number): boolean {
-    if (this.#requested.size >= this.#core.options.options.maxSessions) return false
+    if (this.#requested.size >= this.#maxSessions) return false
     this.#requested.add(sessionId)
     return true
   }
@@ -116,12 +123,15 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   }
 
   onDraining(): void {
-    for (const session of [...this.#sessions.values()]) session.onDraining()
+    for (const session of this.#sessions.values()) session.onDraining()
   }
 
   // What QUIC reports
 
-  /** A bidirectional stream of the peer that is none of a session yet can be read. Throws Http3ConnectionFault. */
+  /**
+   * A bidirectional stream of the peer that is none of a session yet can be read. Throws
+   * Http3ConnectionFault.
+   */
   receiveBidirectional(id: number): void {
     let header = this.#headers.get(id)
     if (header === undefined) {
@@ -236,7 +246,10 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
     this.#sessions.get(stream.sessionId)?.remove(stream)
   }
 
-  /** Byte by byte as far as it must be: what is behind the header is its reader's. Undefined: it has not come whole. */
+  /**
+   * Byte by byte as far as it must be: what is behind the header is its reader's. Undefined: it has not come
+   * whole.
+   */
   #readHeader(
     id: number,
     header: StreamHeader,
@@ -276,7 +289,7 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
 
   #reportCredit(): void {
     const hasCome = [this.#hasCreditCome('bidirectional'), this.#hasCreditCome('unidirectional')]
-    if (hasCome.includes(true)) for (const session of [...this.#sessions.values()]) session.onCredit()
+    if (hasCome.includes(true)) for (const session of this.#sessions.values()) session.onCredit()
   }
 
   #hasCreditCome(direction: StreamDirection): boolean {

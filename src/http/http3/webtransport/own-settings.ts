@@ -2,8 +2,8 @@ import type { Http3Options } from '../../../base/options/protocol-options.ts'
 import type { WebTransportSettings } from '../frames/settings.ts'
 
 /**
- * What the peer may do on a session before we say more. What it makes us hold is bounded by the windows of QUIC;
- * these bounds are for drafts that allow several sessions on a connection only where there are some.
+ * What the peer may do on a session before we say more. What it makes us hold is bounded by the windows of
+ * QUIC; these bounds are for drafts that allow several sessions on a connection only where there are some.
  */
 const LIMITS = { maxData: 67_108_864, maxBidirectional: 1024, maxUnidirectional: 1024 }
 

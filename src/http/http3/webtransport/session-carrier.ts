@@ -6,11 +6,23 @@ import type {
   WebTransportCarrier,
   WebTransportCarrierOwner,
 } from '../../../base/http/web-transport-carrier.ts'
+import type { QuicConnection } from '../../../quic/engine.ts'
 import { encodeDatagram } from '../frames/datagrams.ts'
+import type { Http3Settings } from '../frames/settings.ts'
 import { varintBytes } from '../frames/varint.ts'
-import type { Http3SessionCore } from '../session-core.ts'
 import { SESSION_GONE } from './code-points.ts'
 import type { SessionStream } from './session-stream.ts'
+
+/** What sessions ask of the connection of HTTP/3 that carries them. */
+export interface CarryingConnection {
+  readonly role: 'client' | 'server'
+  readonly quic: QuicConnection
+  readonly ownSettings: Http3Settings
+  readonly peerSettings: Http3Settings
+  readonly isEnded: boolean
+  /** Something was put out from outside of a turn. */
+  reportOutput(): void
+}
 
 /** What a carrier asks of the streams of its connection. */
 export interface SessionCarrierHost {
@@ -25,7 +37,7 @@ export class SessionCarrier implements WebTransportCarrier {
   readonly sessionId: number
   readonly ownLimits: SessionLimits | undefined
   readonly peerLimits: SessionLimits | undefined
-  readonly #core: Http3SessionCore
+  readonly #core: CarryingConnection
   readonly #host: SessionCarrierHost
   readonly #streams = new Set<SessionStream>()
   #owner: WebTransportCarrierOwner | undefined
@@ -34,7 +46,7 @@ export class SessionCarrier implements WebTransportCarrier {
   #isDraining = false
   #isClosed = false
 
-  constructor(core: Http3SessionCore, host: SessionCarrierHost, sessionId: number) {
+  constructor(core: CarryingConnection, host: SessionCarrierHost, sessionId: number) {
     const { webTransport: own } = core.ownSettings
     const { webTransport: peer } = core.peerSettings
     this.#core = core
@@ -83,7 +95,7 @@ export class SessionCarrier implements WebTransportCarrier {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#early = []
-    for (const stream of [...this.#streams]) stream.breakOff(SESSION_GONE)
+    for (const stream of this.#streams) stream.breakOff(SESSION_GONE)
     this.#host.onClosed(this)
   }
 

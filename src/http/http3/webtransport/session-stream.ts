@@ -41,7 +41,7 @@ export class SessionStream implements RawStream {
   readonly isLocal: boolean
   owner: RawStreamOwner | undefined = undefined
   readonly #host: SessionStreamHost
-  /** It ended with its header: its reader has to be told. */
+  /** It ended with its header: its reader does not know. */
   #isEmpty: boolean
   #isReceiveOpen: boolean
   #send: SendState

@@ -37,7 +37,10 @@ export class StreamHeader {
     return this.#bytes.subarray(this.#headerBytes)
   }
 
-  /** So many bytes are still missing at the least: who reads no more leaves the rest to the flow control of QUIC. */
+  /**
+   * So many bytes are still missing at the least: who reads no more leaves the rest to the flow control of
+   * QUIC.
+   */
   get wantedBytes(): number {
     const bytes = this.#bytes
     const signalBytes = this.#signal === undefined ? 0 : varintBytesAt(bytes, 0, MIN_SIGNAL_BYTES)
