@@ -1,4 +1,5 @@
 import { WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import { guardedListener } from '../base/guard.ts'
 import type { RawStream } from '../base/http/web-transport-carrier.ts'
 import { bytesOf } from './bytes-of.ts'
 import type { SendGroup, SendOrders } from './send-orders.ts'
@@ -37,7 +38,12 @@ export class SendSide {
         this.#controller = controller
         // A write that waits must not keep the reset back, and `abort` below comes behind it only.
         const { signal } = controller as { signal?: AbortSignal } // Node has it, its types do not
-        signal?.addEventListener('abort', () => this.#abort(signal.reason), { once: true })
+        const onAbort = guardedListener(
+          'the abort of a stream',
+          () => this.#abort(signal?.reason),
+          () => {},
+        )
+        signal?.addEventListener('abort', onAbort, { once: true })
       },
       write: chunk => this.#write(bytesOf(chunk)),
       close: () => {
@@ -47,11 +53,17 @@ export class SendSide {
       abort: reason => this.#abort(reason),
     })
     this.writable = Object.defineProperties(stream, {
-      sendOrder: { get: () => this.#order, set: (value: number) => void this.#setOrder(value, this.#group) },
+      sendOrder: {
+        get: () => this.#order,
+        set: (value: number) => {
+          this.#setOrder(value, this.#group)
+        },
+      },
       sendGroup: {
         get: () => this.#group,
-        set: (value: WebTransportSendGroup | null) =>
-          void this.#setOrder(this.#order, host.orders.groupOf(value)),
+        set: (value: WebTransportSendGroup | null) => {
+          this.#setOrder(this.#order, host.orders.groupOf(value))
+        },
       },
       getStats: { value: () => Promise.resolve({ bytesWritten: this.#writtenBytes }) },
     }) as WebTransportSendStream // with what was defined above

@@ -43,7 +43,14 @@ export interface WebTransportSession {
   getStats(): Promise<WebTransportStats>
 }
 
-/** How a session was closed. */
+/**
+ * How a session was closed.
+ *
+ * @example
+ * ```ts
+ * const { closeCode, reason }: WebTransportCloseInfo = await session.closed
+ * ```
+ */
 export interface WebTransportCloseInfo {
   /** 0 to 4,294,967,295. Default 0. */
   closeCode: number
@@ -51,7 +58,14 @@ export interface WebTransportCloseInfo {
   reason: string
 }
 
-/** A stream in both directions. */
+/**
+ * A stream in both directions.
+ *
+ * @example
+ * ```ts
+ * const { readable, writable }: WebTransportBidirectionalStream = await session.createBidirectionalStream()
+ * ```
+ */
 export interface WebTransportBidirectionalStream {
   readonly readable: WebTransportReceiveStream
   readonly writable: WebTransportSendStream
@@ -60,6 +74,11 @@ export interface WebTransportBidirectionalStream {
 /**
  * What the peer sends on one stream, as bytes. An error of it is a WebTransportError whose `streamErrorCode`
  * is what the peer reset it with; to cancel it stops the peer, with the `streamErrorCode` of the reason.
+ *
+ * @example
+ * ```ts
+ * for await (const stream of session.incomingUnidirectionalStreams) await readAll(stream)
+ * ```
  */
 export interface WebTransportReceiveStream extends ReadableStream<Uint8Array> {
   getStats(): Promise<{ readonly bytesRead: number }>
@@ -68,6 +87,12 @@ export interface WebTransportReceiveStream extends ReadableStream<Uint8Array> {
 /**
  * What is sent on one stream. A write resolves when QUIC has taken all of it. To abort it resets the stream,
  * with the `streamErrorCode` of the reason.
+ *
+ * @example
+ * ```ts
+ * const stream: WebTransportSendStream = await session.createUnidirectionalStream({ sendOrder: 1 })
+ * await stream.getWriter().write(bytes)
+ * ```
  */
 export interface WebTransportSendStream extends WritableStream<Uint8Array | ArrayBuffer> {
   /** See WebTransportSendStreamOptions. */
@@ -94,7 +119,16 @@ export interface WebTransportSendGroup {
   getStats(): Promise<{ readonly bytesWritten: number }>
 }
 
-/** Datagrams: each arrives once, later than others, or not at all. */
+/**
+ * Datagrams: each arrives once, later than others, or not at all.
+ *
+ * @example
+ * ```ts
+ * const datagrams: WebTransportDatagrams = session.datagrams
+ * datagrams.outgoingMaxAge = 100
+ * await datagrams.writable.getWriter().write(bytes)
+ * ```
+ */
 export interface WebTransportDatagrams {
   readonly readable: ReadableStream<Uint8Array>
   /** What is longer than `maxDatagramSize` is dropped. */
@@ -111,7 +145,14 @@ export interface WebTransportDatagrams {
   outgoingMaxAge: number | null
 }
 
-/** Figures of a session and of its connection. What cannot be measured is not there. */
+/**
+ * Figures of a session and of its connection. What cannot be measured is not there.
+ *
+ * @example
+ * ```ts
+ * const { smoothedRtt, packetsLost }: WebTransportStats = await session.getStats()
+ * ```
+ */
 export interface WebTransportStats {
   /** Of the connection. */
   readonly bytesSent: number
