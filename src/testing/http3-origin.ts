@@ -29,6 +29,8 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
    * for. Default: none are offered.
    */
   onSession?: (session: WebTransportSession, path: string) => void
+  /** Whether a session is accepted; else its CONNECT is answered like a request. Default: all are. */
+  acceptsSession?: (path: string) => boolean
   quic?: Partial<QuicOptions>
   http3?: Partial<Http3Options>
 }
@@ -72,7 +74,9 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
     },
     handler: exchange => {
       if (exchange.headers.includes('early-data')) earlyRequests++
-      if (settings.onSession !== undefined && exchange.upgrade === 'webtransport') {
+      const isAccepted =
+        exchange.upgrade === 'webtransport' && settings.acceptsSession?.(exchange.path) !== false
+      if (settings.onSession !== undefined && isAccepted) {
         exchange.events = { onDrain() {}, onAborted() {} }
         const [protocol] = offeredProtocols(exchange)
         settings.onSession(acceptWebTransport(exchange, { protocol }), exchange.path)

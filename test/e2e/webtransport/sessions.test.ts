@@ -140,6 +140,15 @@ test('an origin without WebTransport, without HTTP/3, or that is spoken to witho
   expect(() => tcpOnly.webTransport('http://localhost/')).toThrow(/https/)
 })
 
+test('an origin that says no is named with its status', async () => {
+  const world = await sessionWorld(() => {}, { acceptsSession: path => path !== '/status/403' })
+  await expect(world.open('/status/403').ready).rejects.toMatchObject({
+    code: 'MM_WEBTRANSPORT_REFUSED',
+    message: expect.stringContaining('403'),
+  })
+  await world.open('/other').ready
+})
+
 test('a signal ends the opening with its reason, and a session that was given up is none', async () => {
   const world = await sessionWorld()
   const session = world.transport.webTransport(`${world.origin.url}/`, { signal: AbortSignal.abort() })
