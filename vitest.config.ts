@@ -8,6 +8,7 @@ const OWN_PROCESS = [
   'test/e2e/connect/socket-options-absent.test.ts',
   'test/e2e/dispatcher/undici.test.ts',
   'test/e2e/dns/client-sharing.test.ts',
+  'test/e2e/egress/absent-native.test.ts',
   'test/e2e/early-data/{early-socket-churn,ending}.test.ts',
   'test/e2e/fast-open/{abort,absent,bulk,churn,flush}.test.ts',
   'test/e2e/http2/stalled-reader.test.ts',

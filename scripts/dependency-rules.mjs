@@ -25,7 +25,7 @@ const MAY_IMPORT = {
     'src/http/qpack',
     'src/quic/engine.ts',
   ],
-  'src/quic': ['src/base', 'src/state', 'src/connect/native/load-ffi.ts'],
+  'src/quic': ['src/base', 'src/state', 'src/connect/local', 'src/connect/native/load-ffi.ts'],
 
   // Names to addresses, addresses to connections.
   'src/connect': ['src/base', 'src/state'],
@@ -73,6 +73,7 @@ const MAY_IMPORT = {
   'src/entry': [
     'src/api',
     'src/base',
+    'src/connect/local',
     'src/dns',
     'src/exchange',
     'src/origin',
@@ -100,6 +101,7 @@ const MAY_IMPORT = {
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/base/package-require.ts',
     'src/base/socket/stream-socket.ts',
+    'src/dns/networks.ts', // what a network is, for whoever reads lists of them
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',
     'src/connect/native/service-notification.ts',
@@ -153,11 +155,13 @@ const PURE = [
   'src/webtransport/protocol-fields.ts',
   'src/quic/migration',
   'src/quic/invariant-header.ts',
+  'src/quic/initial-packets.ts',
+  'src/quic/held-initials.ts',
   'src/quic/retry-token.ts',
   'src/quic/udp/batch-plan.ts',
   'src/quic/udp/control-messages.ts',
   'src/quic/udp/outbox.ts',
-  'src/quic/udp/socket-address.ts',
+  'src/base/socket/socket-address.ts',
   'src/quic/udp/socket-mode.ts',
   'src/quic/quiche/path-bounces.ts',
   'src/quic/quiche/followed-client.ts',

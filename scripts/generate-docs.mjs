@@ -132,7 +132,7 @@ function keysTable(fields) {
 
 /** What stands at the top of a configuration and is shown with it. */
 const SECTION =
-  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|RouteTimeouts|RouteRetry|Mirror|FieldEdits|Redirect|Respond)Config) \| undefined$/
+  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|RouteTimeouts|RouteRetry|Mirror|FieldEdits|Redirect|Respond|Forward|ForwardAuth)Config) \| undefined$/
 
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
@@ -170,6 +170,7 @@ function values(type, key) {
     'Record<string, EgressConfig>': 'mapping',
     'string | string[]': 'text or list',
     OriginOptionsConfig: 'mapping',
+    NamedOriginConfig: 'mapping',
     "(Omit<TlsOptions, 'ca'> & { ca?: string | string[] | undefined })": 'mapping',
     'string | readonly string[]': 'text or list',
     "'off' | AdminConfig": '`off`, mapping',

@@ -15,6 +15,8 @@ export type { BodyInput } from './api/request-body.ts'
 export type { HeaderInput } from './api/request-headers.ts'
 export { createTransport } from './api/transport.ts'
 export type {
+  ConnectOptions,
+  ConnectTarget,
   DispatcherOptions,
   ExchangeInfo,
   Explanation,
@@ -27,7 +29,8 @@ export type {
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
 export type { WebTransportOptions } from './api/web-transport-options.ts'
-export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
+export type { ErrorCodeInfo, Fault, Processed } from './base/error-code-info.ts'
+export type { ErrorCode } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
 export { asTransportError, TransportError } from './base/errors.ts'
 export type { AttemptRecord } from './base/events/connection.ts'
@@ -38,8 +41,10 @@ export type { Finding, ProbeReport } from './base/events/probe-report.ts'
 export type { Origin } from './base/http/origin.ts'
 export { parseOrigin } from './base/http/origin.ts'
 export type { Protocol } from './base/http/protocol.ts'
+export type { AddressGuardOptions } from './base/options/address-guard-options.ts'
 export type { OriginOptions } from './base/options/options.ts'
 export type { StateOptions, TransportOptions } from './base/options/transport-options.ts'
+export type { RawConnection } from './origin/connecting/raw-connect.ts'
 export type { MigrateOptions, MigrationResult, OriginLoad, PathHealth, PoolStats } from './origin/stats.ts'
 export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'
 export type {

@@ -17,6 +17,7 @@ import { manyOrigins } from '../scenarios/service/many-origins.ts'
 import { overload } from '../scenarios/service/overload.ts'
 import { slowReaders } from '../scenarios/service/slow-readers.ts'
 import { stalePosts } from '../scenarios/service/stale-posts.ts'
+import { workers } from '../scenarios/service/workers.ts'
 import type { Scenario } from './scenario.ts'
 
 /** All of them, by the names that the command line has for them. */
@@ -24,6 +25,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   // Proxies, and what one request costs.
   forward,
   'forward-h2': forwardH2,
+  workers,
   client,
   'client-h2': clientH2,
   'client-h3': clientH3,

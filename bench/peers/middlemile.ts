@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Protocol } from '../../src/index.ts'
 import { startRealServer } from '../../test/support/real-server.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
@@ -20,7 +21,7 @@ function middlemileWith(name: string, upstream: Protocol): Peer {
   return {
     name,
     unavailable: () => (builtFile('cli.js') === undefined ? NOT_BUILT : undefined),
-    async start({ directory, port, ingress, cpu, origin }) {
+    async start({ directory, port, ingress, cpu, workers, origin }) {
       const cli = builtFile('cli.js')
       if (cli === undefined) throw new Error(NOT_BUILT)
       const adminPort = await freePort()
@@ -28,7 +29,7 @@ function middlemileWith(name: string, upstream: Protocol): Peer {
       writeFileSync(
         config,
         JSON.stringify({
-          workers: 'off',
+          workers: workers ?? 'off',
           listen: [{ address: `127.0.0.1:${port}`, protocols: [ingress] }],
           admin: { address: `127.0.0.1:${adminPort}` },
           log: { level: 'info', format: 'json' },
@@ -51,8 +52,23 @@ function middlemileWith(name: string, upstream: Protocol): Peer {
         ports: [port, adminPort],
         cpu,
       })
+      // With workers the sockets are there before those who take requests.
+      await untilReady(adminPort)
       // Exchanges that a load generator left behind need no graceful end.
       return { pid: server.pid, stop: () => server.stop('SIGKILL') }
     },
   }
+}
+
+const READY_WITHIN_MS = 20_000
+
+async function untilReady(adminPort: number): Promise<void> {
+  const deadline = performance.now() + READY_WITHIN_MS
+  while (performance.now() < deadline) {
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined)
+    await answer?.body?.cancel()
+    if (answer?.status === 200) return
+    await sleep(50)
+  }
+  throw new Error(`middlemile was not ready within ${READY_WITHIN_MS} ms`)
 }

@@ -11,7 +11,7 @@ import { type Peer, UPSTREAM_CONNECTIONS } from './peer.ts'
 export const nginxPeer: Peer = {
   name: 'nginx',
   unavailable: () => requireBinary('nginx'),
-  async start({ directory, port, ingress, cpu, origin }) {
+  async start({ directory, port, ingress, cpu, workers, origin }) {
     const http = `
   keepalive_requests 1000000000;
   upstream origin {
@@ -37,12 +37,18 @@ export const nginxPeer: Peer = {
       proxy_max_temp_file_size 0;
     }
   }`
-    const { server } = await startNginxProcess({ directory, http, ports: [port], cpu })
+    const { server } = await startNginxProcess({
+      directory,
+      http,
+      ports: [port],
+      cpu,
+      ...(workers !== undefined && { workers }),
+    })
     return { pid: server.pid, stop: () => server.stop() }
   },
 }
 
-/** haproxy with one thread and HTTP/1.1 to the origin. */
+/** haproxy with HTTP/1.1 to the origin; its workers are threads. */
 export const haproxyPeer: Peer = haproxyWith('haproxy', 'http/1.1')
 
 /** haproxy with one thread and HTTP/2 to the origin. */
@@ -52,9 +58,9 @@ function haproxyWith(name: string, alpn: 'http/1.1' | 'h2'): Peer {
   return {
     name,
     unavailable: () => requireBinary('haproxy'),
-    async start({ directory, port, ingress, cpu, origin }) {
+    async start({ directory, port, ingress, cpu, workers = 1, origin }) {
       const config = `global
-  nbthread 1
+  nbthread ${workers}
   maxconn 4000
   noreuseport
 defaults

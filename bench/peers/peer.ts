@@ -6,7 +6,10 @@ export interface Peer {
   start(setting: PeerSetting): Promise<RunningPeer>
 }
 
-/** The same for every peer: one CPU, 64 pooled connections to the origin, its certificate verified. */
+/**
+ * The same for every peer: one CPU unless it has several workers, 64 pooled connections to the origin, its
+ * certificate verified.
+ */
 interface PeerSetting {
   /** A directory of its own for configuration and temporary files. */
   directory: string
@@ -15,6 +18,8 @@ interface PeerSetting {
   /** What its clients speak; h2 by prior knowledge. */
   ingress: 'http/1.1' | 'h2'
   cpu: number | undefined
+  /** Processes, or threads, that take requests. Default: one, without a supervisor of ours. */
+  workers?: number | undefined
   origin: {
     /** On 127.0.0.1. */
     port: number

@@ -1,6 +1,6 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
-import type { DispatcherOptions, RequestOptions, Transport } from './types.ts'
+import type { ConnectOptions, DispatcherOptions, RequestOptions, Transport } from './types.ts'
 import type { WebTransportOptions } from './web-transport-options.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
@@ -21,6 +21,7 @@ const REQUEST: Names<RequestOptions> = {
 }
 const DISPATCHER: Names<DispatcherOptions> = { earlyData: 1 }
 const PRECONNECT: Names<PreconnectOptions> = { connections: 1 }
+const CONNECT: Names<ConnectOptions> = { signal: 1 }
 const PROBE: Names<ProbeOptions> = { signal: 1 }
 const WEB_TRANSPORT: Names<WebTransportOptions> = {
   headers: 1,
@@ -36,6 +37,7 @@ const CALLS = {
   request: REQUEST,
   dispatcher: DISPATCHER,
   preconnect: PRECONNECT,
+  connect: CONNECT,
   probe: PROBE,
   migrate: MIGRATE,
   webTransport: WEB_TRANSPORT,

@@ -2,8 +2,10 @@ import { asTransportError } from '../base/errors.ts'
 import { formatEndpoint, type Resolution } from '../base/http/endpoint.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import type { PoolOptions } from '../base/options/options.ts'
+import { dscpOf } from '../base/options/socket-options.ts'
 import type { EarlyDialer } from '../connect/early-data/early-dialer.ts'
 import type { FastOpen } from '../connect/fast-open/fast-open.ts'
+import type { UdpStanding } from '../origin/connecting/http3-dialer.ts'
 import { missedSavings } from '../origin/economy/missed-savings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { PoolStats } from '../origin/stats.ts'
@@ -18,7 +20,7 @@ export interface Machine {
   /** Why there is no HTTP/3. */
   readonly http3Fault: string | undefined
   /** How the datagrams of HTTP/3 are moved, and what is missing; undefined: HTTP/3 is not spoken. */
-  readonly udp?: { readonly uses: string; readonly missing: string | undefined } | undefined
+  readonly udp?: UdpStanding | undefined
   readonly fastOpen: Pick<FastOpen, 'unavailable' | 'facts'>
   readonly early: Pick<EarlyDialer, 'unavailable'>
 }
@@ -31,6 +33,7 @@ export type ExplainedOrigin = Pick<
   | 'record'
   | 'resolver'
   | 'route'
+  | 'locals'
   | 'lanes'
   | 'paths'
   | 'socketSettings'
@@ -65,6 +68,7 @@ export async function explain(
     ...admissionFacts(pool),
     ...hedgingFacts(pool),
     ...endpointFacts(pool),
+    ...endpointNameFacts(pool),
     ...protectionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
@@ -79,8 +83,8 @@ export async function explain(
       })
     }
   }
-  // Behind the plan, with which the proxy is chosen.
-  known.push(...(entry.route?.facts(now) ?? []))
+  // Behind the plan, with which the proxy or the local address is chosen.
+  known.push(...((entry.route ?? entry.locals)?.facts(now) ?? []))
   const verdicts = protocolVerdicts(
     {
       record,
@@ -108,6 +112,18 @@ function endpointFacts({ endpoints = [] }: PoolStats): Explanation['known'] {
     return {
       fact: `endpoint ${address} over ${lane} is ${standing}${isUsed ? '' : ', and not used now'}`,
       evidence: because ?? healthBecause ?? chosenBecause ?? 'no request went there yet',
+    }
+  })
+}
+
+function endpointNameFacts({ endpointNames = [] }: PoolStats): Explanation['known'] {
+  return endpointNames.map(({ name, addresses, ignored, ageMs, lastError }) => {
+    const beyond = ignored === 0 ? '' : `, and ${ignored} more than balance.maxAddressesPerName`
+    const found =
+      ageMs === undefined ? 'it was not resolved yet' : `resolved ${(ageMs / 1_000).toFixed(1)} s ago`
+    return {
+      fact: `endpoint name ${name} has ${addresses} addresses${beyond}`,
+      evidence: lastError === undefined ? found : `${found}; the last lookup failed: ${lastError}`,
     }
   })
 }
@@ -181,7 +197,10 @@ function shareText(share: number, shared: ShareFigures | undefined): string {
   return `of which this process may have ${share} now${others}, `
 }
 
-function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {
+function unavailable(
+  { socketSettings, settings, locals }: ExplainedOrigin,
+  machine: Machine,
+): Explanation['unavailable'] {
   const { http3Fault, fastOpen, early } = machine
   const missing = (feature: string, because: string | undefined): Explanation['unavailable'] =>
     because === undefined ? [] : [{ feature, because }]
@@ -191,6 +210,10 @@ function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Exp
     ...missing('early data over TCP', early.unavailable),
     ...missing('TCP Fast Open', fastOpen.unavailable),
     ...socketSettings.faults.flatMap(({ option, because }) => missing(`socket.${option}`, because)),
+    ...(dscpOf(settings.socket.dscp) > 0 && machine.udp?.isMarking === false
+      ? missing('socket.dscp over HTTP/3', machine.udp.missing)
+      : []),
+    ...(locals?.unavailable ?? []),
   ]
 }
 

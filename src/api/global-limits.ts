@@ -22,9 +22,10 @@ export function globalLimits(options: TransportOptions): GlobalLimits {
     maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
   }
   const limits = checkNumbers('limits', layered(defaults, options.limits))
-  if (limits.dialShare <= 1) return limits
-  throw new TransportError(
-    'MM_INVALID_ARGUMENT',
-    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
-  )
+  for (const name of ['dialShare', 'maxPortShare'] as const) {
+    if (limits[name] <= 1) continue
+    const message = `limits.${name} must be a number from 0 to 1, not ${limits[name]}`
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
+  return limits
 }

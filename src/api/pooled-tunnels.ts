@@ -9,7 +9,7 @@ import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { StreamSocket } from '../base/socket/stream-socket.ts'
 import { basicCredentials, formatTarget } from '../connect/proxy/connect-codec.ts'
 import { connectRefusal } from '../connect/proxy/proxy-error.ts'
-import type { EgressSettings } from '../origin/egress/egress-settings.ts'
+import type { ProxyEgress } from '../origin/egress/egress-settings.ts'
 import type { PooledTunnelRequest } from '../origin/egress/proxied-route.ts'
 import type { Transport } from './types.ts'
 
@@ -21,10 +21,7 @@ import type { Transport } from './types.ts'
 export class PooledTunnels {
   readonly #make: (options: TransportOptions) => Transport
   readonly #clock: Clock
-  readonly #transports = new Map<
-    string,
-    { readonly ca: EgressSettings['ca']; readonly transport: Transport }
-  >()
+  readonly #transports = new Map<string, { readonly ca: ProxyEgress['ca']; readonly transport: Transport }>()
 
   constructor(clock: Clock, make: (options: TransportOptions) => Transport) {
     this.#clock = clock
@@ -88,7 +85,7 @@ export class PooledTunnels {
     await Promise.all(all)
   }
 
-  #transportOf({ name, ca }: EgressSettings, kind: 'h2' | 'h3'): Transport {
+  #transportOf({ name, ca }: ProxyEgress, kind: 'h2' | 'h3'): Transport {
     const key = `${kind} ${name}`
     const known = this.#transports.get(key)
     if (known !== undefined && JSON.stringify(known.ca) === JSON.stringify(ca)) return known.transport

@@ -10,6 +10,7 @@ import type {
 } from '../base/events/probe-report.ts'
 import type { Endpoint } from '../base/http/endpoint.ts'
 import { parseOrigin } from '../base/http/origin.ts'
+import type { LocalAddress } from '../connect/native/descriptor-socket.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { OriginMaker } from '../origin/origin-maker.ts'
@@ -24,7 +25,7 @@ import type { Transport } from './types.ts'
 /** What is probed of an origin. */
 type ProbedOrigin = Pick<
   OriginEntry,
-  'origin' | 'settings' | 'record' | 'resolver' | 'route' | 'lanes' | 'discovery'
+  'origin' | 'settings' | 'record' | 'resolver' | 'route' | 'locals' | 'lanes' | 'discovery'
 >
 
 /**
@@ -69,7 +70,13 @@ class TransportProbeTools implements ProbeTools {
     const serverName = (settings.tls.serverName ?? origin.host).replace(/\.$/, '')
     const { connectMs, tlsMs } = settings.timeouts
     const timeoutMs = connectMs + tlsMs
-    this.#tls = new TlsProbe({ clock: maker.clock, tls: settings.tls, serverName, timeoutMs })
+    this.#tls = new TlsProbe({
+      clock: maker.clock,
+      tls: settings.tls,
+      serverName,
+      timeoutMs,
+      localOf: endpoint => this.#localOf(endpoint),
+    })
   }
 
   /**
@@ -126,7 +133,8 @@ class TransportProbeTools implements ProbeTools {
       }
     }
     const { connectMs: timeoutMs } = settings.timeouts
-    return await connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs }, signal)
+    const local = this.#localOf(endpoint)
+    return await connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs, local }, signal)
   }
 
   async handshakeTls(
@@ -145,12 +153,14 @@ class TransportProbeTools implements ProbeTools {
   async fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>> {
     const { origin, settings, route } = this.#entry
     if (route !== undefined) return { skipped: PROXIED }
-    return await this.#maker.probeFastOpen(endpoint, origin, settings, signal)
+    return await this.#maker.probeFastOpen(endpoint, origin, settings, signal, this.#localOf(endpoint))
   }
 
   async quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
     if (this.#entry.route !== undefined) return { skipped: NO_HTTP3_THROUGH_PROXY }
-    return await quicVersions(endpoint, { clock: this.#maker.clock }, signal)
+    const local = this.#localOf(endpoint)
+    if (local?.isFree === true) return { skipped: 'not asked from an address of a prefix' }
+    return await quicVersions(endpoint, { clock: this.#maker.clock, localAddress: local?.address }, signal)
   }
 
   /** A connection of its own, that nothing is resumed from and that is closed at once. */
@@ -167,6 +177,7 @@ class TransportProbeTools implements ProbeTools {
           alternative: { host: origin.host, port: endpoint.port },
           attempts: [{ endpoint, because: 'probe' }],
           settings: { ...settings, tls: { ...settings.tls, resumption: false } },
+          departures: this.#entry.locals,
           dnsMs: 0,
           wantsEarlyData: false,
           onAttempts: () => {},
@@ -185,6 +196,8 @@ class TransportProbeTools implements ProbeTools {
   }
 
   async altSvc(signal: AbortSignal): Promise<Finding<readonly ProbedAlternative[]>> {
+    // A request by URL goes the usual way.
+    if (this.#entry.origin.egress !== undefined) return { skipped: 'the origin has the egress of a route' }
     try {
       const response = await this.#transport.request(`${this.#entry.origin.key}/`, { method: 'HEAD', signal })
       await response.dump()
@@ -205,6 +218,11 @@ class TransportProbeTools implements ProbeTools {
     } catch (cause) {
       return faultOf(cause)
     }
+  }
+
+  /** What connections to it leave from. */
+  #localOf(endpoint: Endpoint): LocalAddress | undefined {
+    return this.#entry.locals?.next(endpoint).local
   }
 
   async #timesToLive(host: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {

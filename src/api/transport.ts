@@ -7,16 +7,16 @@ import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
-import type { Protocol } from '../base/http/protocol.ts'
 import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
-import { checkRequestRetry, type OnlyLane, onlyLaneOf } from '../base/options/request-options.ts'
+import { checkRequestRetry, type OnlyLane } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { connectRaw, type RawConnection } from '../origin/connecting/raw-connect.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
@@ -31,6 +31,7 @@ import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
+import { laneOf, originAt, originOf, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
@@ -38,6 +39,8 @@ import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
+  ConnectOptions,
+  ConnectTarget,
   DispatcherOptions,
   Explanation,
   FetchInit,
@@ -118,7 +121,7 @@ class PooledTransport implements Transport {
     this.#clock = clock
     this.#maker = new OriginMaker({
       options,
-      dialShare: limits.dialShare,
+      limits,
       clock,
       random,
       lookup,
@@ -269,17 +272,35 @@ class PooledTransport implements Transport {
     return openWebTransport({ clock: this.#clock, unavailable, dispatch }, target, options)
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
+  async preconnect(
+    origin: string | URL | Origin,
+    options: { connections?: number | undefined } = {},
+  ): Promise<void> {
     checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
-    const { lanes } = this.#entryFor(parseOrigin(origin))
+    const { lanes } = this.#entryFor(originOf(origin))
     const { connector, pool } = lanes.preferred(this.#clock.now())
     connector.prepare()
     await this.#hold.during(pool.preconnect(connections))
   }
 
-  async explain(origin: string | URL): Promise<Explanation> {
-    const entry = this.#entryFor(parseOrigin(origin))
+  async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawConnection> {
+    checkCallNames('connect', options)
+    const { signal } = options
+    if (this.#isClosed)
+      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
+    const origin = originAt(target)
+    const settings = this.#settings.settingsFor(origin)
+    try {
+      const connecting = connectRaw(this.#maker, origin, settings, signal ?? new AbortController().signal)
+      return await this.#hold.during(connecting)
+    } catch (error) {
+      throw callersError(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
+    }
+  }
+
+  async explain(origin: string | URL | Origin): Promise<Explanation> {
+    const entry = this.#entryFor(originOf(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
     const http3Fault = this.#http3Fault(entry)
@@ -294,12 +315,12 @@ class PooledTransport implements Transport {
   }
 
   async probe(
-    origin: string | URL,
+    origin: string | URL | Origin,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<ProbeReport> {
     checkCallNames('probe', options)
     const { signal } = options
-    const entry = this.#entryFor(parseOrigin(origin))
+    const entry = this.#entryFor(originOf(origin))
     try {
       return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
     } catch (error) {
@@ -307,10 +328,10 @@ class PooledTransport implements Transport {
     }
   }
 
-  async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+  async migrate(origin: string | URL | Origin, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
     checkCallNames('migrate', to)
     checkMigrationTarget(to)
-    const entry = this.#entries.get(parseOrigin(origin).key)
+    const entry = this.#entries.get(originOf(origin).key)
     return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))
   }
 
@@ -326,6 +347,7 @@ class PooledTransport implements Transport {
       totalConnections: this.#pools.totalConnections,
       economy: sumEconomy(pools.map(({ economy }) => economy)),
       deferredDials: this.#maker.dialTurns.deferred,
+      ports: this.#maker.ports.figures(this.#clock.now()),
       resolver: this.#maker.resolver.counts,
     }
   }
@@ -337,11 +359,17 @@ class PooledTransport implements Transport {
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
     const before = this.#settings
-    const changed = [...this.#entries.values()].filter(
-      ({ origin, settings: { fingerprint } }) =>
-        this.#settingsOf(settings, origin).fingerprint !== fingerprint ||
-        // Though the defaults may say the same of it: nobody wants it warm any more.
-        (before.names(origin) && !settings.names(origin)),
+    const entries = Array.from(this.#entries.values(), entry => ({
+      entry,
+      next: settings.hasEgress(entry.origin) ? this.#settingsOf(settings, entry.origin) : undefined,
+    }))
+    const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
+      next?.fingerprint === now.fingerprint &&
+      // Though the defaults may say the same of it: nobody wants it warm any more.
+      (!before.names(origin) || settings.names(origin))
+    const changed = entries.filter(one => !isKept(one))
+    const moved = entries.filter(
+      one => isKept(one) && one.next?.endpointsFingerprint !== one.entry.settings.endpointsFingerprint,
     )
     const limits = globalLimits(options)
     this.#maker.preconnectHints.configure(options)
@@ -349,7 +377,9 @@ class PooledTransport implements Transport {
     this.#settings = settings
     this.#pools.setLimits(limits)
     this.#maker.dialTurns.share = limits.dialShare
-    for (const { origin } of changed) this.#letGo(origin.key)
+    this.#maker.ports.share = limits.maxPortShare
+    for (const { entry } of changed) this.#letGo(entry.origin.key)
+    for (const { entry, next } of moved) if (next !== undefined) entry.configureEndpoints(next)
   }
 
   async drain(): Promise<void> {
@@ -488,24 +518,6 @@ class PooledTransport implements Transport {
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
-  }
-}
-
-function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]): OnlyLane {
-  const found = onlyLaneOf(wanted, allowed)
-  if (typeof found !== 'string') return found.lane
-  throw new TransportError('MM_INVALID_ARGUMENT', `protocols: ${found}`)
-}
-
-function parseUrl(url: string): URL {
-  try {
-    return new URL(url)
-  } catch (cause) {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
-      { cause },
-    )
   }
 }
 

@@ -9,8 +9,10 @@ import type { Origin } from '../base/http/origin.ts'
 import type { LaneName, Protocol } from '../base/http/protocol.ts'
 import type { RequestRetry } from '../base/options/request-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { PortFigures } from '../connect/local/port-budget.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import type { RawConnection } from '../origin/connecting/raw-connect.ts'
 import type { Economy } from '../origin/economy/economy-figures.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
@@ -180,6 +182,8 @@ export interface TransportStats {
   economy: Economy
   /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
   deferredDials: number
+  /** Local ports of connections to origins, over all of them: see GlobalLimits.maxPortShare. */
+  ports: PortFigures
   resolver: ResolverCounts
 }
 
@@ -239,6 +243,35 @@ export interface DispatcherOptions {
   earlyData?: boolean | undefined
 }
 
+/**
+ * Where connect() goes.
+ *
+ * @example
+ * ```ts
+ * const target: ConnectTarget = { host: 'mail.example', port: 25 }
+ * const { stream } = await transport.connect(target)
+ * ```
+ */
+export interface ConnectTarget {
+  /** A name or an IP address; IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The options of connect().
+ *
+ * @example
+ * ```ts
+ * const options: ConnectOptions = { signal: AbortSignal.timeout(5_000) }
+ * const { stream } = await transport.connect({ host: 'mail.example', port: 25 }, options)
+ * ```
+ */
+export interface ConnectOptions {
+  /** Gives it up. Default: none. */
+  signal?: AbortSignal | undefined
+}
+
 /** What the `fetch` of Node takes as a dispatcher, by the types of Node that a program compiles with. */
 type FetchDispatcher = RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown
 
@@ -292,20 +325,26 @@ export interface Transport extends AsyncDisposable {
    * Makes `connections` ready, 1 by default. Resolves when they are, rejects when the first fails. With 0 it
    * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.
    */
-  preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
+  preconnect(origin: string | URL | Origin, options?: { connections?: number | undefined }): Promise<void>
+  /**
+   * A connection of TCP to a host and port, for something else than HTTP: its name is looked up, and its
+   * addresses are checked and raced, as those of origins are, with `timeouts` and `socket` of `defaults`. It
+   * is the caller's own. Rejects with a TransportError.
+   */
+  connect(target: ConnectTarget, options?: ConnectOptions): Promise<RawConnection>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
    * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects
    * after an abort only.
    */
-  probe(origin: string | URL, options?: { signal?: AbortSignal | undefined }): Promise<ProbeReport>
+  probe(origin: string | URL | Origin, options?: { signal?: AbortSignal | undefined }): Promise<ProbeReport>
   /**
    * Moves the open connections to the origin to another local port, or to the address and port that are given
    * (RFC 9000 9). Resolves when it is known of each what became of it; those that cannot move (TCP, an origin
    * that is not `trusted`, a peer that forbids it) say why and go on as they are. Nothing is open: an empty
    * list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
    */
-  migrate(origin: string | URL, to?: MigrateOptions): Promise<readonly MigrationResult[]>
+  migrate(origin: string | URL | Origin, to?: MigrateOptions): Promise<readonly MigrationResult[]>
   /**
    * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed
    * before, and connections from an address that is gone move to another one, where they may. Noticed by
@@ -316,7 +355,7 @@ export interface Transport extends AsyncDisposable {
    * What is known of an origin, which protocol carries its requests and why, and what would be tried next.
    * Sends nothing.
    */
-  explain(origin: string | URL): Promise<Explanation>
+  explain(origin: string | URL | Origin): Promise<Explanation>
   /** Every pool with its connections, counters and handshakes, at this moment. */
   stats(): TransportStats
   /**

@@ -4,14 +4,19 @@ import type { EndpointBreakers } from './endpoint-breakers.ts'
 import { MaglevTable, maglevSize } from './maglev-table.ts'
 import { PeakLatency, SmoothRoundRobin, type TurnTaker } from './policies.ts'
 import { EndpointReachability, type Reachability } from './reachability.ts'
+import { keyHash } from './request-key.ts'
 
-/** One endpoint, as it is configured. */
+/** One endpoint. */
 export interface BalancedEndpoint {
+  /** Its number within the origin, over all lanes. It is given once. */
+  readonly index: number
   /** `address:port` or `address`. */
   readonly address: string
   readonly weight: number
   readonly tier: number
   readonly zone: string
+  /** The host name that it was found by. Undefined: the configuration says its address. */
+  readonly name: string | undefined
 }
 
 export interface BalancerParts {
@@ -20,6 +25,8 @@ export interface BalancerParts {
   readonly backoffBaseMs: number
   readonly backoffMaxMs: number
   readonly random: () => number
+  /** Draws the subset: the same endpoints and the same seed have the same one. */
+  readonly subsetSeed: number
   /** Requests that the endpoint carries or that wait for it. */
   readonly underWay: (index: number) => number
   /** Of the same endpoints, over all lanes. */
@@ -54,8 +61,9 @@ export interface BalanceChoice {
 }
 
 /** One endpoint, as it stands. */
-export interface EndpointFigures extends HealthFigures {
-  readonly address: string
+export interface EndpointFigures
+  extends HealthFigures,
+    Pick<BalancedEndpoint, 'address' | 'name' | 'weight' | 'tier' | 'zone'> {
   /** `down`: a connect failed, and the pause is not over; `probing`: it is tried again. */
   readonly state: Reachability['kind']
   /** Why it is down. */
@@ -66,10 +74,14 @@ export interface EndpointFigures extends HealthFigures {
   readonly latencyMs: number | undefined
 }
 
-interface Member extends BalancedEndpoint {
+/** Who may be chosen. `endpoint` is another object when its weight, tier or zone has changed. */
+interface Member {
   readonly index: number
+  endpoint: BalancedEndpoint
   readonly reachability: EndpointReachability
   readonly latency: PeakLatency
+  /** Of the subset: the lowest are used. */
+  readonly place: number
 }
 
 interface EligibleMember extends TurnTaker {
@@ -109,16 +121,17 @@ const PROBE = 'it was ejected, and this request finds out whether it is back'
  *    is no such tier: all of the lowest one, since the few could not bear the load of all (Envoy's panic
  *    threshold).
  * 3. Of these the nearest zone.
- * 4. Of these as many as the subset, in an order by chance that stays the same.
+ * 4. Of these as many as the subset, by the hash of their address: of two sets that differ in one endpoint
+ *    the subsets differ in one at the most (rendezvous hashing).
  * Among them the policy chooses. Before that, an ejected endpoint whose time is over is sent one request.
  */
 export class Balancer {
   readonly #parts: BalancerParts
-  readonly #members: readonly Member[]
-  /** The order of 3. */
-  readonly #shuffled: readonly Member[]
+  #members: ReadonlyMap<number, Member> = new Map()
+  /** In the order of 4. */
+  #ordered: readonly Member[] = []
   readonly #turns = new SmoothRoundRobin()
-  readonly #tableSize: number
+  #tableSize = 0
   #eligible: Eligible | undefined
   #down = 0
   #isPanicking = false
@@ -126,15 +139,34 @@ export class Balancer {
   constructor(parts: BalancerParts) {
     this.#parts = parts
     this.#eligible = undefined
-    this.#tableSize = maglevSize(parts.endpoints.map(({ weight }) => weight))
-    const { backoffBaseMs, backoffMaxMs, random } = parts
-    this.#members = parts.endpoints.map((endpoint, index) => ({
-      ...endpoint,
-      index,
-      reachability: new EndpointReachability({ backoffBaseMs, backoffMaxMs, random }),
-      latency: new PeakLatency(),
-    }))
-    this.#shuffled = parts.options.subsetSize === 0 ? this.#members : shuffled(this.#members, random)
+    this.setEndpoints(parts.endpoints, -Infinity)
+  }
+
+  /**
+   * These are the endpoints from now on. What is known of those that stay is kept; new ones begin with
+   * little of their weight, as those do that come back, unless nobody is there to bear the rest.
+   */
+  setEndpoints(endpoints: readonly BalancedEndpoint[], now: number): void {
+    const before = this.#members
+    const since = before.size === 0 ? -Infinity : now
+    this.#members = new Map(
+      endpoints.map(endpoint => [
+        endpoint.index,
+        this.#memberOf(endpoint, before.get(endpoint.index), since),
+      ]),
+    )
+    const { subsetSize } = this.#parts.options
+    const members = [...this.#members.values()]
+    this.#ordered = subsetSize === 0 ? members : members.sort((a, b) => a.place - b.place)
+    this.#down = members.filter(({ reachability }) => !reachability.isUp).length
+    this.#tableSize = maglevSize(endpoints.map(({ weight }) => weight))
+    this.#turns.reset()
+    this.#eligible = undefined
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#members.size
   }
 
   /** Where a request goes. Undefined: it was everywhere. */
@@ -191,11 +223,13 @@ export class Balancer {
   /** An endpoint that is to be connected to beside the requests, since its pause is over; each once. */
   takeProbe(now: number): number | undefined {
     if (this.#down === 0) return undefined
-    return this.#members.find(({ reachability }) => reachability.takeProbe(now))?.index
+    for (const { index, reachability } of this.#members.values())
+      if (reachability.takeProbe(now)) return index
+    return undefined
   }
 
   onConnectFailed(index: number, because: string, now: number): void {
-    const member = this.#members[index]
+    const member = this.#members.get(index)
     if (member === undefined) return
     if (member.reachability.isUp) this.#down += 1
     member.reachability.onConnectFailed(because, now)
@@ -203,16 +237,16 @@ export class Balancer {
   }
 
   onConnected(index: number, now: number): void {
-    if (this.#members[index]?.reachability.onConnected(now) !== true) return
+    if (this.#members.get(index)?.reachability.onConnected(now) !== true) return
     this.#down -= 1
     this.#parts.health.onReconnected(index, now)
-    this.#turns.forget(index)
+    this.#turns.reset()
     this.#eligible = undefined
   }
 
   /** The first bytes of an answer came after so long. */
   onAnswered(index: number, ms: number, now: number): void {
-    this.#members[index]?.latency.onAnswered(ms, now)
+    this.#members.get(index)?.latency.onAnswered(ms, now)
   }
 
   /** Those that requests go to now. */
@@ -220,16 +254,27 @@ export class Balancer {
     return this.#eligibleAt(now).members.map(({ index }) => index)
   }
 
-  figures(now: number): EndpointFigures[] {
+  /** By their numbers, in the order in which they were given. */
+  figures(now: number): Map<number, EndpointFigures> {
     const used = new Set(this.used(now))
-    return this.#members.map(({ address, index, reachability: { state }, latency }) => ({
-      address,
-      state: state.kind,
-      because: state.kind === 'up' ? undefined : state.because,
-      isUsed: used.has(index),
-      latencyMs: latency.ms,
-      ...this.#parts.health.figures(index),
-    }))
+    const figures = new Map<number, EndpointFigures>()
+    for (const { index, endpoint, reachability, latency } of this.#members.values()) {
+      const { address, name, weight, tier, zone } = endpoint
+      const { state } = reachability
+      figures.set(index, {
+        address,
+        name,
+        weight,
+        tier,
+        zone,
+        state: state.kind,
+        because: state.kind === 'up' ? undefined : state.because,
+        isUsed: used.has(index),
+        latencyMs: latency.ms,
+        ...this.#parts.health.figures(index),
+      })
+    }
+    return figures
   }
 
   /** From now on its request is under way. */
@@ -243,7 +288,11 @@ export class Balancer {
   /** By configured weights: keys that moved with a slow start would move twice. */
   #hashed(eligible: Eligible, key: string, tried: ReadonlySet<number>): number | undefined {
     eligible.table ??= new MaglevTable(
-      eligible.members.map(({ index, member: { address, weight } }) => ({ name: address, index, weight })),
+      eligible.members.map(({ index, member }) => ({
+        name: member.endpoint.address,
+        index,
+        weight: member.endpoint.weight,
+      })),
       this.#tableSize,
     )
     if (tried.size === 0) return eligible.table.lookup(key)
@@ -283,8 +332,10 @@ export class Balancer {
   }
 
   #lastResort(tried: ReadonlySet<number>): BalanceChoice | undefined {
-    const up = this.#members.find(({ index, reachability }) => !tried.has(index) && reachability.isUp)
-    return up === undefined ? undefined : { index: up.index, because: `tier ${up.tier}: the others failed` }
+    for (const { index, endpoint, reachability } of this.#members.values())
+      if (!tried.has(index) && reachability.isUp)
+        return { index, because: `tier ${endpoint.tier}: the others failed` }
+    return undefined
   }
 
   #eligibleAt(now: number): Eligible {
@@ -296,29 +347,29 @@ export class Balancer {
 
   #select(now: number): Eligible {
     const { options, health } = this.#parts
-    const up = this.#shuffled.filter(({ reachability }) => reachability.isUp)
-    const reachable = up.length === 0 ? this.#shuffled : up // 1
+    const up = this.#ordered.filter(({ reachability }) => reachability.isUp)
+    const reachable = up.length === 0 ? this.#ordered : up // 1
     const healthy = this.#healthyTier(reachable) // 2
-    const lowest = Math.min(...reachable.map(({ tier }) => tier))
-    const inTier = healthy ?? reachable.filter(({ tier }) => tier === lowest)
-    const tier = inTier[0]?.tier ?? lowest
-    const rank = Math.min(...inTier.map(({ zone }) => this.#zoneRank(zone))) // 3
-    const near = inTier.filter(({ zone }) => this.#zoneRank(zone) === rank)
+    const lowest = Math.min(...reachable.map(({ endpoint }) => endpoint.tier))
+    const inTier = healthy ?? reachable.filter(({ endpoint }) => endpoint.tier === lowest)
+    const tier = inTier[0]?.endpoint.tier ?? lowest
+    const rank = Math.min(...inTier.map(member => this.#zoneRank(member))) // 3
+    const near = inTier.filter(member => this.#zoneRank(member) === rank)
     const chosen = options.subsetSize === 0 ? near : near.slice(0, options.subsetSize) // 4
     const { slowStartMs } = options
     const shares = new Map(chosen.map(member => [member, this.#share(member, now)]))
     const grows = chosen.some(member => shares.get(member) !== 1)
     const isBefore = (member: Member): boolean =>
-      member.tier < tier || (member.tier === tier && this.#zoneRank(member.zone) <= rank)
+      member.endpoint.tier < tier || (member.endpoint.tier === tier && this.#zoneRank(member) <= rank)
     if (up.length > 0)
       this.#notePanic(
         healthy === undefined,
-        reachable.filter(one => one.tier === tier),
+        reachable.filter(({ endpoint }) => endpoint.tier === tier),
       )
     return {
       members: chosen.map(member => ({
         index: member.index,
-        weight: member.weight * (shares.get(member) ?? 1),
+        weight: member.endpoint.weight * (shares.get(member) ?? 1),
         member,
       })),
       because: this.#reason(up.length === 0, tier, chosen, near),
@@ -332,9 +383,9 @@ export class Balancer {
   /** The healthy endpoints of the lowest tier that has enough of them. */
   #healthyTier(reachable: readonly Member[]): readonly Member[] | undefined {
     const { health, options } = this.#parts
-    const tiers = [...new Set(reachable.map(({ tier }) => tier))].sort((a, b) => a - b)
+    const tiers = [...new Set(reachable.map(({ endpoint }) => endpoint.tier))].sort((a, b) => a - b)
     for (const tier of tiers) {
-      const inTier = reachable.filter(one => one.tier === tier)
+      const inTier = reachable.filter(({ endpoint }) => endpoint.tier === tier)
       const healthy = inTier.filter(({ index }) => health.isHealthy(index))
       if (healthy.length > 0 && healthy.length >= inTier.length * options.panicShare) return healthy
     }
@@ -345,11 +396,27 @@ export class Balancer {
     if (isOn === this.#isPanicking) return
     this.#isPanicking = isOn
     const healthy = inTier.filter(({ index }) => this.#parts.health.isHealthy(index)).length
-    const because = `${healthy} of ${inTier.length} endpoints of tier ${inTier[0]?.tier ?? 0} are healthy`
+    const because = `${healthy} of ${inTier.length} endpoints of tier ${inTier[0]?.endpoint.tier ?? 0} are healthy`
     this.#parts.onPanic(isOn, because)
   }
 
-  /** The part of its weight that it has: it grows after it came back. */
+  /** `since`: from when on a new one grows to its weight. */
+  #memberOf(endpoint: BalancedEndpoint, known: Member | undefined, since: number): Member {
+    if (known !== undefined) {
+      known.endpoint = endpoint
+      return known
+    }
+    const { backoffBaseMs, backoffMaxMs, random, subsetSeed } = this.#parts
+    return {
+      index: endpoint.index,
+      endpoint,
+      reachability: new EndpointReachability({ backoffBaseMs, backoffMaxMs, random }, since),
+      latency: new PeakLatency(),
+      place: keyHash(endpoint.address, subsetSeed),
+    }
+  }
+
+  /** The part of its weight that it has: it grows after it came, or came back. */
   #share({ index, reachability }: Member, now: number): number {
     const { slowStartMs } = this.#parts.options
     const { upSince } = reachability
@@ -358,9 +425,9 @@ export class Balancer {
     return Math.min(1, Math.max(MIN_SHARE, (now - since) / slowStartMs))
   }
 
-  #zoneRank(zone: string): number {
+  #zoneRank({ endpoint }: Member): number {
     const { zones } = this.#parts.options
-    const rank = zones.indexOf(zone)
+    const rank = zones.indexOf(endpoint.zone)
     return rank < 0 ? zones.length : rank
   }
 
@@ -368,17 +435,11 @@ export class Balancer {
     if (isDown) return 'none can be connected to: all are tried'
     if (this.#isPanicking) return 'too few are healthy: health is ignored'
     const { policy, zones, subsetSize } = this.#parts.options
-    const parts = [`${policy} over ${chosen.length} of ${this.#members.length} endpoints`]
-    if (this.#members.some(one => one.tier !== tier)) parts.push(`tier ${tier}`)
-    const zone = near[0]?.zone
+    const parts = [`${policy} over ${chosen.length} of ${this.#members.size} endpoints`]
+    if (this.#ordered.some(({ endpoint }) => endpoint.tier !== tier)) parts.push(`tier ${tier}`)
+    const zone = near[0]?.endpoint.zone
     if (zones.length > 0 && zone !== undefined) parts.push(zone === '' ? 'no zone' : `zone ${zone}`)
     if (subsetSize > 0 && chosen.length < near.length) parts.push(`a subset of ${subsetSize}`)
     return parts.join(', ')
   }
-}
-
-/** In an order by chance. */
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const order = items.map(item => ({ item, at: random() }))
-  return order.sort((a, b) => a.at - b.at).map(({ item }) => item)
 }

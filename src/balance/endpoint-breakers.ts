@@ -4,7 +4,6 @@ import type { BreakerOptions } from '../base/options/admission-options.ts'
 export type EndpointBound = 'requests' | 'retries'
 
 export interface EndpointBreakersParts {
-  readonly count: number
   readonly options: Pick<BreakerOptions, 'maxRequestsPerEndpoint' | 'maxRetriesPerEndpoint'>
   /** No endpoint that could be used has a place: a request is refused. */
   readonly onRefused: (by: EndpointBound, limit: number) => void
@@ -26,8 +25,8 @@ export class EndpointBreakers {
   readonly #parts: EndpointBreakersParts
   /** Of each lane: requests that an endpoint carries or that wait for it. */
   readonly #lanes: ((index: number) => number)[] = []
-  readonly #retries: number[]
-  readonly #passedOver: number[]
+  readonly #retries = new Map<number, number>()
+  readonly #passedOver = new Map<number, number>()
 
   /** Undefined: nothing is bounded. */
   static of(parts: EndpointBreakersParts): EndpointBreakers | undefined {
@@ -39,8 +38,11 @@ export class EndpointBreakers {
 
   private constructor(parts: EndpointBreakersParts) {
     this.#parts = parts
-    this.#retries = Array.from({ length: parts.count }, () => 0)
-    this.#passedOver = Array.from({ length: parts.count }, () => 0)
+  }
+
+  /** An endpoint is gone, and its number comes no more. Requests may still be under way there. */
+  remove(index: number): void {
+    this.#passedOver.delete(index)
   }
 
   /** Another lane leads to the endpoints. */
@@ -55,7 +57,7 @@ export class EndpointBreakers {
 
   /** A request goes elsewhere, or nowhere, for being full. */
   passOver(index: number): void {
-    this.#passedOver[index] = (this.#passedOver[index] ?? 0) + 1
+    this.#passedOver.set(index, (this.#passedOver.get(index) ?? 0) + 1)
   }
 
   /** All of these are full. What is to be said of it. */
@@ -78,19 +80,20 @@ export class EndpointBreakers {
   }
 
   figures(index: number): EndpointBreakerFigures {
-    return { retries: this.#retries[index] ?? 0, passedOver: this.#passedOver[index] ?? 0 }
+    return { retries: this.#retries.get(index) ?? 0, passedOver: this.#passedOver.get(index) ?? 0 }
   }
 
   #addRetries(index: number, change: 1 | -1): void {
-    const retries = (this.#retries[index] ?? 0) + change
+    const retries = (this.#retries.get(index) ?? 0) + change
     if (retries < 0) throw new Error('a retry ended that had not begun')
-    this.#retries[index] = retries
+    if (retries === 0) this.#retries.delete(index)
+    else this.#retries.set(index, retries)
   }
 
   #bound(index: number, isRetry: boolean): EndpointBound | undefined {
     const { maxRequestsPerEndpoint, maxRetriesPerEndpoint } = this.#parts.options
     if (maxRequestsPerEndpoint > 0 && this.#underWay(index) >= maxRequestsPerEndpoint) return 'requests'
-    const retries = this.#retries[index] ?? 0
+    const retries = this.#retries.get(index) ?? 0
     return isRetry && maxRetriesPerEndpoint > 0 && retries >= maxRetriesPerEndpoint ? 'retries' : undefined
   }
 

@@ -43,7 +43,8 @@ export interface TurnTaker {
  * gives the sum of all back and takes the turn. Weights 5, 1, 1 give a a b a c a a, not five in a row.
  */
 export class SmoothRoundRobin {
-  readonly #credit: number[] = []
+  /** By index. The credits of all takers sum up to nothing. */
+  readonly #credit = new Map<number, number>()
 
   /** Whose turn it is; undefined: there is nobody. */
   next(takers: readonly TurnTaker[]): number | undefined {
@@ -51,19 +52,22 @@ export class SmoothRoundRobin {
     let best: number | undefined
     let most = -Infinity
     for (const { index, weight } of takers) {
-      const credit = (this.#credit[index] ?? 0) + weight
-      this.#credit[index] = credit
+      const credit = (this.#credit.get(index) ?? 0) + weight
+      this.#credit.set(index, credit)
       total += weight
       if (credit <= most) continue
       most = credit
       best = index
     }
-    if (best !== undefined) this.#credit[best] = most - total
+    if (best !== undefined) this.#credit.set(best, most - total)
     return best
   }
 
-  /** What it gathered while it was away is no claim. */
-  forget(index: number): void {
-    this.#credit[index] = 0
+  /**
+   * Others take turns from now on. What one gathered while it was away is no claim; nor is what one that
+   * went owed, which would add up to turns in a row for whoever comes.
+   */
+  reset(): void {
+    this.#credit.clear()
   }
 }

@@ -20,10 +20,12 @@ export interface ReachabilityOptions {
 /** Keeps the state of one endpoint, and says when it may be tried again. */
 export class EndpointReachability {
   readonly #options: ReachabilityOptions
-  #state: Reachability = { kind: 'up', since: -Infinity }
+  #state: Reachability
 
-  constructor(options: ReachabilityOptions) {
+  /** `since`: when it came to the others; -Infinity: it was there from the start. */
+  constructor(options: ReachabilityOptions, since: number = -Infinity) {
     this.#options = options
+    this.#state = { kind: 'up', since }
   }
 
   get state(): Reachability {

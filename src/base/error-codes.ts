@@ -1,68 +1,9 @@
+import { type ErrorCodeInfo, local, passing, remote } from './error-code-info.ts'
+
 /**
  * The table of error codes: the single place that says whose fault a code is, what the service answers for
  * it, how RFC 9209 (Proxy-Status) calls it, what an operator can do about it, and whether it can pass.
  */
-
-/**
- * `local`: the caller or this process. `remote`: the peer, or the path to it.
- *
- * @example
- * ```ts
- * const whose: Fault = error.fault
- * if (whose === 'remote') console.log('look at the origin')
- * ```
- */
-export type Fault = 'local' | 'remote'
-
-/**
- * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
- * method. `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
- *
- * @example
- * ```ts
- * const processed: Processed = error.processed
- * if (processed === 'no') console.log('it can be sent again, whatever its method')
- * ```
- */
-export type Processed = 'no' | 'unknown' | 'yes'
-
-/**
- * What is known of an error code, whatever it was raised for.
- *
- * @example
- * ```ts
- * const { status, hint }: ErrorCodeInfo = ERROR_CODES.MM_QUEUE_FULL
- * console.log(status, hint)
- * ```
- */
-export interface ErrorCodeInfo {
-  readonly fault: Fault
-  /** What the service answers when it has not answered yet. */
-  readonly status: number
-  /** The error type of RFC 9209 section 2.3, for `Proxy-Status`. */
-  readonly proxyStatus: string
-  /** What to check or tune. */
-  readonly hint: string
-  /** Trying again may help: what went wrong can pass by itself. An error may know better. */
-  readonly retryable: boolean
-}
-
-const local = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'local',
-  status,
-  proxyStatus,
-  hint,
-  retryable: false,
-})
-const remote = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'remote',
-  status,
-  proxyStatus,
-  hint,
-  retryable: false,
-})
-/** It can pass by itself, so that trying again may help. */
-const passing = (info: ErrorCodeInfo): ErrorCodeInfo => ({ ...info, retryable: true })
 
 /**
  * Every error code with whose fault it is, the status that the service answers, and what to check or tune.
@@ -186,10 +127,41 @@ export const ERROR_CODES = {
     ),
   ),
   // Getting there
+  /**
+   * The local port of a connection: those that there are from one local address to one address and port of
+   * the origin are used up, by `limits.maxPortShare` or as the kernel says.
+   */
+  MM_PORTS_EXHAUSTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'have connections reused or multiplexed, name more local addresses (egress.NAME.addresses), or widen net.ipv4.ip_local_port_range',
+    ),
+  ),
+  /**
+   * No address of the origin's egress is good for the connection: this machine does not have it (any more),
+   * or the origin has addresses of the other family only.
+   */
+  MM_LOCAL_ADDRESS: passing(
+    local(
+      502,
+      'proxy_configuration_error',
+      'correct egress.NAME.addresses, or give this machine the address (ip address)',
+    ),
+  ),
   /** The host name has no address, or every DNS server answered with an error. */
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */
   MM_DNS_TIMEOUT: passing(remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs')),
+  /**
+   * The address that was to be dialed is private, loopback, link-local, reserved, or this machine's own, and
+   * the transport connects to public ones only (`addressGuard`, or a route with `forward`).
+   */
+  MM_ADDRESS_REFUSED: remote(
+    403,
+    'destination_ip_prohibited',
+    'if clients may reach that address, list its network in forward.allowPrivate of the route, or in addressGuard.allowPrivate',
+  ),
   /** The machine answered that nothing listens on that port. */
   MM_CONNECT_REFUSED: passing(
     remote(502, 'connection_refused', 'check that the origin listens on that port'),
@@ -444,11 +416,11 @@ export const ERROR_CODES = {
       'the client asks too often: raise ingress.requestRatePerClient, or look at what it does',
     ),
   ),
-  /** The client used a method that is not forwarded, CONNECT among them. */
+  /** The client used a method that is not forwarded: CONNECT without a route that has `forward`, or TRACE. */
   MM_METHOD_REFUSED: remote(
     405,
     'http_request_denied',
-    'use a method that the connector forwards: all but CONNECT and TRACE',
+    'use a method that the connector forwards: all but TRACE, and CONNECT where no route has forward',
   ),
   /**
    * The event loop has been busy with requests for longer than `ingress.shedTargetMs`, turn after turn.
@@ -461,6 +433,33 @@ export const ERROR_CODES = {
       'more requests come than this process can work off: give it more CPU, or raise ingress.shedTargetMs',
     ),
   ),
+  /**
+   * A request to a route with `forward` names no origin (`GET /path`), or one in a notation that is not the
+   * usual one: `127.1`, `0x7f000001`.
+   */
+  MM_NO_TARGET: remote(
+    400,
+    'http_request_error',
+    'tell the client that this is a proxy: curl -x, http_proxy; and write addresses as usual',
+  ),
+  /** A client named an origin that is not in `forward.allow` of the route. */
+  MM_TARGET_REFUSED: remote(
+    403,
+    'http_request_denied',
+    'if clients may reach it, add its host, and a port that is not the usual one, to forward.allow',
+  ),
+  /** A client of a route with `forward.auth` sent no credentials, or some that nobody has. */
+  MM_CLIENT_CREDENTIALS: remote(
+    407,
+    'http_request_denied',
+    'give the client a user and password of forward.auth',
+  ),
+  /** As many tunnels as `forward.maxTunnels` allows are open. */
+  MM_TUNNEL_LIMIT: passing(
+    local(503, 'connection_limit_reached', 'raise forward.maxTunnels, or lower forward.tunnelIdleTimeout'),
+  ),
+  /** Nothing went through a tunnel for `forward.tunnelIdleTimeout`, and it was ended. */
+  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise forward.tunnelIdleTimeout'),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**

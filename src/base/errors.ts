@@ -1,4 +1,5 @@
-import { ERROR_CODES, type ErrorCode, type Fault, type Processed } from './error-codes.ts'
+import type { Fault, Processed } from './error-code-info.ts'
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 
 /** The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. */
 

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
+import { networkInterfaces } from 'node:os'
+import { parseLocalRange, SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
 import type { OriginOptions, TransportOptions } from '../index.ts'
 import { protocolOption, usageError } from './parse-options.ts'
 import { proxyFromEnvironment, withScheme } from './proxy-environment.ts'
+
+/** The name of the way out that `--interface` makes. */
+const LOCAL_EGRESS = 'interface'
 
 /** The options that every command has which connects; spread into its own for parseOptions. */
 export const CONNECTION_OPTIONS = {
@@ -14,6 +18,7 @@ export const CONNECTION_OPTIONS = {
   policy: { type: 'string' },
   'dns-server': { type: 'string', multiple: true },
   proxy: { type: 'string' },
+  interface: { type: 'string' },
   state: { type: 'string' },
 } as const
 
@@ -34,6 +39,9 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
                         socks5h, with user:password@ where it asks; '' for
                         none. Default: https_proxy, http_proxy or all_proxy of the environment,
                         but for what no_proxy names, as curl reads them
+  --interface ADDR      connections leave from this local address, or from one
+                        of that prefix (ADDR/LENGTH), or of that interface; not
+                        together with a proxy
   --state DIR           what is learned of origins, and TLS tickets (sealed), is
                         kept in this private directory for the next time
 `
@@ -56,6 +64,7 @@ export function connectionOptions(
     'dns-server'?: string[] | undefined
     state?: string | undefined
     proxy?: string | undefined
+    interface?: string | undefined
   },
   urls: readonly string[] = [],
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -70,13 +79,45 @@ export function connectionOptions(
   if (values.ca !== undefined) defaults.tls = { ca: readPem(values.ca) }
   if (values.insecure === true) defaults.tls = { rejectUnauthorized: false }
   if (values.policy !== undefined) defaults.select = { policy: policyOption(values.policy) }
+  const exits = exitOptions(urls, values, environment)
   if (values.state === '') throw usageError('--state needs the name of a directory')
   return {
     defaults,
     resolve: resolveOption(values.resolve ?? []),
     ...(values['dns-server'] !== undefined && { dnsServers: values['dns-server'].map(dnsServerOption) }),
     ...(values.state !== undefined && { state: { directory: values.state } }),
-    ...proxyOptions(urls, values.proxy, environment),
+    ...exits,
+  }
+}
+
+/** What the URLs leave through: by origin, since a rehearsal before it knows of no way out. */
+function exitOptions(
+  urls: readonly string[],
+  values: { readonly proxy?: string | undefined; readonly interface?: string | undefined },
+  environment: Readonly<Record<string, string | undefined>>,
+): Pick<TransportOptions, 'egress' | 'origins'> {
+  const proxies = proxyOptions(urls, values.proxy, environment)
+  if (values.interface === undefined) return proxies
+  if (proxies.egress !== undefined)
+    throw usageError(`--interface and a proxy exclude each other: say --proxy '' to go directly`)
+  const addresses = localAddresses(values.interface)
+  const origins = urls.map((url): [string, OriginOptions] => [new URL(url).origin, { egress: LOCAL_EGRESS }])
+  return { egress: { [LOCAL_EGRESS]: { addresses } }, origins: Object.fromEntries(origins) }
+}
+
+/** What `--interface` names: an address, a prefix, or the addresses of an interface. */
+function localAddresses(text: string): string[] {
+  const ofInterface = networkInterfaces()[text]?.flatMap(({ address, scopeid = 0 }) =>
+    // A link-local one is no use without its zone.
+    scopeid === 0 ? [address] : [],
+  )
+  if (ofInterface !== undefined && ofInterface.length > 0) return ofInterface
+  try {
+    return [parseLocalRange(text).name]
+  } catch (error) {
+    const known = Object.keys(networkInterfaces()).join(', ')
+    const because = error instanceof Error ? error.message : String(error)
+    throw usageError(`--interface: ${because}; there are the interfaces ${known}`)
   }
 }
 

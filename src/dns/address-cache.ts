@@ -4,7 +4,11 @@ import type { ResolverOptions } from '../base/options/resolver-options.ts'
 
 /** What is kept of a host. Undefined from get(): nothing. */
 export type CachedAnswer =
-  | { readonly kind: 'fresh'; readonly addresses: readonly ResolvedAddress[] }
+  | {
+      readonly kind: 'fresh'
+      readonly addresses: readonly ResolvedAddress[]
+      readonly freshForMs: number
+    }
   | { readonly kind: 'failed'; readonly error: TransportError }
   /** An answer whose time is over. `isToBeAsked` false: it was asked for a moment ago, in vain. */
   | { readonly kind: 'stale'; readonly addresses: readonly ResolvedAddress[]; readonly isToBeAsked: boolean }
@@ -54,19 +58,21 @@ export class AddressCache {
     this.#entries.set(host, entry)
     if (entry.kind === 'failed') return now < entry.until ? { kind: 'failed', error: entry.error } : undefined
     const { addresses, freshUntil, staleUntil, recheckAt } = entry
-    if (now < freshUntil) return { kind: 'fresh', addresses }
+    if (now < freshUntil) return { kind: 'fresh', addresses, freshForMs: freshUntil - now }
     if (now < staleUntil) return { kind: 'stale', addresses, isToBeAsked: now >= recheckAt }
     this.#entries.delete(host)
     return undefined
   }
 
-  /** `ttlMs`: how long it may be kept; `dnsCacheMs` is the most. */
-  onAnswer(host: string, addresses: readonly ResolvedAddress[], ttlMs: number, now: number): void {
+  /** `ttlMs`: how long it may be kept; `dnsCacheMs` is the most. Answers how long it is fresh. */
+  onAnswer(host: string, addresses: readonly ResolvedAddress[], ttlMs: number, now: number): number {
     const { dnsCacheMs, dnsStaleMs } = this.#options
-    const freshUntil = now + Math.min(ttlMs, dnsCacheMs)
+    const freshForMs = Math.min(ttlMs, dnsCacheMs)
+    const freshUntil = now + freshForMs
     const staleUntil = freshUntil + dnsStaleMs
     if (staleUntil <= now) this.#entries.delete(host)
     else this.#keep(host, { kind: 'answered', addresses, freshUntil, staleUntil, recheckAt: freshUntil })
+    return freshForMs
   }
 
   /** It has no address. `ttlMs`: how long that may be believed; `dnsNegativeCacheMs` is the most. */

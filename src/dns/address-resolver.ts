@@ -3,10 +3,19 @@ import { abortError, asTransportError, TransportError } from '../base/errors.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../base/http/endpoint.ts'
 import type { Origin } from '../base/http/origin.ts'
+import { parseEndpointName } from '../base/options/balance-options.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
-import { type FoundAddresses, fixedAddresses, notFound } from './addresses.ts'
+import type { AddressGuard } from './address-guard.ts'
+import {
+  type FoundAddresses,
+  fixedAddresses,
+  notFound,
+  overriddenAddress,
+  parseAddress,
+} from './addresses.ts'
+import { endpointListResolver } from './endpoint-list.ts'
 
 /** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */
 export type Lookup = (
@@ -19,6 +28,8 @@ export interface AddressResolverOptions {
   readonly options?: Partial<ResolverOptions>
   /** Asks once; it ends by itself. Never keeps anything. */
   readonly find: (host: string) => Promise<FoundAddresses>
+  /** Left out: every address may be dialed. */
+  readonly guard?: AddressGuard | undefined
 }
 
 /** What name resolution did, since the start. */
@@ -51,12 +62,14 @@ export class AddressResolver {
   readonly #options: ResolverOptions
   readonly #find: (host: string) => Promise<FoundAddresses>
   readonly #cache: AddressCache
+  readonly #guard: AddressGuard | undefined
   readonly #lookups = new Map<string, Set<Asker>>()
   readonly #counts = { answered: 0, failed: 0, stale: 0 }
 
-  constructor({ clock, options = {}, find }: AddressResolverOptions) {
+  constructor({ clock, options = {}, find, guard }: AddressResolverOptions) {
     this.#clock = clock
     this.#find = find
+    this.#guard = guard
     this.#options = { ...DEFAULT_RESOLVER_OPTIONS, ...options }
     this.#cache = new AddressCache(this.#options)
   }
@@ -71,7 +84,10 @@ export class AddressResolver {
       if (signal.aborted) return reject(abortError(signal, 'the lookup'))
       const cached = this.#cache.get(host, this.#clock.now())
       if (cached?.kind === 'failed') return reject(cached.error)
-      if (cached?.kind === 'fresh') return resolve({ addresses: cached.addresses, source: 'cache' })
+      if (cached?.kind === 'fresh') {
+        const { addresses, freshForMs } = cached
+        return resolve({ addresses, source: 'cache', freshForMs })
+      }
       const stale = cached?.addresses
       if (stale !== undefined && cached?.isToBeAsked === false) return resolve(this.#stale(stale))
 
@@ -105,13 +121,49 @@ export class AddressResolver {
   }
 
   /**
-   * The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for
-   * what is no address.
+   * The same for one origin: what is configured for it comes before the names. Where there is a guard nothing
+   * gets past it, and resolving rejects with MM_ADDRESS_REFUSED. Throws MM_INVALID_ARGUMENT for what is no
+   * address.
    */
   forOrigin(origin: Origin, settings: OriginResolution): Resolver {
-    const fixed = fixedAddresses(origin, settings.endpoints ?? [], settings.overrides ?? {})
-    if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }
-    return { resolve: (host, signal) => this.resolve(host, signal, settings.dnsMs) }
+    const { endpoints = [], overrides = {}, dnsMs } = settings
+    if (endpoints.some(text => parseEndpointName(text) !== undefined)) {
+      const sources = endpoints.map(text => this.forEndpoint(text, origin, { overrides, dnsMs }))
+      return endpointListResolver(sources, this.#clock)
+    }
+    const fixed = fixedAddresses(origin, endpoints, overrides)
+    return this.#guarded(origin, {
+      resolve: (host, signal) =>
+        fixed === undefined ? this.resolve(host, signal, dnsMs) : Promise.resolve(fixed),
+    })
+  }
+
+  /** The same for one endpoint of the origin, an address or a host name, with its port. */
+  forEndpoint(text: string, origin: Origin, { overrides = {}, dnsMs }: OriginResolution): Resolver {
+    const name = parseEndpointName(text)
+    if (name === undefined) {
+      const fixed: Resolution = { addresses: [parseAddress(text)], source: 'endpoints' }
+      return this.#guarded(origin, { resolve: () => Promise.resolve(fixed) })
+    }
+    const { host, port } = name
+    const override = overriddenAddress(host, port ?? origin.port, overrides)
+    return this.#guarded(origin, {
+      resolve: async (_host, signal) => {
+        const resolution = override ?? (await this.resolve(host, signal, dnsMs))
+        if (port === undefined) return resolution
+        const addresses = resolution.addresses.map(one => ({ ...one, port: one.port ?? port }))
+        return { ...resolution, addresses }
+      },
+    })
+  }
+
+  /** What may be dialed of addresses that came from elsewhere. Throws MM_ADDRESS_REFUSED. */
+  admit(host: string, resolution: Resolution, port: number): Resolution {
+    return this.#guard?.admit(host, resolution, port) ?? resolution
+  }
+
+  #guarded({ port }: Origin, resolver: Resolver): Resolver {
+    return this.#guard?.over(resolver, port) ?? resolver
   }
 
   /** The network has changed: what is kept is stale from now on. */
@@ -161,8 +213,8 @@ export class AddressResolver {
     else this.#counts.answered++
     if (found.kind === 'found') {
       const { addresses, source, ttlMs } = found
-      this.#cache.onAnswer(host, addresses, ttlMs, now)
-      for (const asker of askers) asker.settle({ addresses, source })
+      const freshForMs = this.#cache.onAnswer(host, addresses, ttlMs, now)
+      for (const asker of askers) asker.settle({ addresses, source, freshForMs })
     } else if (found.kind === 'none') {
       this.#cache.onNone(host, found.error, found.ttlMs, now)
       for (const asker of askers) asker.settle(found.error)
@@ -189,5 +241,5 @@ export interface OriginResolution {
   readonly endpoints?: readonly string[]
   /** `HOST:PORT` to IP. */
   readonly overrides?: Readonly<Record<string, string>>
-  readonly dnsMs?: number
+  readonly dnsMs?: number | undefined
 }

@@ -64,12 +64,26 @@ export function fixedAddresses(
   overrides: Readonly<Record<string, string>>,
 ): Resolution | undefined {
   if (endpoints.length > 0) return { addresses: endpoints.map(parseAddress), source: 'endpoints' } // 1
-  const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
-  const key = `${host}:${origin.port}`
-  const override = Object.entries(overrides).find(([name]) => name.toLowerCase() === key)
-  if (override !== undefined) return { addresses: [parseAddress(override[1])], source: 'override' } // 2
+  const override = overriddenAddress(origin.host, origin.port, overrides)
+  if (override !== undefined) return override // 2
   if (origin.ipFamily === 0) return undefined
   return { addresses: [{ address: origin.host, family: origin.ipFamily }], source: 'literal' } // 3
+}
+
+/** The fixed address of a host and port, if there is one. An IPv6 literal is without brackets here. */
+export function overriddenAddress(
+  host: string,
+  port: number,
+  overrides: Readonly<Record<string, string>>,
+): Resolution | undefined {
+  const key = overrideKey(host, port)
+  const override = Object.entries(overrides).find(([name]) => name.toLowerCase() === key)
+  return override && { addresses: [parseAddress(override[1])], source: 'override' }
+}
+
+/** What stands for a host and port among fixed addresses. */
+export function overrideKey(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Throws MM_INVALID_ARGUMENT for anything but an IP address with or without a port. */

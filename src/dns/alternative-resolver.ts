@@ -45,7 +45,8 @@ export class AlternativeResolver {
     if (alternative.host === origin.host) {
       const { addresses, source } = await resolver.resolve(origin.host, signal)
       if (alternative.port === origin.port) return { addresses, source }
-      return { addresses: addresses.map(({ address, family }) => ({ address, family })), source } // 1
+      const moved = { addresses: addresses.map(({ address, family }) => ({ address, family })), source }
+      return this.#resolver.admit(origin.host, moved, alternative.port) // 1
     }
     const { host, port } = alternative
     const elsewhere = parseOrigin(`https://${isIP(host) === 6 ? `[${host}]` : host}:${port}`)
@@ -55,7 +56,7 @@ export class AlternativeResolver {
     } catch (cause) {
       const addresses = alternative.addressHints.flatMap(hinted)
       if (addresses.length === 0 || signal.aborted) throw asTransportError(cause, 'MM_DNS_FAILED', 'no')
-      return { addresses, source: 'hints' } // 3
+      return this.#resolver.admit(host, { addresses, source: 'hints' }, port) // 3
     }
   }
 }

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { guardedListener } from '../base/guard.ts'
 import type { ResolvedAddress } from '../base/http/endpoint.ts'
+import { addressBytes, commonBits } from './address-bytes.ts'
 import { lookUpLiteral } from './addresses.ts'
 
 /** A destination with the address that this machine would send from; undefined: it has no route. */
@@ -32,12 +33,12 @@ const POLICIES: readonly (readonly [string, number, number, number])[] = [
   ['::', 0, 40, 1],
 ]
 const POLICY_TABLE = POLICIES.map(([prefix, bits, precedence, label]) => ({
-  prefix: bytesOf(prefix),
+  prefix: addressBytes(prefix),
   bits,
   precedence,
   label,
 }))
-const MAPPED = bytesOf('::ffff:0:0')
+const MAPPED = addressBytes('::ffff:0:0')
 
 const LINK_LOCAL = 0x2
 const SITE_LOCAL = 0x5
@@ -56,8 +57,8 @@ const MAX_PREFIX_BITS = 64
 export function orderDestinations<T extends ResolvedAddress>(addresses: readonly RoutedAddress<T>[]): T[] {
   const ranked = addresses.map(({ destination, source }, index) => ({
     destination,
-    bytes: bytesOf(destination.address),
-    source: source === undefined ? undefined : bytesOf(source),
+    bytes: addressBytes(destination.address),
+    source: source === undefined ? undefined : addressBytes(source),
     index,
   }))
   return ranked.toSorted(compare).map(({ destination }) => destination)
@@ -108,41 +109,6 @@ function scopeOf(address: Uint8Array): number {
 
 function isMappedIpv4(address: Uint8Array): boolean {
   return commonBits(address, MAPPED) >= 96
-}
-
-function commonBits(a: Uint8Array, b: Uint8Array): number {
-  for (let at = 0; at < a.length; at++) {
-    const difference = (a[at] ?? 0) ^ (b[at] ?? 0)
-    if (difference !== 0) return at * 8 + Math.clz32(difference) - 24
-  }
-  return a.length * 8
-}
-
-/** 16 bytes, IPv4 as `::ffff:a.b.c.d`. The text is an address, without a zone. */
-function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(16)
-  const quad = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)
-  const hex =
-    quad === null
-      ? text
-      : `${text.includes(':') ? '' : '::ffff:'}${text.slice(0, quad.index)}${group(quad[1], quad[2])}:${group(quad[3], quad[4])}`
-  const [head = '', tail] = hex.split('::')
-  const before = head === '' ? [] : head.split(':')
-  const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  const write = (groups: readonly string[], start: number): void => {
-    for (const [index, each] of groups.entries()) {
-      const value = Number.parseInt(each, 16)
-      bytes[start + index * 2] = value >> 8
-      bytes[start + index * 2 + 1] = value & 0xff
-    }
-  }
-  write(before, 0)
-  write(after, 16 - after.length * 2)
-  return bytes
-}
-
-function group(high = '0', low = '0'): string {
-  return (Number(high) * 256 + Number(low)).toString(16)
 }
 
 /** Beyond that nobody tries them all; they stay where they are. */

@@ -36,4 +36,5 @@ export {
   headerValue,
   NO_HEADERS,
 } from '../base/http/headers.ts'
+export { originUrl, throughEgress } from '../base/http/origin.ts'
 export type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'

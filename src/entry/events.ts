@@ -40,6 +40,7 @@ export type {
   EarlierTry,
   EndpointHealthChanged,
   EndpointPanic,
+  EndpointsChanged,
   ExchangeEnded,
   HintSource,
   Http3StatusName,
@@ -71,10 +72,12 @@ export type {
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/protocol.ts'
+export type { PortFigures, PortPairFigures } from '../connect/local/port-budget.ts'
 export type { BreakerFigures } from '../origin/admission/breaker.ts'
 export type { ConcurrencyFigures } from '../origin/admission/gradient-limiter.ts'
 export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
 export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
+export type { EgressFigures, EgressMember } from '../origin/egress/egress-counts.ts'
 export type { HintFigures } from '../origin/hints/preconnect-hints.ts'
 export type {
   ConnectionHandshake,

@@ -25,13 +25,16 @@ export {
   DEFAULT_BALANCE_OPTIONS,
   type EndpointOptions,
   HASH_BY,
+  MAX_BALANCED_ENDPOINTS,
   MAX_TIER,
   MAX_WEIGHT,
+  parseEndpointName,
 } from '../base/options/balance-options.ts'
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
   DEFAULT_STICKY_MS,
   type EgressOptions,
+  MAX_LOCAL_ADDRESSES,
   MAX_PROXIES,
   type ProxyServer,
   parseProxyUrl,
@@ -48,6 +51,7 @@ export {
   type OutlierOptions,
 } from '../base/options/health-options.ts'
 export { DEFAULT_HEDGE_OPTIONS, HEDGE_RANGES, type HedgeOptions } from '../base/options/hedge-options.ts'
+export { type LocalRange, parseLocalRange } from '../base/options/local-range.ts'
 export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -108,6 +112,8 @@ export type { SocketOptions } from '../base/options/socket-options.ts'
 export {
   CONGESTION_CONTROL_NAME,
   DEFAULT_SOCKET_OPTIONS,
+  DSCP_NAMES,
+  type DscpName,
   SOCKET_RANGES,
 } from '../base/options/socket-options.ts'
 export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/transport-options.ts'

@@ -6,6 +6,7 @@ import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
+import { BalancedPool } from '../origin/lanes/balanced-pool.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
 import type { PathUser } from '../origin/paths/http3-paths.ts'
@@ -186,7 +187,7 @@ export class ExchangeRoute {
   payRetry(admitted: Admitted | undefined): boolean {
     const { origin, clock } = this.#parts
     const now = clock.now()
-    if (admitted?.mayRetry(now) === false || this.#lane.balanced?.admitRetry(now) === false) return false
+    if (admitted?.mayRetry(now) === false || this.#balanced?.admitRetry(now) === false) return false
     this.#isRetry = origin.retryBudget.withdraw(now)
     return this.#isRetry
   }
@@ -194,7 +195,7 @@ export class ExchangeRoute {
   onLease(connection: Connection, reused: boolean): void {
     if (this.#isRetry) {
       this.#isRetry = false
-      this.#endRetry = this.#lane.balanced?.beginRetry(connection)
+      this.#endRetry = this.#balanced?.beginRetry(connection)
     }
     if (!reused) this.#newConnection = connection
     if (!this.#parts.isUpgrade) this.#streams = this.#lane.streams += 1
@@ -239,7 +240,7 @@ export class ExchangeRoute {
 
   /** A try has its answer, or the head of one: what it says of its endpoint. */
   onAnswered({ connection, leasedAt }: Try, status: number, now: number): void {
-    this.#lane.balanced?.onAnswered(connection, status, now - leasedAt, now)
+    this.#balanced?.onAnswered(connection, status, now - leasedAt, now)
   }
 
   /** The caller gets the head of its answer: what it says of the origin. */
@@ -253,7 +254,7 @@ export class ExchangeRoute {
 
   /** A try failed before its answer. */
   onFailed({ connection }: Try, error: TransportError, now: number): void {
-    this.#lane.balanced?.onFailed(connection, error, now)
+    this.#balanced?.onFailed(connection, error, now)
   }
 
   /** Not under way on its lane any more. */
@@ -293,6 +294,12 @@ export class ExchangeRoute {
   /** There will be another try. */
   leaveTry(): void {
     this.#leaveTryWith(this.#attemptsOfTry())
+  }
+
+  /** What gives it its endpoint, where it is. */
+  get #balanced(): BalancedPool | undefined {
+    if (this.#pool === this.#lane.pool) return this.#lane.balanced
+    return this.#pool instanceof BalancedPool ? this.#pool : undefined
   }
 
   #goToLane(wantsFresh: boolean, isReplay: boolean, now: number): void {

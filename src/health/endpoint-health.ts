@@ -28,12 +28,18 @@ export interface HealthFigures {
 }
 
 interface EndpointHealthParts {
-  /** How many there are. */
-  readonly count: number
   readonly outlier: OutlierOptions
   readonly checks: CheckRules
   readonly random: () => number
   readonly onChange: (change: HealthChange) => void
+}
+
+/** What is known of one endpoint beside what its requests say. */
+interface KnownEndpoint {
+  readonly check: CheckState
+  readonly ejections: Partial<Record<EjectionReason, number>>
+  /** -Infinity: it always was. */
+  healthySince: number
 }
 
 /**
@@ -41,35 +47,43 @@ interface EndpointHealthParts {
  * became of requests.
  */
 export class EndpointHealth {
-  readonly #onChange: (change: HealthChange) => void
+  readonly #parts: EndpointHealthParts
   readonly #outliers: OutlierDetector
-  readonly #checks: readonly CheckState[]
-  readonly #ejections: Partial<Record<EjectionReason, number>>[]
-  readonly #healthySince: number[]
+  readonly #known = new Map<number, KnownEndpoint>()
   #version = 0
   /** Of the call that is under way: what it changes happens then. */
   #now: number
 
-  constructor({ count, outlier, checks, random, onChange }: EndpointHealthParts, now: number) {
-    this.#onChange = onChange
+  constructor(parts: EndpointHealthParts, now: number) {
+    this.#parts = parts
     this.#now = now
-    this.#checks = Array.from({ length: count }, () => new CheckState(checks, random))
-    this.#ejections = this.#checks.map(() => ({}))
-    this.#healthySince = this.#checks.map(() => -Infinity)
     this.#outliers = new OutlierDetector(
-      count,
-      outlier,
-      random,
+      parts.outlier,
+      parts.random,
       change => {
         const { index, because } = change
         if (change.type === 'readmitted') return this.#changed(index, 'healthy', because)
         const { reason, forMs } = change
-        const ejections = this.#ejections[index]
+        const ejections = this.#known.get(index)?.ejections
         if (ejections !== undefined) ejections[reason] = (ejections[reason] ?? 0) + 1
         this.#changed(index, 'ejected', `${because}; for ${(forMs / 1_000).toFixed(1)} s`)
       },
       now,
     )
+  }
+
+  /** It is healthy until something speaks against it. */
+  add(index: number): void {
+    const { checks, random } = this.#parts
+    this.#known.set(index, { check: new CheckState(checks, random), ejections: {}, healthySince: -Infinity })
+    this.#outliers.add(index)
+  }
+
+  /** It is gone, and its number comes no more. */
+  remove(index: number): void {
+    this.#known.delete(index)
+    this.#outliers.remove(index)
+    this.#version += 1
   }
 
   /** Another number whenever another endpoint is healthy: for who keeps a list. */
@@ -78,14 +92,14 @@ export class EndpointHealth {
   }
 
   isHealthy(index: number): boolean {
-    return this.#outliers.isAdmitted(index) && this.#checks[index]?.isHealthy !== false
+    return this.#outliers.isAdmitted(index) && this.#known.get(index)?.check.isHealthy !== false
   }
 
   /**
    * It was ejected, and its checks do not speak against it: a request is to find out whether it is back.
    */
   awaitsProbe(index: number): boolean {
-    return !this.#outliers.isAdmitted(index) && this.#checks[index]?.isHealthy !== false
+    return !this.#outliers.isAdmitted(index) && this.#known.get(index)?.check.isHealthy !== false
   }
 
   /** That request may be sent now. */
@@ -105,7 +119,7 @@ export class EndpointHealth {
 
   /** Since when it is healthy; -Infinity: it always was. */
   healthySince(index: number): number {
-    return this.#healthySince[index] ?? -Infinity
+    return this.#known.get(index)?.healthySince ?? -Infinity
   }
 
   /** What became of a request there; see OutlierDetector. */
@@ -116,25 +130,25 @@ export class EndpointHealth {
 
   /** When its next check is due. */
   nextCheckInMs(index: number): number {
-    return this.#checks[index]?.nextInMs() ?? 0
+    return this.#known.get(index)?.check.nextInMs() ?? 0
   }
 
   /** How an active check of it ended. */
   onChecked(index: number, result: CheckResult, now: number): void {
     this.#now = now
-    if (this.#checks[index]?.onResult(result) !== true) return
+    if (this.#known.get(index)?.check.onResult(result) !== true) return
     this.#changed(index, result.isGood ? 'healthy' : 'unhealthy', `its check: ${result.because}`)
   }
 
   figures(index: number): HealthFigures {
-    const check = this.#checks[index]
+    const { check, ejections } = this.#known.get(index) ?? {}
     const { kind, because } = this.#outliers.standingOf(index)
     const isUnhealthy = check?.isHealthy === false
     const standing = kind === 'admitted' ? 'healthy' : kind
     return {
       health: isUnhealthy ? 'unhealthy' : standing,
       healthBecause: isUnhealthy ? check.last?.because : because,
-      ejections: { ...this.#ejections[index] },
+      ejections: { ...ejections },
       checks:
         check?.last === undefined
           ? undefined
@@ -152,8 +166,9 @@ export class EndpointHealth {
     if (standing === 'healthy') {
       // Its checks are good again, but its requests failed: those decide.
       if (!this.isHealthy(index)) return
-      this.#healthySince[index] = this.#now
+      const known = this.#known.get(index)
+      if (known !== undefined) known.healthySince = this.#now
     }
-    this.#onChange({ index, standing, because })
+    this.#parts.onChange({ index, standing, because })
   }
 }

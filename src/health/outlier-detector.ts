@@ -57,20 +57,19 @@ class TrackedEndpoint {
 /**
  * Passive outlier ejection over the endpoints of an origin, from what becomes of their requests (Envoy's,
  * with a probe request in place of its return by time alone). It never ejects more than `maxEjectedShare`
- * of them, and each ejection ends: after its time one request that is sent there decides.
+ * of those that there are at that time, and each ejection ends: after its time one request that is sent there
+ * decides.
  */
 export class OutlierDetector {
   readonly #options: OutlierOptions
   readonly #random: () => number
   readonly #onChange: (change: OutlierChange) => void
-  readonly #endpoints: readonly TrackedEndpoint[]
-  readonly #mostEjected: number
+  readonly #endpoints = new Map<number, TrackedEndpoint>()
   /** Those that are not admitted. */
   #ejected = 0
   #comparedAt: number
 
   constructor(
-    count: number,
     options: OutlierOptions,
     random: () => number,
     onChange: (change: OutlierChange) => void,
@@ -79,29 +78,38 @@ export class OutlierDetector {
     this.#options = options
     this.#random = random
     this.#onChange = onChange
-    this.#endpoints = Array.from({ length: count }, () => new TrackedEndpoint())
-    this.#mostEjected = Math.floor(count * options.maxEjectedShare)
     this.#comparedAt = now
+  }
+
+  add(index: number): void {
+    this.#endpoints.set(index, new TrackedEndpoint())
+  }
+
+  /** What becomes of its last requests counts for nobody. */
+  remove(index: number): void {
+    const endpoint = this.#endpoints.get(index)
+    if (endpoint !== undefined && endpoint.standing.kind !== 'admitted') this.#ejected -= 1
+    this.#endpoints.delete(index)
   }
 
   /** How it stands; `because`: why it was ejected. */
   standingOf(index: number): { readonly kind: Standing['kind']; readonly because?: string } {
-    return this.#endpoints[index]?.standing ?? { kind: 'admitted' }
+    return this.#endpoints.get(index)?.standing ?? { kind: 'admitted' }
   }
 
   isAdmitted(index: number): boolean {
-    return this.#ejected === 0 || this.#endpoints[index]?.standing.kind === 'admitted'
+    return this.#ejected === 0 || this.#endpoints.get(index)?.standing.kind === 'admitted'
   }
 
   /** Its ejection is over, so that a request has to go there for it to come back. */
   isProbeDue(index: number, now: number): boolean {
-    const standing = this.#endpoints[index]?.standing
+    const standing = this.#endpoints.get(index)?.standing
     return standing !== undefined && standing.kind !== 'admitted' && now >= standing.until
   }
 
   /** That request is sent. */
   onProbeSent(index: number, now: number): void {
-    const endpoint = this.#endpoints[index]
+    const endpoint = this.#endpoints.get(index)
     if (endpoint === undefined || endpoint.standing.kind === 'admitted') return
     const { because } = endpoint.standing
     endpoint.standing = { kind: 'probing', until: now + this.#options.ejectionMs, because }
@@ -112,7 +120,7 @@ export class OutlierDetector {
    * next request is to find out how it is.
    */
   onReconnected(index: number, now: number): void {
-    const endpoint = this.#endpoints[index]
+    const endpoint = this.#endpoints.get(index)
     if (endpoint === undefined) return
     endpoint.failuresInRow = 0
     endpoint.gatewayErrorsInRow = 0
@@ -125,7 +133,7 @@ export class OutlierDetector {
    * hot path.
    */
   onOutcome(index: number, outcome: TryOutcome, latencyMs: number | undefined, now: number): void {
-    const endpoint = this.#endpoints[index]
+    const endpoint = this.#endpoints.get(index)
     if (endpoint === undefined) return
     count(endpoint, outcome, latencyMs)
     const { kind } = endpoint.standing
@@ -140,9 +148,9 @@ export class OutlierDetector {
 
   /** Throws unless the counts are right. For tests. */
   assertConsistent(): void {
-    const ejected = this.#endpoints.filter(({ standing }) => standing.kind !== 'admitted').length
-    if (ejected !== this.#ejected || ejected > this.#mostEjected)
-      throw new Error(`${ejected} ejected, ${this.#ejected} counted, ${this.#mostEjected} allowed`)
+    const all = [...this.#endpoints.values()]
+    const ejected = all.filter(({ standing }) => standing.kind !== 'admitted').length
+    if (ejected !== this.#ejected) throw new Error(`${ejected} ejected, ${this.#ejected} counted`)
   }
 
   #judgeRow(index: number, endpoint: TrackedEndpoint, now: number): void {
@@ -158,12 +166,12 @@ export class OutlierDetector {
   /** Over the interval that ends now. */
   #compare(now: number): void {
     const counts = new Map<number, IntervalCounts>()
-    for (const [index, { standing, interval }] of this.#endpoints.entries())
+    for (const [index, { standing, interval }] of this.#endpoints)
       if (standing.kind === 'admitted') counts.set(index, interval)
     for (const { index, reason, because } of outliers(counts, this.#options))
       this.#eject(index, reason, because, now)
     const intervals = Math.floor((now - this.#comparedAt) / this.#options.intervalMs)
-    for (const endpoint of this.#endpoints) {
+    for (const endpoint of this.#endpoints.values()) {
       endpoint.startInterval()
       if (endpoint.standing.kind === 'admitted')
         endpoint.recentEjections = Math.max(0, endpoint.recentEjections - intervals)
@@ -172,8 +180,9 @@ export class OutlierDetector {
   }
 
   #eject(index: number, reason: EjectionReason, because: string, now: number): void {
-    const endpoint = this.#endpoints[index]
-    if (endpoint === undefined || this.#ejected >= this.#mostEjected) return
+    const endpoint = this.#endpoints.get(index)
+    const most = Math.floor(this.#endpoints.size * this.#options.maxEjectedShare)
+    if (endpoint === undefined || this.#ejected >= most) return
     this.#ejected += 1
     this.#enterEjected(index, endpoint, reason, because, now)
   }

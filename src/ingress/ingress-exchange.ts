@@ -20,6 +20,11 @@ export interface IngressExchange {
   readonly method: string
   /** What the client used towards us. */
   readonly scheme: 'http' | 'https'
+  /**
+   * The scheme of a target that names its origin by itself: absolute-form, or `:scheme` of HTTP/2 and HTTP/3.
+   * Undefined: origin-form, `*`, CONNECT, or the scheme is neither.
+   */
+  readonly targetScheme: 'http' | 'https' | undefined
   /** Host or :authority, as sent; '' when HTTP/1.0 sent none. */
   readonly authority: string
   /**

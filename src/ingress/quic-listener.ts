@@ -7,6 +7,7 @@ import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import type { IdRoute } from '../quic/routed-ids.ts'
 import { ServerEndpoint } from '../quic/server-endpoint.ts'
+import type { HelloChoice } from '../quic/server-endpoint-options.ts'
 import { ClientLimits } from './client-limits.ts'
 import { clientRefusal, withRequestRates } from './client-refusals.ts'
 import { FlooderTable } from './flooder-table.ts'
@@ -17,6 +18,9 @@ import { countDefence, type IngressStats, newIngressStats } from './ingress-stat
 import type { IngressListener } from './listener.ts'
 import { withLoadShedding } from './load-shedder.ts'
 import { ServerHttp3Session, type ServerHttp3SessionContext } from './streams/server-http3-session.ts'
+import { readClientHello } from './tls/client-hello.ts'
+import { type CertificatePair, ServerCertificates } from './tls/server-certificates.ts'
+import type { UnknownNames } from './tls/tls-clients.ts'
 
 export const RETRY_RULES = ['under-load', 'always', 'never'] as const
 export type RetryRule = (typeof RETRY_RULES)[number]
@@ -29,10 +33,17 @@ export interface ListenQuicOptions {
   /** Connection ids that lead to the socket, among several of the address. Default: all. */
   route?: IdRoute
   /**
-   * PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in
-   * it are marked (RFC 8470).
+   * PEM certificate chain and key, for who asks for no other one. 0-RTT is refused unless `earlyData` says
+   * otherwise; requests that came in it are marked (RFC 8470).
    */
   tls: QuicServerTls
+  /**
+   * Several certificates, by the names that clients ask for, the first one for everybody else; those of `tls`
+   * do not count then. Default: the one in `tls`.
+   */
+  certificates?: readonly CertificatePair[]
+  /** See UNKNOWN_NAMES. Default: first. */
+  unknownNames?: UnknownNames
   handler: IngressHandler
   limits?: IngressLimitsInput
   /**
@@ -64,8 +75,24 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   if ('unavailable' in loaded) {
     throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `there is no HTTP/3 here: ${loaded.unavailable}`)
   }
-  checkIdentity(options.tls)
+  const {
+    certificates = [options.tls],
+    unknownNames = 'first',
+    tls: common,
+    allowsMigration = false,
+  } = options
   const limits = ingressLimits(options.limits)
+  const policy = { quic: limits.quic, protocols: ['h3'], allowsSecondPath: allowsMigration }
+  // The engine has one for each connection: of several kinds for one name the first.
+  const shown = new ServerCertificates<QuicServerTls>(
+    certificates,
+    ({ cert: [cert = ''], key: [key = ''] }) => {
+      const tls = { ...common, cert, key }
+      checkIdentity(tls)
+      loaded.engine.checkServer({ ...policy, tls })
+      return tls
+    },
+  )
   const { clock = systemClock, proxyName = 'middlemile', webTransport = false } = options
   const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
@@ -80,11 +107,23 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     endpoint.close()
     settle()
   }
-  const startSession = (link: QuicLink): void => {
+  const startSession = (link: QuicLink, serverName: string | undefined): void => {
     handedOn++
-    const session = new ServerHttp3Session(link, context)
+    const session = new ServerHttp3Session(link, context, serverName)
     sessions.add(session)
     if (isDraining) session.drain()
+  }
+
+  const choose = (hello: Buffer): HelloChoice => {
+    const read = readClientHello(hello)
+    if (read.kind === 'incomplete') return { kind: 'incomplete' }
+    const serverName = read.kind === 'hello' ? read.serverName : undefined
+    const found = serverName === undefined ? undefined : shown.find(serverName)
+    if (serverName !== undefined && found === undefined && unknownNames === 'refuse') {
+      countDefence(context.stats, 'unknownNames')
+      return { kind: 'refused' }
+    }
+    return { kind: 'shown', tls: found ?? shown.first, serverName }
   }
 
   const flooders = new FlooderTable(limits)
@@ -102,14 +141,15 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     local: options.address,
     descriptor: options.descriptor,
     route: options.route,
-    resetKey: resetKeyOf(options.tls.key),
-    tls: options.tls,
+    resetKey: resetKeyOf(certificates[0]?.key ?? common.key),
+    tls: shown.first,
+    choose: hello => choose(hello),
     protocols: ['h3'],
     quic: webTransport ? withSessionStreams(limits.quic) : limits.quic,
     retry: options.retry ?? 'under-load',
     maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
     handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
-    allowsMigration: options.allowsMigration ?? false,
+    allowsMigration,
     admit,
     onConnection: startSession,
   })
@@ -134,19 +174,16 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     },
   }
 
-  let shownTls = options.tls
   return {
     address: endpoint.local.host,
     port: endpoint.local.port,
     stats: context.stats,
     get certificates() {
-      return [{ cert: shownTls.cert, key: shownTls.key }]
+      return shown.pairs
     },
-    renewCertificates([first]) {
-      if (first === undefined || (first.cert === shownTls.cert && first.key === shownTls.key)) return false
-      const next = { ...shownTls, cert: first.cert, key: first.key }
-      endpoint.renewTls(next)
-      shownTls = next
+    renewCertificates(pairs) {
+      if (pairs.length === 0 || !shown.renew(pairs)) return false
+      endpoint.renewTls(shown.first)
       return true
     },
     drain() {

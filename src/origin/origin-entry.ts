@@ -16,7 +16,9 @@ import type { ConnectorHooks, OriginConnector } from './connecting/origin-connec
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
+import type { LocalRoute } from './egress/local-route.ts'
 import type { ProxiedRoute } from './egress/proxied-route.ts'
+import { OriginEndpoints } from './endpoints/origin-endpoints.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
 import { EndpointProber } from './health/endpoint-prober.ts'
@@ -37,16 +39,16 @@ import { type PoolStats, type ProtectionStatus, poolStats } from './stats.ts'
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
 export interface OriginEntryParts
-  extends Pick<
-      OriginPoolsParts,
-      'makePool' | 'makePoolBeside' | 'isBudgetFull' | 'random' | 'endpointResolver'
-    >,
+  extends Pick<OriginPoolsParts, 'makePool' | 'makePoolBeside' | 'endPool' | 'isBudgetFull' | 'random'>,
     Pick<OriginPathsParts, 'dnsRefreshMs' | 'network'> {
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  /** Finds one of the endpoints, or the addresses of a host name among them. */
+  readonly endpointResolver: (text: string, settings: OriginSettings) => Resolver
   readonly route: ProxiedRoute | undefined
+  readonly locals: LocalRoute | undefined
   readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
@@ -75,11 +77,14 @@ export interface OriginEntryParts
  */
 export class OriginEntry {
   readonly origin: Origin
-  readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  /** Those that requests are balanced over. Undefined: they are not. */
+  readonly endpoints: OriginEndpoints | undefined
   /** Undefined: connections go directly. */
   readonly route: ProxiedRoute | undefined
+  /** Undefined: they leave from where the kernel lets them. */
+  readonly locals: LocalRoute | undefined
   readonly pools: OriginPools
   readonly lanes: Lanes
   readonly exchanges: OriginExchanges
@@ -93,6 +98,7 @@ export class OriginEntry {
   readonly #economy: OriginEconomy
   readonly #checks: HealthChecks | undefined
   readonly #parts: OriginEntryParts
+  #settings: OriginSettings
   /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
 
@@ -100,10 +106,11 @@ export class OriginEntry {
     const { origin, settings, record, resolver, clock, observer } = parts
     this.#parts = parts
     this.origin = origin
-    this.settings = settings
+    this.#settings = settings
     this.record = record
     this.resolver = resolver
     this.route = parts.route
+    this.locals = parts.locals
     this.socketSettings = parts.socketSettings
     this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({
@@ -114,6 +121,19 @@ export class OriginEntry {
       clock,
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
     })
+    const endpointResolver = (text: string): Resolver => parts.endpointResolver(text, this.#settings)
+    this.endpoints =
+      settings.balance &&
+      new OriginEndpoints({
+        origin,
+        settings,
+        balance: settings.balance,
+        clock,
+        random: parts.random,
+        observer,
+        resolverOf: endpointResolver,
+        dnsRefreshMs: parts.dnsRefreshMs,
+      })
     this.pools = new OriginPools({
       lanes: {
         origin,
@@ -128,9 +148,11 @@ export class OriginEntry {
       makeConnector: purpose => parts.makeConnector(purpose, this.#hooks(purpose)),
       makePool: parts.makePool,
       makePoolBeside: parts.makePoolBeside,
+      endPool: parts.endPool,
       isBudgetFull: parts.isBudgetFull,
       random: parts.random,
-      endpointResolver: parts.endpointResolver,
+      endpoints: this.endpoints,
+      endpointResolver,
       isCeilingReached: () => parts.ceiling()?.isReached === true,
       observe: (event, purpose) => this.#observe(event, purpose),
       onCapacity: (connection, lane) => this.#onCapacity(connection, lane),
@@ -182,9 +204,20 @@ export class OriginEntry {
       hasMoved: connection => this.paths.hasMoved(connection),
       onMisdirected: connection => this.coalescing.onMisdirected(connection),
     })
-    this.#checks = this.#startChecks()
+    this.#checks = this.#startChecks(endpointResolver)
+    this.endpoints?.watch()
     this.lanes.start()
     this.#restorePool()
+  }
+
+  get settings(): OriginSettings {
+    return this.#settings
+  }
+
+  /** The same settings but for the endpoints that requests are balanced over. */
+  configureEndpoints(settings: OriginSettings): void {
+    this.#settings = settings
+    if (settings.balance !== undefined) this.endpoints?.configure(settings.balance)
   }
 
   /** `present`: the addresses that this machine has now. */
@@ -192,6 +225,7 @@ export class OriginEntry {
     this.discovery.onNetworkChanged(now)
     this.lanes.onNetworkChanged(now)
     this.paths.onNetworkChanged(present)
+    this.endpoints?.onNetworkChanged()
   }
 
   stats(): PoolStats {
@@ -200,12 +234,13 @@ export class OriginEntry {
     ).flat()
     const now = this.#parts.clock.now()
     const economy = this.#economy.figures(now)
-    const endpoints = Array.from(
-      this.lanes,
-      ({ name, balanced }) => balanced?.endpointStats(name) ?? [],
-    ).flat()
+    const endpoints = this.pools.endpointStats()
+    const endpointNames = this.endpoints?.names(now) ?? []
+    const egress = this.route ?? this.locals
     return poolStats(this.origin.key, this.pools.counts(), {
-      ...(endpoints.length > 0 && { endpoints }),
+      ...(this.endpoints !== undefined && { endpoints }),
+      ...(endpointNames.length > 0 && { endpointNames }),
+      ...(egress !== undefined && { egress: egress.figures(now) }),
       retries: this.exchanges.retries,
       handshakes: {
         ...this.#ledger.figures(now),
@@ -259,31 +294,34 @@ export class OriginEntry {
     this.#economy.close()
     this.exchanges.close()
     this.paths.close()
+    this.endpoints?.close()
   }
 
   /** Undefined: none are wanted, or nothing would follow from them. */
-  #startChecks(): HealthChecks | undefined {
-    const { origin, pools, lanes } = this
-    const { balance, health: options } = this.settings
-    const { health } = pools
-    const { clock, endpointResolver, makeConnector } = this.#parts
-    if (balance === undefined || health === undefined || options.check === 'off') return undefined
+  #startChecks(resolverOf: (address: string) => Resolver): HealthChecks | undefined {
+    const { origin, lanes, endpoints } = this
+    const { health: options } = this.settings
+    const { clock, makeConnector } = this.#parts
+    if (endpoints === undefined || options.check === 'off') return undefined
     const prober = new EndpointProber({
       origin,
       options,
       clock,
-      resolvers: balance.endpoints.map(({ address }) => endpointResolver(address)),
+      resolverOf,
       laneName: () => lanes.preferred(clock.now()).name,
+      localOf: endpoint => this.locals?.next(endpoint).local,
       poolOf: (name, index) => lanes.named(name).balanced?.poolAt(index),
       makeConnector: name => makeConnector(name, IGNORED),
     })
-    return new HealthChecks({
+    const checks = new HealthChecks({
       clock,
-      count: balance.endpoints.length,
+      endpoints: endpoints.list,
       timeoutMs: options.timeoutMs,
-      health,
-      probe: (index, signal) => prober.probe(index, signal),
+      health: endpoints.health,
+      probe: (endpoint, signal) => prober.probe(endpoint, signal),
     })
+    endpoints.add(checks)
+    return checks
   }
 
   #protection(): ProtectionStatus | undefined {
@@ -306,7 +344,7 @@ export class OriginEntry {
     return {
       ...this.pools.counters(now),
       uncovered: this.coalescing.uncovered,
-      proxyChanges: this.route?.changes ?? 0,
+      proxyChanges: (this.route ?? this.locals)?.changes ?? 0,
       savedSeconds: seconds,
       savedRoundTrips: roundTrips,
     }

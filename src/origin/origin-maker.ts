@@ -2,15 +2,19 @@ import type { Clock } from '../base/clock.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import { guarded } from '../base/guard.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
-import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import { type Origin, originUrl, parseOrigin } from '../base/http/origin.ts'
 import { checkNumbers, checkWord } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
-import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { GlobalLimits, TransportOptions } from '../base/options/transport-options.ts'
 import { FastOpen } from '../connect/fast-open/fast-open.ts'
+import { DirectDepartures } from '../connect/local/departure.ts'
+import { PortBudget } from '../connect/local/port-budget.ts'
+import { readPortRange } from '../connect/native/port-range.ts'
 import { Dialer } from '../connect/tcp/dial.ts'
 import { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { SecureContexts } from '../connect/tls/secure-contexts.ts'
+import { AddressGuard } from '../dns/address-guard.ts'
 import { AddressLookup } from '../dns/address-lookup.ts'
 import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
 import { AlternativeResolver } from '../dns/alternative-resolver.ts'
@@ -26,6 +30,7 @@ import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
 import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
+import { LocalRoute } from './egress/local-route.ts'
 import { ProxiedRoute, type ProxiedRouteParts } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { PreconnectHints } from './hints/preconnect-hints.ts'
@@ -38,8 +43,7 @@ import { quicVersions } from './probing/quic-versions.ts'
 
 export interface OriginMakerParts {
   readonly options: TransportOptions
-  /** See GlobalLimits. */
-  readonly dialShare: number
+  readonly limits: Pick<GlobalLimits, 'dialShare' | 'maxPortShare'>
   readonly clock: Clock
   readonly random: () => number
   readonly lookup: Lookup | undefined
@@ -72,6 +76,8 @@ export class OriginMaker {
   readonly dialer: Dialer
   readonly http3Dialer: Http3Dialer
   readonly dialTurns: DialTurns
+  /** Local ports of the connections of all origins. */
+  readonly ports: PortBudget
   readonly state: OpenState
   /** Connections that carry requests of more than one origin. */
   readonly coalescing = new Coalescing()
@@ -85,7 +91,7 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, dialShare, clock, random, lookup, onStateFault, onLinger } = parts
+    const { options, limits, clock, random, lookup, onStateFault, onLinger } = parts
     this.#parts = parts
     this.clock = clock
     this.preconnectHints = new PreconnectHints(options, origin => parts.hintTarget(origin)?.hints)
@@ -95,7 +101,8 @@ export class OriginMaker {
       lookup === undefined
         ? new AddressLookup({ clock, options: resolverOptions, servers: dnsServers }).find
         : findBy(lookup)
-    this.resolver = new AddressResolver({ clock, options: resolverOptions, find })
+    const guard = options.addressGuard && new AddressGuard(options.addressGuard, parts.presentAddresses)
+    this.resolver = new AddressResolver({ clock, options: resolverOptions, find, guard })
     this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
     const maxEntries = resolverOptions.maxDnsEntries
     this.serviceRecords = new ServiceRecordResolver({ clock, random, client: this.dns, maxEntries })
@@ -112,14 +119,17 @@ export class OriginMaker {
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
     const keylog = guardedKeylog(options.keylog)
-    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen })
-    this.dialTurns = new DialTurns(clock, dialShare)
+    this.ports = new PortBudget({ share: limits.maxPortShare, readRange: readPortRange })
+    const departures = new DirectDepartures(this.ports, clock)
+    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen, departures })
+    this.dialTurns = new DialTurns(clock, limits.dialShare)
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
       keylog,
       loadEngine: quicEngine,
       onLinger,
+      departures,
     })
   }
 
@@ -137,18 +147,24 @@ export class OriginMaker {
     const socketSettings = new SocketSettings(settings.socket, fault =>
       observer({ type: 'socket-option-refused', origin, ...fault }),
     )
-    const ownResolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const ownResolver: Resolver =
+      settings.balance === undefined
+        ? this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+        : // They may be configured anew.
+          { resolve: (host, signal) => this.#endpointsOf(origin, entry.settings).resolve(host, signal) }
     const route = this.#routeOf(origin, settings, ownResolver)
+    const locals = this.#localsOf(settings)
     const resolver = route ?? ownResolver
     const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
     const world = { clock, random }
     const isNamed = origin.ipFamily === 0 && endpoints.length === 0 && route === undefined
-    return new OriginEntry({
+    const entry: OriginEntry = new OriginEntry({
       origin,
       settings,
       record,
       resolver,
       route,
+      locals,
       socketSettings,
       makeConnector: (purpose, hooks) =>
         new OriginConnector({
@@ -158,6 +174,7 @@ export class OriginMaker {
           record,
           resolver,
           route,
+          locals,
           alternativeResolver,
           dialer: this.dialer,
           dialTurns: this.dialTurns,
@@ -178,17 +195,23 @@ export class OriginMaker {
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
       random,
-      endpointResolver: address => this.resolver.forOrigin(origin, { endpoints: [address] }),
+      endPool: pool => pools.removeBeside(origin, pool),
+      endpointResolver: (text, now) =>
+        this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
-      share: () => this.#parts.shareOf(origin.key),
-      http3Fault: () => (settings.egress === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
+      share: () => this.#parts.shareOf(originUrl(origin)),
+      http3Fault: () => (route === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
       cpuMeter: this.#cpuMeter,
       discovery: {
         // Who has a fixed address for the name may have it from no DNS at all.
         isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),
         serviceRecords: (host, port, signal) => this.serviceRecords.lookup(host, port, signal),
-        quicVersions: (endpoint, timeoutMs, signal) => quicVersions(endpoint, { clock, timeoutMs }, signal),
-        fastOpen: this.probeFastOpen,
+        quicVersions: (endpoint, timeoutMs, signal) => {
+          const localAddress = locals?.next(endpoint).local?.address
+          return quicVersions(endpoint, { clock, timeoutMs, localAddress }, signal)
+        },
+        fastOpen: (endpoint, of, wanted, signal) =>
+          this.probeFastOpen(endpoint, of, wanted, signal, locals?.next(endpoint).local),
         budget: this.#budget,
       },
       onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
@@ -200,12 +223,17 @@ export class OriginMaker {
         checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
       },
     })
+    return entry
+  }
+
+  #endpointsOf(origin: Origin, { endpoints, resolve, timeouts }: OriginSettings): Resolver {
+    return this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs: timeouts.dnsMs })
   }
 
   /** Undefined: the origin is reached directly. */
   #routeOf(origin: Origin, settings: OriginSettings, ownResolver: Resolver): ProxiedRoute | undefined {
     const { egress, timeouts } = settings
-    if (egress === undefined) return undefined
+    if (egress?.kind !== 'proxies') return undefined
     const { clock, random, openPooledTunnel } = this.#parts
     return new ProxiedRoute({
       origin,
@@ -221,6 +249,13 @@ export class OriginMaker {
       random,
       timeoutMs: timeouts.connectMs,
     })
+  }
+
+  /** Undefined: connections leave from where the kernel lets them. */
+  #localsOf({ egress }: OriginSettings): LocalRoute | undefined {
+    if (egress?.kind !== 'addresses') return undefined
+    const { clock, random } = this.#parts
+    return new LocalRoute({ egress, ports: this.ports, clock, random })
   }
 
   onNetworkChanged(): void {

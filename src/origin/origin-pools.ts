@@ -1,22 +1,21 @@
-import { EndpointBreakers } from '../balance/endpoint-breakers.ts'
-import type { CloseReason, Connection } from '../base/events/connection.ts'
+import { abortError } from '../base/errors.ts'
+import type { CloseReason, Connection, ConnectionListener } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/protocol.ts'
-import { EndpointHealth } from '../health/endpoint-health.ts'
+import type { PoolOptions } from '../base/options/options.ts'
 import type { Pool, RequestPool } from '../pool/pool.ts'
 import type { PoolDemand } from '../pool/pool-counts.ts'
-import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { OwnPoolConfig, PoolPart } from '../pool/pools.ts'
 import type { LimitName } from '../pool/rules/connection-budget.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
-import { RefusalNews } from './admission/refusal-news.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
-import { BalancedPool, shareOf } from './lanes/balanced-pool.ts'
+import type { OriginEndpoints } from './endpoints/origin-endpoints.ts'
+import { BalancedPool } from './lanes/balanced-pool.ts'
 import { Lane } from './lanes/lane.ts'
 import { Lanes, type LanesParts } from './lanes/lanes.ts'
-import type { EndpointBalance } from './origin-settings.ts'
-import type { LabeledCounts, OriginLoad } from './stats.ts'
+import type { EndpointStats, LabeledCounts, OriginLoad } from './stats.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
 /** What the connections of a pool are for: a lane, or upgrades beside the lanes. */
@@ -33,6 +32,7 @@ type OriginPoolConfig = Pick<
   | 'spreadOver'
   | 'protection'
   | 'isFair'
+  | 'maxWaiters'
   | 'maxWaitersOption'
   | 'within'
 >
@@ -40,6 +40,12 @@ type OriginPoolConfig = Pick<
 const PER_ENDPOINT: LimitName = {
   option: 'breakers.maxConnectionsPerEndpoint',
   whose: 'the connections to that endpoint',
+}
+
+/** See upgradePoolOptions: one connection of the origin is not for them. */
+const OF_UPGRADES: LimitName = {
+  option: 'pool.maxConnections',
+  whose: 'the connections for upgrades, which leave one for requests',
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
@@ -52,13 +58,17 @@ export interface OriginPoolsParts {
   readonly makePool: (config: OriginPoolConfig) => Pool
   /** Undefined: the origin's pools are going away. */
   readonly makePoolBeside: (first: Pool, config: OriginPoolConfig) => Pool | undefined
+  /** One of them is taken out of use: resolves when it is empty. */
+  readonly endPool: (pool: Pool) => Promise<void>
   /** No connection can be added to any origin. */
   readonly isBudgetFull: () => boolean
   /** The ceiling of a protected origin leaves no place, neither beside it for those whose readers stall. */
   readonly isCeilingReached: () => boolean
   readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
   readonly random: () => number
-  /** Finds one configured endpoint. */
+  /** Those that requests are balanced over. Undefined: they are not. */
+  readonly endpoints: OriginEndpoints | undefined
+  /** Finds one of them. */
   readonly endpointResolver: (address: string) => Resolver
   /** The peer has reported what it allows: for HTTP/2 its SETTINGS came. */
   readonly onCapacity: (connection: Connection, lane: LaneName) => void
@@ -68,10 +78,6 @@ export interface OriginPoolsParts {
 export class OriginPools {
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
-  /** Of the endpoints that requests are balanced over. Undefined: they are not. */
-  readonly health: EndpointHealth | undefined
-  /** Of the same endpoints. Undefined: they have no bounds of their own. */
-  readonly #breakers: EndpointBreakers | undefined
   readonly #parts: OriginPoolsParts
   /** Beside which all others are made. */
   #first: Pool | undefined
@@ -79,8 +85,6 @@ export class OriginPools {
   constructor(parts: OriginPoolsParts) {
     this.#parts = parts
     this.#first = undefined
-    this.health = endpointHealth(parts)
-    this.#breakers = endpointBreakers(parts)
     this.lanes = new Lanes({ ...parts.lanes, makeLane: (name, first) => this.#makeLane(name, first) })
     this.upgrades = this.#upgradeRoute()
   }
@@ -154,6 +158,13 @@ export class OriginPools {
     return this.lanes.named(this.lanes.decision(now).lane).pool
   }
 
+  /** How each endpoint stands, lane by lane. */
+  endpointStats(): EndpointStats[] {
+    const stats = Array.from(this.lanes, ({ name, balanced }) => balanced?.endpointStats(name) ?? []).flat()
+    const { pool } = this.upgrades
+    return pool instanceof BalancedPool ? [...stats, ...pool.endpointStats('upgrades')] : stats
+  }
+
   counts(): LabeledCounts[] {
     const counts: LabeledCounts[] = Array.from(this.lanes, lane => ({
       label: lane === this.lanes.primary ? undefined : lane.name,
@@ -182,12 +193,20 @@ export class OriginPools {
       observer: event => observe(event, name),
       onCapacity: connection => onCapacity(connection, name),
     }
-    const { balance } = lanes.settings
-    const made =
-      balance === undefined || this.health === undefined
-        ? this.#makePool(config)
-        : this.#makeBalanced(connector, { balance, health: this.health }, name, config)
+    const made = this.#makePools(connector, name, config)
     return made === undefined ? undefined : new Lane(name, made, connector)
+  }
+
+  /** One pool, or one per endpoint. */
+  #makePools(
+    connector: OriginConnector,
+    purpose: PoolPurpose,
+    config: OriginPoolConfig,
+  ): RequestPool | undefined {
+    const { endpoints } = this.#parts
+    return endpoints === undefined
+      ? this.#makePool(config)
+      : this.#makeBalanced(connector, endpoints, purpose, config)
   }
 
   /** The first one, or one more. */
@@ -201,41 +220,57 @@ export class OriginPools {
   /** A pool per endpoint, all under the limits of the origin. */
   #makeBalanced(
     connector: OriginConnector,
-    { balance, health }: { readonly balance: EndpointBalance; readonly health: EndpointHealth },
-    name: LaneName,
+    endpoints: OriginEndpoints,
+    lane: PoolPurpose,
     config: OriginPoolConfig,
   ): BalancedPool | undefined {
-    const { lanes, random, endpointResolver } = this.#parts
-    const { origin, observer } = lanes
-    const count = balance.endpoints.length
-    const { warm, maxWaiters } = config.options
-    const { maxWaitersPerEndpoint, maxConnectionsPerEndpoint } = lanes.settings.breakers
+    const { lanes, random, endpointResolver, endPool } = this.#parts
+    const { origin, observer, settings } = lanes
+    const { maxWaitersPerEndpoint } = settings.breakers
+    if (settings.balance === undefined) return undefined // there would be no endpoints
     return BalancedPool.make({
-      ...balance,
+      options: settings.balance.options,
+      endpoints,
       clock: lanes.clock,
       random,
-      health,
-      breakers: this.#breakers,
-      onPanic: (isOn, because) => observer({ type: 'endpoint-panic', origin, lane: name, isOn, because }),
+      onPanic: (isOn, because) => observer({ type: 'endpoint-panic', origin, lane, isOn, because }),
       pool: config.options,
-      attemptDelayMs: lanes.settings.timeouts.attemptDelayMs,
-      makePool: ({ address }, index, hooks) =>
+      attemptDelayMs: settings.timeouts.attemptDelayMs,
+      endPool,
+      makePool: ({ address }, { hasOthers, warm, maxWaiters, observer: onEvent }) =>
         this.#makePool({
           ...config,
-          connector: connector.at({ resolver: endpointResolver(address), hasOthers: hooks.hasOthers }),
-          options: {
-            ...config.options,
-            warm: shareOf(warm, count, index),
-            maxWaiters: maxWaitersPerEndpoint > 0 ? maxWaitersPerEndpoint : Math.ceil(maxWaiters / count),
-          },
+          connector: connector.at({ resolver: endpointResolver(address), hasOthers }),
+          options: { ...config.options, warm },
+          maxWaiters: maxWaitersPerEndpoint > 0 ? () => maxWaitersPerEndpoint : maxWaiters,
           ...(maxWaitersPerEndpoint > 0 && { maxWaitersOption: 'breakers.maxWaitersPerEndpoint' }),
-          within: { key: address, maxConnections: maxConnectionsPerEndpoint, name: PER_ENDPOINT },
+          within: this.#limitOf(lane, address, config.options),
           observer: event => {
-            hooks.observer(event)
+            onEvent(event)
             config.observer(event)
           },
         }),
+      makeUnresolved: whenKnown =>
+        this.#makePool({
+          ...config,
+          connector: {
+            connect: (listener, signal) => connectWhenKnown(connector, whenKnown, listener, signal),
+          },
+          options: { ...config.options, warm: 0, headroom: 0 },
+          expectedCapacity: Infinity, // one lookup for all who wait
+        }),
     })
+  }
+
+  /**
+   * What the pool of an endpoint shares beside the limit of the origin. A pool has one such limit: that of
+   * the endpoint comes first, and upgrades over all endpoints have one where it is not set.
+   */
+  #limitOf(lane: PoolPurpose, address: string, { maxConnections }: PoolOptions): PoolPart {
+    const { maxConnectionsPerEndpoint } = this.#parts.lanes.settings.breakers
+    return lane === 'upgrades' && maxConnectionsPerEndpoint === 0
+      ? { key: lane, maxConnections, name: OF_UPGRADES }
+      : { key: address, maxConnections: maxConnectionsPerEndpoint, name: PER_ENDPOINT }
   }
 
   #upgradeRoute(): UpgradeRoute {
@@ -247,47 +282,31 @@ export class OriginPools {
       record,
       main: primary.pool,
       hasDetour: !isHttp1Only && settings.protocols.includes('http/1.1'),
-      makePool: () =>
-        this.#makePool({
-          connector: makeConnector('upgrades'),
+      makePool: () => {
+        const connector = makeConnector('upgrades')
+        return this.#makePools(connector, 'upgrades', {
+          connector,
           options: upgradePoolOptions(settings.pool),
           expectedCapacity: 1,
           observer: event => observe(event, 'upgrades'),
           onCapacity: () => {},
-        }),
+        })
+      },
     })
   }
 }
 
-/** Undefined: there is one endpoint, or each connect tries them in order. */
-function endpointHealth({ lanes, random }: OriginPoolsParts): EndpointHealth | undefined {
-  const { origin, settings, clock, observer } = lanes
-  const { balance, outlier, health } = settings
-  if (balance === undefined) return undefined
-  const { endpoints } = balance
-  return new EndpointHealth(
-    {
-      count: endpoints.length,
-      outlier,
-      checks: health,
-      random,
-      onChange: ({ index, standing, because }) => {
-        const endpoint = endpoints[index]?.address ?? ''
-        observer({ type: 'endpoint-health', origin, endpoint, standing, because })
-      },
-    },
-    clock.now(),
-  )
-}
-
-/** Undefined: the endpoints have no bounds of their own, or each connect tries them in order. */
-function endpointBreakers({ lanes }: OriginPoolsParts): EndpointBreakers | undefined {
-  const { origin, settings, clock, observer } = lanes
-  if (settings.balance === undefined) return undefined
-  const news = new RefusalNews((by, limit) => observer({ type: 'requests-refused', origin, by, limit }))
-  return EndpointBreakers.of({
-    count: settings.balance.endpoints.length,
-    options: settings.breakers,
-    onRefused: (by, limit) => news.onRefused(`endpoint-${by}`, limit, clock.now()),
-  })
+/**
+ * Connects to whatever endpoint comes first. Where the pools of the origin stay, the requests that wait for
+ * it have gone to the endpoints by then, and it is given up.
+ */
+async function connectWhenKnown(
+  connector: OriginConnector,
+  whenKnown: () => Promise<void>,
+  listener: ConnectionListener,
+  signal: AbortSignal,
+): Promise<Connection> {
+  await whenKnown()
+  if (signal.aborted) throw abortError(signal, 'the lookup')
+  return await connector.connect(listener, signal)
 }

@@ -1,6 +1,5 @@
-import type { BalancedEndpoint, BalancerParts } from '../balance/balancer.ts'
 import { TransportError } from '../base/errors.ts'
-import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import { type Origin, originUrl, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import {
   type BreakerOptions,
@@ -11,7 +10,6 @@ import {
   DEFAULT_CONCURRENCY_OPTIONS,
 } from '../base/options/admission-options.ts'
 import {
-  type BalanceOptions,
   checkBalanceOptions,
   checkEndpoints,
   DEFAULT_BALANCE_OPTIONS,
@@ -81,6 +79,7 @@ import {
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
 import { type EgressSettings, egressSettings } from './egress/egress-settings.ts'
+import { type EndpointBalance, endpointBalance, fixedFor } from './endpoints/endpoint-balance.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -111,20 +110,22 @@ export interface OriginSettings {
   readonly certificateNames: readonly string[]
   readonly preconnectHints: 'auto' | 'never'
   readonly endpoints: readonly string[]
-  /** Undefined: there is one endpoint, or each connect tries them in order. */
+  /** Undefined: there is no endpoint, or each connect tries them in order. */
   readonly balance: EndpointBalance | undefined
   readonly health: HealthOptions
   readonly outlier: OutlierOptions
   readonly hedge: HedgeOptions
   readonly webTransport: boolean
-  /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
+  /** Fixed addresses of this origin and of host names among its endpoints, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
-  /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
+  /**
+   * Equal fingerprints mean equal settings, but for the endpoints that requests are balanced over: decides
+   * which pools survive configure().
+   */
   readonly fingerprint: string
+  /** The same of these endpoints. '': there are none. */
+  readonly endpointsFingerprint: string
 }
-
-/** How requests are spread over the endpoints. */
-export type EndpointBalance = Pick<BalancerParts, 'endpoints' | 'options'>
 
 /** Protocols in order of preference when the caller names none. */
 const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
@@ -140,34 +141,53 @@ export class SettingsBook {
   constructor(options: TransportOptions) {
     checkTransportNames(options)
     this.#defaults = options.defaults ?? {}
-    for (const [url, origin] of Object.entries(options.origins ?? {}))
-      this.#byOrigin.set(parseOrigin(url).key, origin)
+    const origins = Object.entries(options.origins ?? {}).map(([url, own]) => ({ at: parseOrigin(url), own }))
+    for (const { at, own } of origins) this.#byOrigin.set(at.key, own)
     this.#resolve = options.resolve ?? {}
     this.#egress = egressSettings(options.egress ?? {})
-    mergeSettings(this.#defaults, {}, {}, this.#egress)
-    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {}, this.#egress)
+    if (options.addressGuard !== undefined && this.#egress.size > 0)
+      throw new TransportError(
+        'MM_INVALID_ARGUMENT',
+        'addressGuard and egress exclude each other: a proxy dials, and what it dials is not seen here',
+      )
+    mergeSettings(this.#defaults, {}, { ...ANYWHERE, resolve: {} }, this.#egress)
+    for (const { at, own } of origins)
+      mergeSettings(this.#defaults, own, { ...at, resolve: this.#resolve }, this.#egress)
   }
 
   /** It has options of its own, however few. */
   names(origin: Origin): boolean {
-    return this.#byOrigin.has(origin.key)
+    return this.#byOrigin.has(originUrl(origin))
   }
 
-  /** `asked`: options that a call has asked for, over those of the origin. */
+  /** It is not reached through an egress that there is not. */
+  hasEgress({ egress }: Origin): boolean {
+    return egress === undefined || this.#egress.has(egress)
+  }
+
+  /**
+   * `asked`: what a call has asked for, over the options of the origin. Throws MM_INVALID_ARGUMENT where it has an
+   * egress that there is not, or that its options forbid.
+   */
   settingsFor(origin: Origin, asked: Pick<OriginOptions, 'webTransport'> = {}): OriginSettings {
-    const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
-    const name = `${host}:${origin.port}`
-    const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
-    const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
-    const own = { ...this.#byOrigin.get(origin.key), ...asked }
-    return mergeSettings(this.#defaults, own, resolve, this.#egress)
+    const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
+    const options = this.#byOrigin.get(originUrl(origin)) ?? {}
+    const { egress = options.egress } = origin
+    return mergeSettings(this.#defaults, { ...options, ...asked, egress }, place, this.#egress)
   }
 }
+
+/** An origin, as far as settings hang on it, and the fixed addresses of the whole transport. */
+interface Place extends Pick<Origin, 'host' | 'port'> {
+  readonly resolve: OriginSettings['resolve']
+}
+
+const ANYWHERE = { host: '', port: 443 }
 
 function mergeSettings(
   defaults: OriginOptions,
   own: OriginOptions,
-  resolve: OriginSettings['resolve'],
+  place: Place,
   ways: ReadonlyMap<string, EgressSettings>,
 ): OriginSettings {
   for (const options of [defaults, own]) {
@@ -178,6 +198,7 @@ function mergeSettings(
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
   const balance = checkBalanceOptions(layered(DEFAULT_BALANCE_OPTIONS, defaults.balance, own.balance))
   const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
+  const fixed = fixedFor(place, endpoints, place.resolve)
   const egress = egressOf(own.egress ?? defaults.egress, ways)
   const webTransport = own.webTransport ?? defaults.webTransport ?? false
   const settings = {
@@ -212,20 +233,20 @@ function mergeSettings(
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
     preconnectHints: own.preconnectHints ?? defaults.preconnectHints ?? 'auto',
     endpoints: endpoints.map(({ address }) => address),
-    balance: endpointBalance(balance, endpoints),
+    balance: endpointBalance(balance, endpoints, place.port),
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
     webTransport,
-    resolve,
+    resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
-  if (egress !== undefined && settings.protocols.every(protocol => protocol === 'h3'))
+  if (egress?.kind === 'proxies' && settings.protocols.every(protocol => protocol === 'h3'))
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
       `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
     )
-  if (egress !== undefined && settings.balance !== undefined)
+  if (egress?.kind === 'proxies' && settings.balance !== undefined)
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
       `balance.policy ${balance.policy} and egress ${egress.name} exclude each other: a proxy connects to the origin`,
@@ -235,7 +256,7 @@ function mergeSettings(
   if (settings.pool.maxStreamsPerConnection < 1) {
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
-  return { ...settings, fingerprint: JSON.stringify(settings) }
+  return { ...settings, ...fingerprints(settings, fixed) }
 }
 
 /** A server that speaks WebTransport opens streams of its own, and those of HTTP/3 come beside them. */
@@ -249,14 +270,18 @@ function quicFor(quic: QuicOptions, webTransport: boolean): QuicOptions {
 /** RFC 9114 6.2. */
 const HTTP3_STREAMS = 3
 
-function endpointBalance(
-  options: BalanceOptions,
-  endpoints: readonly BalancedEndpoint[],
-): EndpointBalance | undefined {
-  const { policy } = options
-  return policy === 'in-order' || endpoints.length < 2
-    ? undefined
-    : { options: { ...options, policy }, endpoints }
+/** What of the endpoints may change while requests go on to those that stay counts by itself. */
+function fingerprints(
+  settings: Omit<OriginSettings, 'fingerprint' | 'endpointsFingerprint'>,
+  fixed: ReturnType<typeof fixedFor>,
+): Pick<OriginSettings, 'fingerprint' | 'endpointsFingerprint'> {
+  const { balance } = settings
+  if (balance === undefined) return { fingerprint: JSON.stringify(settings), endpointsFingerprint: '' }
+  const others = { ...settings, endpoints: [], balance: balance.options, resolve: fixed.own }
+  return {
+    fingerprint: JSON.stringify(others),
+    endpointsFingerprint: JSON.stringify([balance.entries, fixed.named]),
+  }
 }
 
 function egressOf(

@@ -11,6 +11,8 @@ import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
+import type { EgressFigures } from './egress/egress-counts.ts'
+import type { EndpointNameFigures } from './endpoints/name-watch.ts'
 import type { HedgingFigures } from './hedging/hedging.ts'
 import type { HintFigures } from './hints/preconnect-hints.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
@@ -109,6 +111,10 @@ export interface PoolStats {
   list: readonly string[]
   /** Where requests are spread over endpoints, how each stands, lane by lane. Left out: they are not. */
   endpoints?: readonly EndpointStats[]
+  /** How the host names among them stand. Left out: there is none. */
+  endpointNames?: readonly EndpointNameFigures[]
+  /** What connections leave through, where the origin has an `egress`. Left out: it has none. */
+  egress?: EgressFigures
 }
 
 /**
@@ -120,8 +126,11 @@ export interface PoolStats {
  *   for (const { address, state, because } of endpoints) console.log(address, state, because)
  * ```
  */
-export interface EndpointStats extends EndpointFigures {
-  readonly lane: LaneName
+export interface EndpointStats extends Omit<EndpointFigures, 'state'> {
+  /** `upgrades`: connections over HTTP/1.1 beside the lanes. */
+  readonly lane: LaneName | 'upgrades'
+  /** `leaving`: it is none any more, and its last requests are under way. */
+  readonly state: EndpointFigures['state'] | 'leaving'
   /** Requests that it was given a connection for; a replay counts again. */
   readonly requests: number
   /** Requests that it carries or that wait for it. */
@@ -265,6 +274,7 @@ type EntryCounts = Pick<
   | 'retryBudget'
   | 'hedging'
   | 'endpoints'
+  | 'endpointNames'
   | 'protection'
   | 'hints'
 > & {
@@ -285,7 +295,8 @@ export interface LabeledCounts {
   readonly counts: PoolCounts
 }
 
-const NO_COUNTS: PoolCounts = {
+/** Of a pool that did nothing. */
+export const NO_COUNTS: PoolCounts = {
   connections: { connecting: 0, idle: 0, leased: 0, draining: 0 },
   byProtocol: {},
   coalesced: 0,

@@ -107,6 +107,8 @@ export interface PoolStateConfig<Link = unknown, Waiter = unknown> {
   readonly name: string
   readonly options: PoolOptions
   readonly budget: ConnectionBudget
+  /** Requests that may wait, where several pools share a number out. Default: `options.maxWaiters`. */
+  readonly maxWaiters?: (() => number) | undefined
   /** What an operator knows `maxWaiters` by. Default `pool.maxWaiters`. */
   readonly maxWaitersOption?: string | undefined
   readonly random: () => number
@@ -149,6 +151,7 @@ export class PoolCore<Link, Waiter> {
   readonly tally = new RequestTally()
 
   readonly maxWaitersOption: string
+  readonly #maxWaiters: () => number
   // Options with "off" spelled out
   readonly maxConnections: number
   readonly maxRequests: number
@@ -166,6 +169,7 @@ export class PoolCore<Link, Waiter> {
     this.name = config.name
     this.options = options
     this.budget = budget
+    this.#maxWaiters = config.maxWaiters ?? (() => options.maxWaiters)
     this.maxWaitersOption = config.maxWaitersOption ?? 'pool.maxWaiters'
     this.maxConnections = orInfinity(options.maxConnections)
     const maxStreams = orInfinity(options.maxStreamsPerConnection)
@@ -202,6 +206,11 @@ export class PoolCore<Link, Waiter> {
 
   get mode(): 'open' | 'draining' | 'closed' {
     return this.life.mode
+  }
+
+  /** Requests that may wait now. */
+  get maxWaiters(): number {
+    return this.#maxWaiters()
   }
 
   /** No further connection that counts may be made. */

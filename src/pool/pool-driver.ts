@@ -51,6 +51,8 @@ export interface PoolConfig {
   readonly random: () => number
   readonly options: PoolOptions
   readonly budget: ConnectionBudget
+  /** Requests that may wait, where several pools share a number out. Default: `options.maxWaiters`. */
+  readonly maxWaiters?: () => number
   /** What an operator knows `maxWaiters` by. Default `pool.maxWaiters`. */
   readonly maxWaitersOption?: string
   readonly observer: Observer

@@ -61,7 +61,7 @@ export class PoolState<Link, Waiter> {
       }
     }
     shedLate(core, now, actions)
-    if (core.waiters.size < core.options.maxWaiters) core.waiters.push(waiter, fresh, now)
+    if (core.waiters.size < core.maxWaiters) core.waiters.push(waiter, fresh, now)
     else {
       const other = fresh ? undefined : core.waiters.any.popFor(waiter)
       if (other !== undefined) core.waiters.push(waiter, fresh, now)

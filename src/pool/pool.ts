@@ -60,6 +60,7 @@ export class Pool implements BudgetClient {
       budget: config.budget,
       random: config.random,
       expectedCapacity: config.expectedCapacity,
+      maxWaiters: config.maxWaiters,
       maxWaitersOption: config.maxWaitersOption,
       spreadOver: config.spreadOver ?? 1,
       fairKeyOf: config.isFair === true ? waiter => waiter.fairKey ?? '' : undefined,

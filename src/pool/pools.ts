@@ -1,6 +1,6 @@
 import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
-import type { Origin } from '../base/http/origin.ts'
+import { type Origin, originUrl } from '../base/http/origin.ts'
 import type { ProtectionOptions } from '../base/options/protection-options.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { makeRoom } from './make-room.ts'
@@ -38,6 +38,10 @@ const OF_ORIGIN: LimitName = { option: 'pool.maxConnections', whose: 'the pools 
  * `maxConnections` of the origin is one limit for all of them.
  */
 interface OriginPools extends SharedLimit {
+  /** The one that add() made, though it may have been taken out of use since. */
+  first: Pool | undefined
+  /** Those that were taken out of use one by one, until they are empty. */
+  readonly leaving: Set<Pool>
   /** Limits of parts of them. */
   readonly parts: Map<string, SharedLimit>
   readonly ceiling: OriginCeiling | undefined
@@ -102,8 +106,9 @@ export class Pools {
     const ceiling = this.#ceilingFor(origin, config.protection)
     const parent = ceiling?.budget ?? this.#budget
     const limit = sharedLimit(config.options.maxConnections, config, parent, OF_ORIGIN)
-    const made: OriginPools = { ...limit, parts: new Map(), ceiling }
+    const made: OriginPools = { ...limit, first: undefined, leaving: new Set(), parts: new Map(), ceiling }
     const pool = addPool(made, origin, config)
+    made.first = pool
     this.#origins.set(origin.key, made)
     return pool
   }
@@ -115,13 +120,32 @@ export class Pools {
    */
   addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
     const known = this.#origins.get(origin.key)
-    if (this.#isClosed || known?.pools[0] !== first) return undefined
+    if (this.#isClosed || known?.first !== first) return undefined
     return addPool(known, origin, config)
+  }
+
+  /**
+   * Takes one of an origin's pools out of use, while others go on: it serves who is there and closes.
+   * Resolves when it is empty.
+   */
+  async removeBeside(origin: Origin, pool: Pool): Promise<void> {
+    const known = this.#origins.get(origin.key)
+    if (known?.pools.includes(pool) === true) {
+      takeOut(known.pools, pool)
+      for (const [name, part] of known.parts) {
+        takeOut(part.pools, pool)
+        if (part.pools.length === 0) known.parts.delete(name)
+      }
+      known.leaving.add(pool)
+    }
+    const ceiling = known?.ceiling ?? this.#ceilings.get(originUrl(origin))
+    await this.#retire({ pools: [pool], ceiling })
+    known?.leaving.delete(pool)
   }
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    await this.#retire(key, this.#take(key))
+    await this.#retire(this.#take(key))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -149,8 +173,10 @@ export class Pools {
   }
 
   /** One for the pools of now and those that they replace. */
-  #ceilingFor({ key }: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
+  #ceilingFor(origin: Origin, protection: OwnPoolConfig['protection']): OriginCeiling | undefined {
     if (protection === undefined || protection.maxConnections === 0) return undefined
+    // However it is reached, it is one.
+    const key = originUrl(origin)
     const ceiling = this.#ceilings.get(key) ?? this.#addCeiling(key)
     ceiling.configure(protection)
     return ceiling
@@ -169,16 +195,15 @@ export class Pools {
   }
 
   /** The pools of an origin, which are its pools no more. */
-  #take(key: string): Pool[] {
-    const pools = this.#origins.get(key)?.pools ?? []
+  #take(key: string): Pick<OriginPools, 'pools' | 'ceiling'> {
+    const { pools = [], leaving = [], ceiling } = this.#origins.get(key) ?? {}
     this.#origins.delete(key)
-    return pools
+    return { pools: [...pools, ...leaving], ceiling }
   }
 
-  async #retire(key: string, pools: readonly Pool[]): Promise<void> {
+  async #retire({ pools, ceiling }: Pick<OriginPools, 'pools' | 'ceiling'>): Promise<void> {
     for (const pool of pools) this.#leaving.add(pool)
     await drainTogether(pools)
-    const ceiling = this.#ceilings.get(key)
     for (const pool of pools) {
       this.#leaving.delete(pool)
       ceiling?.delete(pool)
@@ -210,10 +235,15 @@ export class Pools {
         `${origin.key}: every one of ${this.#origins.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
       )
     }
-    const pools = this.#take(victim)
+    const taken = this.#take(victim)
     this.#onEvicted(victim)
-    guardedPromise('the end of a pool', this.#retire(victim, pools))
+    guardedPromise('the end of a pool', this.#retire(taken))
   }
+}
+
+function takeOut(pools: Pool[], pool: Pool): void {
+  const at = pools.indexOf(pool)
+  if (at >= 0) pools.splice(at, 1)
 }
 
 /** Where it is reached, the other pools that share it give what they can spare. */

@@ -6,10 +6,17 @@ import { PathMover } from './migration/path-mover.ts'
 import { LinkSockets, type LinkSocketsListener } from './udp/link-sockets.ts'
 import { Turns } from './udp/turns.ts'
 import { UdpLink } from './udp/udp-link.ts'
+import type { LocalChoice } from './udp/udp-port.ts'
 
 const CONNECTION_ID_BYTES = 16
 
-export type ClientLinkOptions = Omit<QuicConnectOptions, 'local' | 'connectionId'> & { readonly clock: Clock }
+export interface ClientLinkOptions extends Omit<QuicConnectOptions, 'local' | 'connectionId'> {
+  readonly clock: Clock
+  /** What its sockets leave from, and their mark. */
+  readonly choice?: Omit<LocalChoice, 'port'> | undefined
+  /** Its sockets are about to go. */
+  readonly onOver?: (() => void) | undefined
+}
 
 /**
  * A client's connection on a socket of its own, connected so that nothing is received from others. The first
@@ -21,7 +28,7 @@ export async function openClientLink(engine: DrivenEngine, options: ClientLinkOp
   const { remote, clock, allowsSecondPath = false } = options
   const turns = new Turns(() => sockets.flush())
   const listener = new LinkListener(remote, turns)
-  const sockets: LinkSockets = await LinkSockets.open(remote, listener)
+  const sockets: LinkSockets = await LinkSockets.open(remote, listener, options.choice)
   const [local] = sockets.locals
   let connection: DrivenConnection
   try {
@@ -41,7 +48,10 @@ export async function openClientLink(engine: DrivenEngine, options: ClientLinkOp
     turns,
     socket: sockets,
     beforeSending: allowsSecondPath ? () => mover?.onTurn() : undefined,
-    onOver: () => mover?.end(),
+    onOver: () => {
+      options.onOver?.()
+      mover?.end()
+    },
   })
   if (allowsSecondPath) {
     const schedule = (): void => link.schedule()

@@ -109,6 +109,9 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_TLS_FAILED',
   'MM_CONNECT_REFUSED',
   'MM_CONNECT_TIMEOUT',
+  'MM_CONNECT_FAILED',
+  'MM_PORTS_EXHAUSTED',
+  'MM_LOCAL_ADDRESS',
 ]
 
 /**

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net'
 import { type Clock, DeadlineTimer, NEVER } from '../base/clock.ts'
 import { abortError, TransportError } from '../base/errors.ts'
-import { guardedListener, guardedPromise } from '../base/guard.ts'
+import { guardedListener, guardedMicrotask, guardedPromise } from '../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 import type { TimeoutOptions, TlsOptions } from '../base/options/options.ts'
 import type { QuicOptions } from '../base/options/protocol-options.ts'
+import { type Departure, type Departures, localFaultOf } from '../connect/local/departure.ts'
 import { openClientLink } from './client-link.ts'
 import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
 import type { DrivenEngine } from './driven-connection.ts'
@@ -24,6 +25,12 @@ export interface QuicDialRequest {
   readonly timeouts: Pick<TimeoutOptions, 'connectMs' | 'attemptDelayMs'>
   readonly protocols: readonly string[]
   readonly ticket?: Buffer | undefined
+  /** Where it came to: it is shown from there only. */
+  readonly ticketPlace?: string | undefined
+  /** Where connections leave from, and the ports that they take. Default: nobody counts these. */
+  readonly departures?: Departures | undefined
+  /** What datagrams are marked with (RFC 2474). 0: nothing. */
+  readonly dscp?: number | undefined
   /** Resolve as soon as streams can be written (RFC 9001 4.6). Only with a ticket that allows it. */
   readonly earlyData?: boolean
   readonly allowsSecondPath?: boolean
@@ -46,6 +53,8 @@ export interface QuicDialResult {
   /** Without an owner: set it at once. It gets all events, those of the handshake too. */
   readonly link: QuicLink
   readonly endpoint: Endpoint
+  /** Where it left from: see Departure. */
+  readonly place?: string | undefined
   /** Undefined: the link is in early data. `established`, or `ended`, follows later, within `connectMs`. */
   readonly handshake: QuicHandshake | undefined
   /** The attempt had the ticket; `handshake.isResumed` says whether the server took it. */
@@ -87,15 +96,18 @@ interface Attempt {
   readonly because: string
   readonly startedAt: number
   readonly deadline: number
+  readonly departure: Departure | undefined
   readonly ticket: Buffer | undefined
   link: UdpLink | undefined
   outcome: QuicAttemptRecord['outcome'] | 'running'
   error: TransportError | undefined
 }
 
-/** The server answered, and the answer was no: its other addresses are the same server. */
 const DURING = 'an event of a QUIC dial'
+/** Of one endpoint: from so many local addresses. */
+const MAX_DEPARTURES = 3
 
+/** The server answered, and the answer was no: its other addresses are the same server. */
 const VERDICTS: ReadonlySet<string> = new Set([
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
@@ -109,6 +121,7 @@ const VERDICTS: ReadonlySet<string> = new Set([
  *    be what the server choked on, and the same endpoint is tried once more without one.
  * 2. It is a verdict, or one of TLS without a ticket: the dial fails.
  * 3. Else the next endpoint is tried at once; the dial fails when none is left.
+ * What cannot leave from one local address is tried from the next one, of three at the most.
  * Early data goes with the first attempt only, since a ticket is good for it once.
  */
 class RunningQuicDial {
@@ -160,15 +173,18 @@ class RunningQuicDial {
     this.#start(next.endpoint, next.because)
   }
 
-  #start(endpoint: Endpoint, because: string): void {
-    const { timeouts, attempts, ticket, earlyData } = this.#request
+  #start(endpoint: Endpoint, because: string, departuresLeft: number = MAX_DEPARTURES): void {
+    const { timeouts, attempts, ticket, ticketPlace, earlyData, departures } = this.#request
     const now = this.#clock.now()
+    const left = departures?.leave(endpoint)
+    const departure = left instanceof TransportError ? undefined : left
     const attempt: Attempt = {
       endpoint,
       because,
       startedAt: now,
       deadline: timeouts.connectMs === 0 ? NEVER : now + timeouts.connectMs,
-      ticket: this.#mayResume ? ticket : undefined,
+      departure,
+      ticket: this.#mayResume && departure?.place === ticketPlace ? ticket : undefined,
       link: undefined,
       outcome: 'running',
       error: undefined,
@@ -177,11 +193,13 @@ class RunningQuicDial {
     this.#attempts.push(attempt)
     this.#nextStartAt = this.#nextEndpoint < attempts.length ? now + timeouts.attemptDelayMs : NEVER
     this.#armTimer()
-    guardedPromise('an attempt of a dial', this.#open(attempt, isFirst && earlyData === true))
+    if (left instanceof TransportError) return guardedMicrotask(DURING, () => this.#onFailed(attempt, left))
+    const isEarly = isFirst && earlyData === true
+    guardedPromise('an attempt of a dial', this.#open(attempt, isEarly, departuresLeft - 1))
   }
 
-  async #open(attempt: Attempt, earlyData: boolean): Promise<void> {
-    const { endpoint, ticket } = attempt
+  async #open(attempt: Attempt, earlyData: boolean, departuresLeft: number): Promise<void> {
+    const { endpoint, departure, ticket } = attempt
     const remote = { host: endpoint.address, port: endpoint.port }
     try {
       const link = await openClientLink(this.#engine, {
@@ -190,13 +208,23 @@ class RunningQuicDial {
         earlyData,
         remote,
         clock: this.#clock,
+        choice: { ...departure?.local, dscp: this.#request.dscp },
+        onOver: () => departure?.port.release(),
       })
       attempt.link = link
       if (attempt.outcome !== 'running') return link.abandon()
       link.owner = { onTurn: () => this.#look(attempt, link), onClosed: () => this.#look(attempt, link) }
       this.#look(attempt, link)
     } catch (error) {
-      this.#onFailed(attempt, socketFailure(error, formatEndpoint(endpoint)))
+      departure?.port.release()
+      const fault = localFaultOf(error)
+      const failed = fault && departure?.onFailed(fault)
+      const isAgain = failed?.mayLeaveAgain === true && departuresLeft > 0
+      this.#onFailed(
+        attempt,
+        failed?.error ?? socketFailure(error, formatEndpoint(endpoint)),
+        isAgain ? departuresLeft : undefined,
+      )
     }
   }
 
@@ -216,14 +244,17 @@ class RunningQuicDial {
     }
   }
 
-  #onFailed(attempt: Attempt, error: TransportError): void {
+  /** `departuresLeft`: it may be tried from other local addresses. */
+  #onFailed(attempt: Attempt, error: TransportError, departuresLeft?: number): void {
     if (attempt.outcome !== 'running' || this.#isOver) return
     attempt.outcome = 'failed'
     attempt.error = error
     // A peer that gave a reason gets ours; it is driven to its end by itself.
     if (attempt.link !== undefined) attempt.link.owner = undefined
     const isTls = error.code === 'MM_TLS_FAILED'
-    if (isTls && attempt.ticket !== undefined && this.#mayResume) {
+    if (departuresLeft !== undefined) {
+      this.#start(attempt.endpoint, 'once more from another local address', departuresLeft)
+    } else if (isTls && attempt.ticket !== undefined && this.#mayResume) {
       this.#mayResume = false
       this.#start(attempt.endpoint, 'once more without the ticket') // 1
     } else if (isTls || VERDICTS.has(error.code)) {
@@ -256,12 +287,14 @@ class RunningQuicDial {
 
   #win(attempt: Attempt, link: UdpLink): void {
     attempt.outcome = 'connected'
+    attempt.departure?.onConnected()
     link.owner = undefined
     this.#finish()
     if (link.connection.handshake === undefined) this.#watch(attempt, link)
     this.#end.resolve({
       link,
       endpoint: attempt.endpoint,
+      place: attempt.departure?.place,
       handshake: link.connection.handshake,
       offeredTicket: attempt.ticket !== undefined,
       attempts: this.#records(),

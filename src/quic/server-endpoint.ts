@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Timer } from '../base/clock.ts'
-import type { QuicOptions } from '../base/options/protocol-options.ts'
-import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
-import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
+import type { Timer } from '../base/clock.ts'
+import type { DrivenConnection } from './driven-connection.ts'
+import type { PacketHeader, QuicServerTls, UdpAddress } from './engine.ts'
+import { HeldInitials } from './held-initials.ts'
+import { cryptoOf, unknownNameClose } from './initial-packets.ts'
 import { destinationId } from './invariant-header.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
-import { type IdRoute, newRoutedId, ROUTED_ID_BYTES, socketOfId } from './routed-ids.ts'
+import { newRoutedId, ROUTED_ID_BYTES, socketOfId } from './routed-ids.ts'
+import type { ServerEndpointOptions } from './server-endpoint-options.ts'
 import { resetToken, statelessReset } from './stateless-reset.ts'
 import { bindUdp } from './udp/open-udp.ts'
 import { Turns } from './udp/turns.ts'
@@ -21,52 +23,6 @@ const CONNECTION_ID_BYTES = ROUTED_ID_BYTES
 const MIN_INITIAL_BYTES = 1200
 /** Version Negotiations and Stateless Resets: enough for honest clients. */
 const STRANGER_ANSWERS_PER_SECOND = 100
-
-export interface ServerEndpointOptions {
-  readonly engine: DrivenEngine
-  readonly clock: Clock
-  readonly local: UdpAddress
-  /** A bound socket that was inherited, instead of a new one at `local`. It is closed with the endpoint. */
-  readonly descriptor?: number | undefined
-  readonly tls: QuicServerTls
-  readonly protocols: readonly string[]
-  readonly quic: QuicOptions
-  /**
-   * A connection whose handshake is complete, or that reads early data. Its owner has to be set before this
-   * returns.
-   */
-  readonly onConnection: (link: QuicLink) => void
-  /**
-   * Asked for each new connection, whose client has proven its address if it had to. Undefined: it is not
-   * answered; else what to call when the connection has ended.
-   */
-  readonly admit?: (host: string) => (() => void) | undefined
-  /**
-   * Whether clients have to prove their address first, which costs them a round trip. Default `under-load`.
-   */
-  readonly retry?: 'never' | 'always' | 'under-load'
-  /** More are not answered. Default 10,000. */
-  readonly maxConnections?: number
-  /**
-   * Handshakes under way; more are not answered, and from the half on `under-load` asks for proof. Default
-   * 1,000.
-   */
-  readonly maxHandshakes?: number
-  /** A handshake that takes longer is given up. Default 10,000. */
-  readonly handshakeTimeoutMs?: number
-  /**
-   * Clients may move to other addresses. With clients that are not yours a hostile one could hang the
-   * process. Default false.
-   */
-  readonly allowsMigration?: boolean
-  /**
-   * Stateless resets are made with it (RFC 9000 10.3): an endpoint that has it again, after a crash, ends the
-   * connections of before at once, instead of leaving their clients without an answer. Default: a random one.
-   */
-  readonly resetKey?: Buffer | undefined
-  /** The socket is one of several of the address: see routed-ids.ts. Default: it is the only one. */
-  readonly route?: IdRoute | undefined
-}
 
 export interface ServerEndpointStats {
   readonly connections: number
@@ -93,6 +49,8 @@ interface Member {
   handshakeTimer: Timer | undefined
   /** Its owner has it. */
   isHandedOver: boolean
+  /** Whom its client asked for, where that was read. */
+  readonly serverName: string | undefined
 }
 
 /**
@@ -102,6 +60,7 @@ export class ServerEndpoint {
   readonly #options: ServerEndpointOptions
   readonly #byId = new Map<string, Member>()
   readonly #members = new Set<Member>()
+  readonly #held = new HeldInitials()
   readonly #tokenKey = randomBytes(32)
   readonly #resetKey: Buffer
   #tls: QuicServerTls
@@ -215,7 +174,10 @@ export class ServerEndpoint {
     }
     if (!header.isVersionSupported) return this.#negotiate(header, from, to)
     if (!header.isInitial) {
-      this.#strays += 1
+      // Early data of a client whose ClientHello has not come whole.
+      const client = clientOf(header, from)
+      if (this.#held.has(client)) this.#held.keep(client, datagram, [], clock.now())
+      else this.#strays += 1
       return
     }
     // RFC 9000 7.2: the first id that a client makes up has at least 8 bytes.
@@ -227,11 +189,11 @@ export class ServerEndpoint {
     if (header.token !== undefined) {
       const originalId = openRetryToken(this.#tokenKey, header.token, from, header.destinationId, clock.now())
       // Tokens of NEW_TOKEN frames are not ours: we send none.
-      if (originalId !== undefined) return this.#accept(datagram, header, from, to, originalId)
+      if (originalId !== undefined) return this.#choose(datagram, header, from, to, originalId)
     }
     const isLoaded = this.#handshakes >= maxHandshakes / 2
     if (retry === 'always' || (retry === 'under-load' && isLoaded)) return this.#retry(header, from, to)
-    this.#accept(datagram, header, from, to, undefined)
+    this.#choose(datagram, header, from, to, undefined)
   }
 
   #negotiate(header: PacketHeader, from: UdpAddress, to: UdpAddress): void {
@@ -282,12 +244,42 @@ export class ServerEndpoint {
     return to === this.local ? undefined : { from: to }
   }
 
-  #accept(
+  /** Reads whom the client asks for; where that has not come yet the datagram is held. */
+  #choose(
     datagram: Buffer,
     header: PacketHeader,
     from: UdpAddress,
     to: UdpAddress,
     originalId: Buffer | undefined,
+  ): void {
+    const { choose, clock } = this.#options
+    const asUsual = { tls: this.#tls, serverName: undefined }
+    const accept = (datagrams: readonly Buffer[], shown: Shown): void =>
+      this.#accept(datagrams, header, from, to, originalId, shown)
+    const pieces = choose && cryptoOf(datagram, header.destinationId)
+    if (choose === undefined || pieces === undefined) return accept([datagram], asUsual)
+    const client = clientOf(header, from)
+    const { datagrams, hello, isFull } = this.#held.receive(client, datagram, pieces)
+    const choice = choose(hello)
+    if (choice.kind === 'incomplete' && !isFull) {
+      this.#held.keep(client, datagram, pieces, clock.now())
+      return
+    }
+    this.#held.delete(client)
+    if (choice.kind !== 'refused') return accept(datagrams, choice.kind === 'shown' ? choice : asUsual)
+    this.#refused += 1
+    if (!this.#mayAnswerStranger()) return
+    const close = unknownNameClose(header.destinationId, header.sourceId)
+    this.#socket?.send(close, from, this.#sendOptions(to))
+  }
+
+  #accept(
+    datagrams: readonly Buffer[],
+    header: PacketHeader,
+    from: UdpAddress,
+    to: UdpAddress,
+    originalId: Buffer | undefined,
+    { tls, serverName }: Shown,
   ): void {
     const { engine, quic, protocols, clock, allowsMigration = false, admit } = this.#options
     const onReleased = admit === undefined ? () => {} : admit(from.host)
@@ -303,7 +295,7 @@ export class ServerEndpoint {
       connection = engine.accept({
         local: this.local,
         remote: from,
-        tls: this.#tls,
+        tls,
         quic,
         protocols,
         connectionId,
@@ -332,6 +324,7 @@ export class ServerEndpoint {
       ids: new Set(),
       handshakeTimer: undefined,
       isHandedOver: false,
+      serverName,
     }
     this.#accepted += 1
     this.#handshakes += 1
@@ -343,7 +336,7 @@ export class ServerEndpoint {
     })
     const look = (): void => this.#onProgress(member)
     member.link.owner = { onTurn: look, onClosed: look }
-    member.link.receive(datagram, from)
+    for (const datagram of datagrams) if (!link.isOver) link.receive(datagram, from)
   }
 
   #linkFor(
@@ -384,7 +377,7 @@ export class ServerEndpoint {
     if (member.isHandedOver || link.isOver) return
     member.isHandedOver = true
     link.owner = undefined
-    this.#options.onConnection(link)
+    this.#options.onConnection(link, member.serverName)
   }
 
   #onHandshakeOver(member: Member): void {
@@ -427,6 +420,17 @@ export class ServerEndpoint {
     this.#members.delete(member)
     for (const id of member.ids) this.#byId.delete(id)
   }
+}
+
+/** What a client is shown. */
+interface Shown {
+  readonly tls: QuicServerTls
+  readonly serverName: string | undefined
+}
+
+/** Until it has an id of ours. */
+function clientOf({ destinationId: id }: PacketHeader, { host, port }: UdpAddress): string {
+  return `${id.toString('latin1')} ${host} ${port}`
 }
 
 /**

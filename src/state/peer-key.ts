@@ -41,8 +41,8 @@ export interface Peer {
   /** From trustDigest(). */
   readonly trust: string
   /**
-   * The name of the way out, where it is not the direct one: a ticket that is shown on another would tell the
-   * peer that both are us.
+   * The name of the way out, where it is not the direct one, with the local address if it has several: a
+   * ticket that is shown on another would tell the peer that both are us.
    */
   readonly egress?: string | undefined
 }

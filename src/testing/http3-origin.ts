@@ -1,3 +1,4 @@
+import { NO_HEADERS } from '../base/http/headers.ts'
 import type { Http3Options, QuicOptions } from '../base/options/protocol-options.ts'
 import { acceptWebTransport, offeredProtocols } from '../ingress/accept-web-transport.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
@@ -29,7 +30,7 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
    * for. Default: none are offered.
    */
   onSession?: (session: WebTransportSession, path: string) => void
-  /** Whether a session is accepted; else its CONNECT is answered like a request. Default: all are. */
+  /** Whether a session is accepted; else its CONNECT is answered with 403. Default: all are. */
   acceptsSession?: (path: string) => boolean
   quic?: Partial<QuicOptions>
   http3?: Partial<Http3Options>
@@ -74,15 +75,19 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
     },
     handler: exchange => {
       if (exchange.headers.includes('early-data')) earlyRequests++
-      const isAccepted =
-        exchange.upgrade === 'webtransport' && settings.acceptsSession?.(exchange.path) !== false
-      if (settings.onSession !== undefined && isAccepted) {
-        exchange.events = { onDrain() {}, onAborted() {} }
-        const [protocol] = offeredProtocols(exchange)
-        settings.onSession(acceptWebTransport(exchange, { protocol }), exchange.path)
+      const { onSession, acceptsSession = () => true } = settings
+      if (onSession === undefined || exchange.upgrade !== 'webtransport') {
+        void new ExchangeAnswer(exchange, delayMs, settings.describe)
         return
       }
-      void new ExchangeAnswer(exchange, delayMs, settings.describe)
+      exchange.events = { onDrain() {}, onAborted() {} }
+      if (acceptsSession(exchange.path)) {
+        const [protocol] = offeredProtocols(exchange)
+        onSession(acceptWebTransport(exchange, { protocol }), exchange.path)
+      } else {
+        exchange.respondStart(403, NO_HEADERS)
+        exchange.respondEnd(NO_HEADERS)
+      }
     },
   })
   const { port, stats } = listener

@@ -207,7 +207,13 @@ export class CoalescedWorld {
   constructor(options: Partial<PoolOptions>, totalLimit: number) {
     this.#options = { ...DEFAULT_POOL_OPTIONS, queueTimeoutMs: 0, ...options }
     this.#totalLimit = totalLimit
-    const limits = { maxTotalConnections: totalLimit, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
+    const limits = {
+      maxTotalConnections: totalLimit,
+      maxStalledConnections: 0,
+      maxOrigins: 0,
+      dialShare: 0,
+      maxPortShare: 0,
+    }
     this.pools = new Pools(limits, () => {})
     for (const host of NAMES) this.#poolOf(host)
   }

@@ -38,9 +38,8 @@ const event = fc.oneof(
 )
 
 function healthOf(maxEjectedShare: number, seed: number): EndpointHealth {
-  return new EndpointHealth(
+  const health = new EndpointHealth(
     {
-      count: COUNT,
       outlier: { ...DEFAULT_OUTLIER_OPTIONS, maxEjectedShare, minRequests: 5, latencyFactor: 3 },
       checks: DEFAULT_HEALTH_OPTIONS,
       random: seededRandom(seed),
@@ -48,6 +47,8 @@ function healthOf(maxEjectedShare: number, seed: number): EndpointHealth {
     },
     0,
   )
+  for (const index of INDEXES) health.add(index)
+  return health
 }
 
 /** One request, as the balancer sends it. */

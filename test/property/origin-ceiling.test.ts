@@ -40,7 +40,13 @@ class World {
 
   constructor(totalLimit: number, ceiling: number, options: object) {
     this.pools = new Pools(
-      { maxTotalConnections: totalLimit, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 },
+      {
+        maxTotalConnections: totalLimit,
+        maxStalledConnections: 0,
+        maxOrigins: 0,
+        dialShare: 0,
+        maxPortShare: 0,
+      },
       () => undefined,
     )
     this.ceiling = ceiling

@@ -63,7 +63,13 @@ class World {
 
   constructor(totalLimit: number, spreadOver: number, options: object) {
     this.pools = new Pools(
-      { maxTotalConnections: totalLimit, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 },
+      {
+        maxTotalConnections: totalLimit,
+        maxStalledConnections: 0,
+        maxOrigins: 0,
+        dialShare: 0,
+        maxPortShare: 0,
+      },
       () => undefined,
     )
     this.origins = ['a', 'b', 'c'].map(name =>

@@ -5,19 +5,22 @@ import type {
   ConnectionListener,
   Connector,
 } from '../../src/base/events/connection.ts'
+import type { Observer } from '../../src/base/events/observer.ts'
+import type { Resolver } from '../../src/base/http/endpoint.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../../src/base/http/exchange.ts'
 import { parseOrigin } from '../../src/base/http/origin.ts'
 import type { OriginOptions } from '../../src/base/options/options.ts'
 import { seededRandom } from '../../src/base/seeded-random.ts'
 import { DispatchedExchange } from '../../src/exchange/dispatched-exchange.ts'
-import { EndpointHealth } from '../../src/health/endpoint-health.ts'
 import type { OriginConnector } from '../../src/origin/connecting/origin-connector.ts'
+import { OriginEndpoints } from '../../src/origin/endpoints/origin-endpoints.ts'
 import type { ExchangeOrigin } from '../../src/origin/exchange-origin.ts'
 import { Hedging } from '../../src/origin/hedging/hedging.ts'
 import { BalancedPool } from '../../src/origin/lanes/balanced-pool.ts'
 import { Lane } from '../../src/origin/lanes/lane.ts'
-import { SettingsBook } from '../../src/origin/origin-settings.ts'
+import { type OriginSettings, SettingsBook } from '../../src/origin/origin-settings.ts'
 import { RetryBudget } from '../../src/origin/retry-budget.ts'
+import type { EndpointStats } from '../../src/origin/stats.ts'
 import { Pool } from '../../src/pool/pool.ts'
 import { ConnectionBudget } from '../../src/pool/rules/connection-budget.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
@@ -171,6 +174,14 @@ class SimulatedConnection implements Connection {
   }
 }
 
+const ORIGIN = parseOrigin('https://shop.test')
+
+function settingsOf(options: OriginOptions): OriginSettings {
+  return new SettingsBook({
+    defaults: { balance: { policy: 'least-requests' }, ...options },
+  }).settingsFor(ORIGIN)
+}
+
 /** One request, as its caller saw it. */
 export interface Done {
   readonly at: number
@@ -185,57 +196,85 @@ export interface Done {
  */
 export class EndpointWorld {
   readonly clock = new FakeClock(1_000)
+  /** Those of the configuration, in its order. */
   readonly endpoints: readonly SimulatedEndpoint[]
   readonly done: Done[] = []
   readonly changes: { readonly at: number; readonly index: number; readonly standing: string }[] = []
+  /** What the DNS answers for a name; undefined: nobody does. */
+  readonly dns = new Map<string, readonly string[]>()
+  readonly set: OriginEndpoints
+  readonly #byAddress = new Map<string, SimulatedEndpoint>()
+  readonly #random = seededRandom(7)
+  readonly #options: OriginOptions
   readonly #origin: ExchangeOrigin
   readonly #pool: BalancedPool
+  readonly #pools: Pool[] = []
   readonly #retryBudget: RetryBudget
 
-  constructor(count: number, options: OriginOptions) {
+  /** `dns`: what names among `options.endpoints` have from the start. */
+  constructor(count: number, options: OriginOptions, dns: Readonly<Record<string, readonly string[]>> = {}) {
     const { clock } = this
-    const random = seededRandom(7)
-    this.endpoints = Array.from({ length: count }, () => new SimulatedEndpoint(clock, random))
-    const addresses = this.endpoints.map((_, index) => `192.0.2.${index + 1}`)
-    const origin = parseOrigin('https://shop.test')
-    const settings = new SettingsBook({
-      defaults: { endpoints: addresses, balance: { policy: 'least-requests' }, ...options },
-    }).settingsFor(origin)
-    const { balance, outlier } = settings
+    const random = this.#random
+    this.#options = options
+    for (const [name, addresses] of Object.entries(dns)) this.dns.set(name, addresses)
+    const addresses = Array.from({ length: count }, (_, index) => `192.0.2.${index + 1}`)
+    this.endpoints = addresses.map(address => this.at(address))
+    const settings = settingsOf({ endpoints: addresses, ...options })
+    const { balance } = settings
     if (balance === undefined) throw new Error('nothing is balanced')
-    const onChange = ({ index, standing }: { index: number; standing: string }): void =>
+    const onHealth = (index: number, standing: string): void =>
       void this.changes.push({ at: clock.now(), index, standing })
-    const health = new EndpointHealth(
-      { count, outlier, checks: settings.health, random, onChange },
-      clock.now(),
-    )
+    this.set = new OriginEndpoints({
+      origin: ORIGIN,
+      settings,
+      balance,
+      clock,
+      random,
+      dnsRefreshMs: 30_000,
+      observer: event => {
+        if (event.type !== 'endpoint-health') return
+        onHealth(this.set.list.find(({ address }) => address === event.endpoint)?.index ?? -1, event.standing)
+      },
+      resolverOf: name => this.#resolverOf(name),
+    })
+    const poolOf = (
+      connector: Connector,
+      observer: Observer = () => {},
+      maxWaiters = () => settings.pool.maxWaiters,
+    ): Pool => {
+      const made = new Pool({
+        origin: ORIGIN,
+        connector,
+        clock,
+        random,
+        options: { ...settings.pool, warm: 0 },
+        maxWaiters,
+        budget: new ConnectionBudget(0),
+        observer,
+        expectedCapacity: CAPACITY,
+      })
+      this.#pools.push(made)
+      return made
+    }
     const pool = BalancedPool.make({
       ...balance,
+      endpoints: this.set,
       clock,
       random,
       pool: settings.pool,
       attemptDelayMs: settings.timeouts.attemptDelayMs,
-      health,
-      breakers: undefined,
       onPanic: () => {},
-      makePool: (_endpoint, index, { observer }) =>
-        new Pool({
-          origin,
-          connector: this.endpoints[index]!,
-          clock,
-          random,
-          options: settings.pool,
-          budget: new ConnectionBudget(0),
-          observer,
-          expectedCapacity: CAPACITY,
-        }),
+      endPool: ended => ended.drain(),
+      makePool: ({ address }, { observer, maxWaiters }) => poolOf(this.at(address), observer, maxWaiters),
+      makeUnresolved: whenKnown => poolOf({ connect: () => whenKnown().then(() => new Promise(() => {})) }),
     })
     if (pool === undefined) throw new Error('no pool')
+    this.set.watch()
     this.#pool = pool
     this.#retryBudget = new RetryBudget(settings.retry, clock.now())
     const lane = new Lane('tcp', pool, { attemptsOf: () => [] } as unknown as OriginConnector) // what it is asked
     this.#origin = {
-      origin,
+      origin: ORIGIN,
       settings,
       retryBudget: this.#retryBudget,
       hedging: Hedging.of(settings.hedge, clock),
@@ -261,9 +300,59 @@ export class EndpointWorld {
     } as unknown as ExchangeOrigin // what an exchange looks at
   }
 
+  /** The endpoint at an address, which answers from the first call on. */
+  at(address: string): SimulatedEndpoint {
+    const known = this.#byAddress.get(address) ?? new SimulatedEndpoint(this.clock, this.#random)
+    this.#byAddress.set(address, known)
+    return known
+  }
+
+  /** A reload with other endpoints. */
+  configure(endpoints: OriginOptions['endpoints']): void {
+    const { balance } = settingsOf({ ...this.#options, endpoints })
+    if (balance === undefined) throw new Error('nothing is balanced')
+    this.set.configure(balance)
+  }
+
+  /** How the endpoints stand. */
+  get stats(): readonly EndpointStats[] {
+    return this.#pool.endpointStats('tcp')
+  }
+
+  #resolverOf(name: string): Resolver {
+    return {
+      resolve: async () => {
+        const addresses = this.dns.get(name)
+        if (addresses === undefined) throw new TransportError('MM_DNS_FAILED', `nobody answers for ${name}`)
+        if (addresses.length === 0) throw new TransportError('MM_DNS_FAILED', `${name} has no address`)
+        return { addresses: addresses.map(address => ({ address, family: 4 as const })), source: 'dns' }
+      },
+    }
+  }
+
   /** An endpoint gets no requests now. */
   isOut(index: number): boolean {
     return this.#pool.endpointStats('tcp')[index]?.isUsed === false
+  }
+
+  /** Requests that were sent. */
+  sent = 0
+
+  /** Throws unless all pools agree with themselves, and no more wait or are under way than were sent. */
+  assertConsistent(): void {
+    for (const pool of this.#pools) pool.assertConsistent()
+    this.set.health.assertConsistent()
+    const { waiters, streams } = this.#pool.load
+    if (waiters + streams !== this.sent - this.done.length)
+      throw new Error(`${waiters} wait and ${streams} are under way of ${this.sent - this.done.length}`)
+  }
+
+  /** Everything that is under way ends, without further requests. */
+  async settled(): Promise<void> {
+    for (let passed = 0; passed < 1_000; passed += 10) {
+      this.clock.advance(10)
+      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve()
+    }
   }
 
   /** Requests for so long, one each 2 ms. `onTick`: after each. */
@@ -277,6 +366,7 @@ export class EndpointWorld {
   }
 
   #request(): void {
+    this.sent += 1
     const at = this.clock.now()
     const end = (status: number): void => void this.done.push({ at, ms: this.clock.now() - at, status })
     let status = 0

@@ -20,8 +20,9 @@ export interface ConnectorProcess extends AsyncDisposable {
 export async function startConnectorProcess(
   args: readonly string[],
   cwd?: string,
+  env?: NodeJS.ProcessEnv,
 ): Promise<ConnectorProcess> {
-  const cli = spawnCli(['serve', ...args], cwd)
+  const cli = spawnCli(['serve', ...args], cwd, env && { env: { ...process.env, ...env } })
   try {
     const [, adminPort] = await cli.untilStdout(/admin on http:\/\/127\.0\.0\.1:(\d+)\b.*\n/)
     const [, scheme, port] = await cli.untilStdout(/listening on (https?):\/\/127\.0\.0\.1:(\d+)\b.*\n/)
@@ -44,6 +45,7 @@ export async function startConnectorProcess(
  */
 export async function startConfiguredConnector(
   config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
+  env?: NodeJS.ProcessEnv,
 ): Promise<ConnectorProcess & { readonly file: string }> {
   const directory = makeTemporaryDirectory('connector')
   const file = join(directory.path, 'config.json')
@@ -55,7 +57,7 @@ export async function startConfiguredConnector(
   }
   writeFileSync(file, JSON.stringify(whole))
   try {
-    const connector = await startConnectorProcess(['-c', file])
+    const connector = await startConnectorProcess(['-c', file], undefined, env)
     return {
       ...connector,
       file,

@@ -13,7 +13,6 @@ export function healthOf(
   const changes: HealthChange[] = []
   const health = new EndpointHealth(
     {
-      count,
       outlier: { ...DEFAULT_OUTLIER_OPTIONS, ejectionJitter: 0, ...options },
       checks: DEFAULT_HEALTH_OPTIONS,
       random: () => 0.5,
@@ -21,5 +20,6 @@ export function healthOf(
     },
     0,
   )
+  for (let index = 0; index < count; index += 1) health.add(index)
   return Object.assign(health, { changes })
 }

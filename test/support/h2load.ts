@@ -18,6 +18,10 @@ export interface H2loadOptions {
   /** The window of a stream is 2^bits - 1; h2load's default is 30. */
   windowBits?: number
   http1?: boolean
+  /** Of each connection. Default: as fast as they are answered. */
+  requestsPerSecond?: number
+  /** Gets a line for each request: when it began (us since 1970), its status, how long it took in us. */
+  logFile?: string
   cpu?: number | undefined
   timeoutMs?: number
 }
@@ -60,6 +64,8 @@ export async function runH2load(options: H2loadOptions): Promise<H2loadResult> {
       ...(options.dataFile === undefined ? [] : [`--data=${options.dataFile}`]),
       ...(options.windowBits === undefined ? [] : [`--window-bits=${options.windowBits}`]),
       ...(options.http1 === true ? ['--h1'] : []),
+      ...(options.requestsPerSecond === undefined ? [] : [`--rps=${options.requestsPerSecond}`]),
+      ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
       ...(typeof url === 'string' ? [url] : url),
     ],
     {

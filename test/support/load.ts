@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   asTransportError,
   type RequestOptions,
@@ -10,6 +11,8 @@ export interface LoadOptions extends RequestOptions {
   /** How many in all; or until the signal fires. */
   requests?: number
   until?: AbortSignal
+  /** Of all lanes together, begun at even times; one that is late goes on at once. Default: without end. */
+  perSecond?: number
   /** Statuses that count as success; default: 200. */
   status?: number
 }
@@ -24,12 +27,15 @@ export interface LoadResult {
 
 /** Sends the same request again and again, `concurrency` at a time, and reads each answer to its end. */
 export async function load(transport: Transport, url: string, options: LoadOptions): Promise<LoadResult> {
-  const { concurrency, requests = Infinity, until, status = 200, ...request } = options
+  const { concurrency, requests = Infinity, until, perSecond, status = 200, ...request } = options
   const result: LoadResult = { requests: 0, failures: [], perConnection: new Map() }
   const goesOn = (): boolean => result.requests < requests && until?.aborted !== true
+  const startedAt = performance.now()
   const lane = async (): Promise<void> => {
     while (goesOn()) {
+      const dueMs = perSecond === undefined ? 0 : startedAt + (result.requests * 1000) / perSecond
       result.requests++
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now())
       try {
         const response = await transport.request(url, request)
         await response.dump()

@@ -14,9 +14,7 @@ export interface TestConnector extends AsyncDisposable {
   pool(name: string): Promise<PoolStats & { name: string }>
 }
 
-export async function startConnector(
-  config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
-): Promise<TestConnector> {
+export async function startConnector(config: Partial<ServiceConfig>): Promise<TestConnector> {
   const log: string[] = []
   const service = await startService(
     {

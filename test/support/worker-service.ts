@@ -1,4 +1,5 @@
 import { Agent, request as httpRequest } from 'node:http'
+import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import type { ConnectorProcess } from './connector-process.ts'
 import { parsePrometheusText } from './prometheus-text.ts'
 
@@ -49,11 +50,12 @@ export class SteadyLoad implements AsyncDisposable {
 
   constructor(
     url: string,
-    { connections = 8, pauseMs = 0 }: { connections?: number; pauseMs?: number } = {},
+    { connections = 8, pauseMs = 0, ca }: { connections?: number; pauseMs?: number; ca?: string } = {},
   ) {
     this.#done = Promise.all(
       Array.from({ length: connections }, async () => {
-        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        const options = { keepAlive: true, maxSockets: 1 }
+        const agent = ca === undefined ? new Agent(options) : new TlsAgent({ ...options, ca })
         this.#agents.push(agent)
         while (!this.#isEnding) {
           try {
@@ -82,7 +84,8 @@ export class SteadyLoad implements AsyncDisposable {
 
 function get(url: string, agent: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { agent }, response => {
+    const send = url.startsWith('https:') ? httpsRequest : httpRequest
+    const request = send(url, { agent }, response => {
       response.resume()
       response.once('end', () => {
         if (response.statusCode === 200) resolve()

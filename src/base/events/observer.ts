@@ -56,6 +56,7 @@ export type TransportEvent =
   | RequestsRefused
   | EndpointHealthChanged
   | EndpointPanic
+  | EndpointsChanged
   | SelectionEvent
   | StateFault
 
@@ -131,6 +132,17 @@ export interface EndpointHealthChanged {
   because: string
 }
 
+/** The endpoints that requests of an origin are balanced over are others from now on. */
+export interface EndpointsChanged {
+  type: 'endpoints-changed'
+  origin: Origin
+  /** Their addresses. Both lists are empty where only weights, tiers or zones have changed. */
+  added: readonly string[]
+  /** Requests that are under way there end there. */
+  removed: readonly string[]
+  because: string
+}
+
 /**
  * So few endpoints are healthy that requests go to all of them from now on, or not any more
  * (`balance.panicShare`).
@@ -138,7 +150,8 @@ export interface EndpointHealthChanged {
 export interface EndpointPanic {
   type: 'endpoint-panic'
   origin: Origin
-  lane: LaneName
+  /** `upgrades`: connections over HTTP/1.1 beside the lanes. */
+  lane: LaneName | 'upgrades'
   isOn: boolean
   because: string
 }

@@ -36,6 +36,8 @@ export interface Resolution {
    * time is over), `system`, `hosts`, `dns`, `dns-partial` (one of two families is unknown).
    */
   readonly source: string
+  /** How long it is believed without asking again. Left out: it is not kept, or nobody has to ask for it. */
+  readonly freshForMs?: number
 }
 
 export interface ResolvedAddress {

@@ -15,12 +15,14 @@ export interface Origin {
   /** Lower case, IDNA form; an IPv6 literal without brackets. */
   readonly host: string
   readonly port: number
-  /** `https://example.com:8443`; the default port is left out. */
+  /** `https://example.com:8443`; the default port is left out. With `egress` that stands behind it. */
   readonly key: string
   /** What Host and :authority carry: host[:port], brackets around IPv6, the default port left out. */
   readonly authority: string
   /** 4 or 6 when the host is an IP literal, else 0. */
   readonly ipFamily: 0 | 4 | 6
+  /** The way out of its connections, whatever its options say: see throughEgress(). */
+  readonly egress?: string | undefined
 }
 
 const DEFAULT_PORTS = { http: 80, https: 443 } as const
@@ -60,6 +62,33 @@ export function parseOrigin(url: string | URL): Origin {
   const port = parsed.port === '' ? DEFAULT_PORTS[scheme] : Number(parsed.port)
   const authority = parsed.host // URL leaves the default port out and lower-cases the host
   return { scheme, host, port, key: `${scheme}://${authority}`, authority, ipFamily }
+}
+
+/**
+ * The origin as it is reached through another egress than its options name. Its pools, tickets and records
+ * are its own; `protection.maxConnections` is a ceiling of both together.
+ *
+ * @example
+ * ```ts
+ * const origin = throughEgress(parseOrigin('https://origin.example'), 'bulk')
+ * transport.dispatch(origin, request, handler)
+ * ```
+ */
+export function throughEgress(origin: Origin, egress: string): Origin {
+  return { ...origin, egress, key: `${originUrl(origin)} (egress ${egress})` }
+}
+
+/**
+ * `https://example.com:8443`, however it is reached.
+ *
+ * @example
+ * ```ts
+ * const origin = throughEgress(parseOrigin('https://origin.example/path'), 'bulk')
+ * console.log(originUrl(origin)) // https://origin.example
+ * ```
+ */
+export function originUrl({ scheme, authority }: Origin): string {
+  return `${scheme}://${authority}`
 }
 
 const COLON = 0x3a

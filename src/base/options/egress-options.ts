@@ -1,28 +1,40 @@
 import { TransportError } from '../errors.ts'
 
 /**
- * A way out: what requests leave through that name it (`egress` of an origin).
+ * A way out: what requests leave through that name it (`egress` of an origin). It has `proxies` or
+ * `addresses`.
  *
  * @example
  * ```ts
  * const options: TransportOptions = {
- *   egress: { partner: { proxies: ['http://user:secret@proxy-1.example', 'socks5h://proxy-2.example'] } },
+ *   egress: {
+ *     partner: { proxies: ['http://user:secret@proxy-1.example', 'socks5h://proxy-2.example'] },
+ *     bulk: { addresses: ['192.0.2.7', '192.0.2.8', '2001:db8:7::/64'] },
+ *   },
  *   origins: { 'https://origin.example': { egress: 'partner' } },
  * }
  * ```
  */
 export interface EgressOptions {
   /**
+   * Local addresses that connections leave from, one of each family at a time; the next one follows when it
+   * fails. IP addresses of this machine, or prefixes (`2001:db8:7::/64`), from which an address is drawn: the
+   * machine need not have it, only answer for it (docs/egress.md). What an origin has of a family that is not
+   * among them is left out. Default: none; the kernel chooses.
+   */
+  addresses?: readonly string[] | undefined
+  /**
    * Proxies, one of which carries new connections at a time; the next one follows when it fails. URLs of the
    * schemes `http` and `https` (CONNECT over HTTP/1.1, RFC 9110 9.3.6), `h2` and `h3` (CONNECT over HTTP/2
    * and HTTP/3: many tunnels over one connection), `socks5h` (SOCKS5, RFC 1928, the proxy resolves names)
    * and `socks5` (this machine does), with `user:password@` where the proxy asks for them. Port 1080 where
-   * none is given, 443 where TLS is spoken to the proxy, as curl has it.
+   * none is given, 443 where TLS is spoken to the proxy, as curl has it. Default: none; connections go
+   * directly.
    */
-  proxies: readonly string[]
+  proxies?: readonly string[] | undefined
   /**
-   * How long one proxy carries an origin's new connections before the next one does, give or take a quarter;
-   * open connections stay. In ms. 0: until it fails. Default 120,000.
+   * How long one proxy or address carries an origin's new connections before the next one does, give or take
+   * a quarter; open connections stay. In ms. 0: until it fails. Default 120,000.
    */
   stickyMs?: number | undefined
   /**
@@ -37,6 +49,8 @@ export const DEFAULT_STICKY_MS = 120_000
 
 /** Of one way out. More are a mistake, and each costs a little memory per origin. */
 export const MAX_PROXIES = 256
+/** Of one way out, likewise. */
+export const MAX_LOCAL_ADDRESSES = 256
 
 /** A proxy, read from its URL. */
 export interface ProxyServer {

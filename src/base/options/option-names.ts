@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import type { AddressGuardOptions } from './address-guard-options.ts'
 import { DEFAULT_BREAKER_OPTIONS, DEFAULT_CONCURRENCY_OPTIONS } from './admission-options.ts'
 import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import type { EgressOptions } from './egress-options.ts'
@@ -46,7 +47,9 @@ const TLS_NAMES: Names<TlsOptions> = {
 
 const STATE_NAMES: Names<StateOptions> = { directory: 1, keyFile: 1 }
 
-const EGRESS_NAMES: Names<EgressOptions> = { proxies: 1, stickyMs: 1, ca: 1 }
+const ADDRESS_GUARD_NAMES: Names<AddressGuardOptions> = { allowPrivate: 1, refuse: 1 }
+
+const EGRESS_NAMES: Names<EgressOptions> = { addresses: 1, proxies: 1, stickyMs: 1, ca: 1 }
 
 const TRANSPORT_NAMES: Names<TransportOptions> = {
   defaults: 1,
@@ -57,6 +60,7 @@ const TRANSPORT_NAMES: Names<TransportOptions> = {
   state: 1,
   resolver: 1,
   dnsServers: 1,
+  addressGuard: 1,
   resolve: 1,
   publicHosts: 1,
   observer: 1,
@@ -122,6 +126,7 @@ export function checkTransportNames(options: TransportOptions): void {
   checkNames('tickets', options.tickets, DEFAULT_TICKET_STORE_OPTIONS)
   checkNames('resolver', options.resolver, DEFAULT_RESOLVER_OPTIONS)
   checkNames('state', options.state, STATE_NAMES)
+  checkNames('addressGuard', options.addressGuard, ADDRESS_GUARD_NAMES)
   for (const [name, egress] of Object.entries(options.egress ?? {}))
     checkNames(`egress.${name}`, egress, EGRESS_NAMES)
   checkOriginNames('defaults', options.defaults)

@@ -362,7 +362,11 @@ export interface OriginOptions {
   preconnectHints?: 'auto' | 'never' | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Given<SocketOptions> | undefined
-  /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
+  /**
+   * Connect here: `address` or `host`, or either with `:port`; brackets around IPv6. Without `balance` a
+   * connect tries the addresses of each in the order of the list; with it every address that a host name has
+   * is an endpoint of its own, and the name is looked up again. Default: the origin's host is resolved.
+   */
   endpoints?: readonly (string | EndpointOptions)[] | undefined
   /** How requests are spread over `endpoints`. Default: `DEFAULT_BALANCE_OPTIONS`. */
   balance?: Given<BalanceOptions> | undefined
@@ -397,9 +401,9 @@ export interface OriginOptions {
    */
   earlyDataOverTcp?: boolean | undefined
   /**
-   * The name of a way out in `egress` of the transport: its proxies carry the connections, and nothing goes
-   * directly. HTTP/3 is not tried then, nothing is shared with other origins, and tickets stay on that way.
-   * Default: none.
+   * The name of a way out in `egress` of the transport. With local addresses connections leave from one of
+   * them. With proxies these carry the connections, and nothing goes directly: HTTP/3 is not tried then, and
+   * nothing is shared with other origins. Tickets stay on that way. Default: none.
    */
   egress?: string | undefined
   /**

@@ -54,7 +54,9 @@ export interface ResolverOptions {
   /**
    * How often the name of an origin is looked up again while its connections carry requests; those to
    * addresses that have left the answers for good are drained, at most a tenth of them per second. Answers
-   * out of the cache do not count, so that it is of no use below `dnsCacheMs`. 0: never. Default 30,000 ms.
+   * out of the cache do not count, so that it is of no use below `dnsCacheMs`. Host names among `endpoints`
+   * that requests are balanced over are looked up again at the latest after this, with traffic or without. 0:
+   * never. Default 30,000 ms.
    */
   dnsRefreshMs: number
 }

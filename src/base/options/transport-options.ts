@@ -1,4 +1,5 @@
 import type { Observer } from '../events/observer.ts'
+import type { AddressGuardOptions } from './address-guard-options.ts'
 import type { EgressOptions } from './egress-options.ts'
 import type { Given, OriginOptions, TicketStoreOptions } from './options.ts'
 import type { ResolverOptions } from './resolver-options.ts'
@@ -46,6 +47,12 @@ export interface TransportOptions {
    * is made, not by configure().
    */
   dnsServers?: readonly string[] | undefined
+  /**
+   * Connects to public addresses only, and to those that it lists: for a transport whose origins are named
+   * by strangers. Goes without `egress`. Read when the transport is made, not by configure(). Default: none;
+   * every address is dialed.
+   */
+  addressGuard?: AddressGuardOptions | undefined
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */
   resolve?: Readonly<Record<string, string>> | undefined
   /**
@@ -112,6 +119,12 @@ export interface GlobalLimits {
    * starve the others. 0: all begin at once. Default 0.5.
    */
   dialShare: number
+  /**
+   * The share (0 to 1) of the ports of `net.ipv4.ip_local_port_range` that connections may take from one
+   * local address to one address and port of a peer. What is beyond it is refused with MM_PORTS_EXHAUSTED
+   * before the kernel finds none. 0: the kernel alone says. Linux only. Default 0.9.
+   */
+  maxPortShare: number
 }
 
 /** The defaults of limits over all origins. Durations are in ms, sizes in bytes. */
@@ -120,4 +133,5 @@ export const DEFAULT_GLOBAL_LIMITS: Readonly<GlobalLimits> = {
   maxStalledConnections: 1024,
   maxOrigins: 1024,
   dialShare: 0.5,
+  maxPortShare: 0.9,
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { addressBytes, SOCKADDR_IN6_BYTES, writeSocketAddress } from '../../base/socket/socket-address.ts'
 import { descriptorOf, type UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { type FfiFunction, type LoadedFfi, loadFfi } from './load-ffi.ts'
 import { parseTcpInfo, type TcpInfo } from './tcp-info.ts'
@@ -6,20 +7,30 @@ import { parseTcpInfo, type TcpInfo } from './tcp-info.ts'
 /** Options of a TCP socket that Node has no call for. */
 export type SocketOption = keyof typeof OPTIONS
 
+const SOL_IP = 0
 const SOL_TCP = 6
-/** uapi/linux/tcp.h; the same on every architecture. */
+const SOL_IPV6 = 41
+/** Level and number: uapi/linux/tcp.h, in.h and in6.h; the same on every architecture. */
 const OPTIONS = {
-  keepAliveIdleSeconds: 4,
-  keepAliveIntervalSeconds: 5,
-  keepAliveProbes: 6,
-  userTimeoutMs: 18,
+  keepAliveIdleSeconds: [SOL_TCP, 4],
+  keepAliveIntervalSeconds: [SOL_TCP, 5],
+  keepAliveProbes: [SOL_TCP, 6],
+  userTimeoutMs: [SOL_TCP, 18],
   /** Of a listener: connections that may wait with their data before the handshake is complete. */
-  fastOpenQueue: 23,
-  notSentLowWaterBytes: 25,
+  fastOpenQueue: [SOL_TCP, 23],
+  notSentLowWaterBytes: [SOL_TCP, 25],
   /** connect(2) puts off the SYN until the first write, which goes with it. */
-  fastOpenConnect: 30,
+  fastOpenConnect: [SOL_TCP, 30],
   /** Linux 6.15. */
-  retransmitMaxMs: 44,
+  retransmitMaxMs: [SOL_TCP, 44],
+  /** What IPv4 packets are marked with: six bits of DSCP, and two of ECN, which are the kernel's for TCP. */
+  trafficClass4: [SOL_IP, 1],
+  /** bind(2) to an address that this machine does not have. */
+  freeBind4: [SOL_IP, 15],
+  /** bind(2) to port 0 takes none; connect(2) does, for its destination only. Of both families. */
+  bindWithoutPort: [SOL_IP, 24],
+  trafficClass6: [SOL_IPV6, 67],
+  freeBind6: [SOL_IPV6, 78],
 } as const
 
 const TCP_INFO = 11
@@ -36,6 +47,7 @@ const TCP_INFO_BYTES = 512
 /** MSG_PEEK | MSG_DONTWAIT. */
 const PEEK = 0x02 | 0x40
 const EAGAIN = 11
+const EINVAL = 22
 const MAX_NAME_BYTES = 16
 const POLLIN = 1
 
@@ -51,6 +63,8 @@ export interface SocketCalls {
    * there is no descriptor left.
    */
   accept(listening: number): number | undefined
+  /** To an address of that family; port 0 takes a free one, or none with `bindWithoutPort`. */
+  bind(fd: number, family: 4 | 6, address: string, port: number): number
   close(fd: number): void
   set(fd: number, option: SocketOption, value: number): number
   get(fd: number, option: SocketOption): number | undefined
@@ -79,6 +93,7 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   let getOption: FfiFunction
   let setOption: FfiFunction
   let socket: FfiFunction
+  let bind: FfiFunction
   let accept: FfiFunction
   let poll: FfiFunction
   let close: FfiFunction
@@ -88,6 +103,7 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
     setOption = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
     getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
     socket = libc.func('int socket(int family, int type, int protocol)')
+    bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
     accept = libc.func('int accept4(int fd, void *address, void *length, int flags)')
     poll = libc.func('int poll(void *entries, unsigned long count, int timeout)')
     close = libc.func('int close(int fd)')
@@ -100,14 +116,15 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   const integer = new Int32Array(1)
   const length = new Uint32Array(1)
   const bytes = Buffer.alloc(TCP_INFO_BYTES)
+  const socketAddress = Buffer.alloc(SOCKADDR_IN6_BYTES)
   // struct pollfd: an int, and two shorts, the second of which the kernel writes.
   const polledFd = new Int32Array(2)
   new Int16Array(polledFd.buffer)[2] = POLLIN
 
-  const read = (fd: number, name: number, size: number): Buffer | undefined => {
+  const read = (fd: number, level: number, name: number, size: number): Buffer | undefined => {
     length[0] = size
     // as: the prototypes above return int
-    return (getOption(fd, SOL_TCP, name, bytes, length) as number) === 0
+    return (getOption(fd, level, name, bytes, length) as number) === 0
       ? bytes.subarray(0, length[0])
       : undefined
   }
@@ -124,22 +141,31 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
       const fd = accept(listening, null, null, AS_LIBUV) as number // as: the prototype returns int
       return fd < 0 ? undefined : fd
     },
+    bind(fd, family, address, port) {
+      const parsed = addressBytes(address)
+      const size = parsed === undefined ? 0 : writeSocketAddress(socketAddress, 0, family, parsed, port)
+      return size === 0 ? EINVAL : errnoOf(bind(fd, socketAddress, size))
+    },
     close: fd => void close(fd),
     set(fd, option, value) {
       integer[0] = value
-      return errnoOf(setOption(fd, SOL_TCP, OPTIONS[option], integer, 4))
+      const [level, name] = OPTIONS[option]
+      return errnoOf(setOption(fd, level, name, integer, 4))
     },
-    get: (fd, option) => read(fd, OPTIONS[option], 4)?.readInt32LE(0),
+    get(fd, option) {
+      const [level, name] = OPTIONS[option]
+      return read(fd, level, name, 4)?.readInt32LE(0)
+    },
     setCongestionControl(fd, name) {
       const text = Buffer.from(name, 'latin1')
       return errnoOf(setOption(fd, SOL_TCP, TCP_CONGESTION, text, text.length))
     },
     congestionControl(fd) {
-      const text = read(fd, TCP_CONGESTION, MAX_NAME_BYTES)?.toString('latin1')
+      const text = read(fd, SOL_TCP, TCP_CONGESTION, MAX_NAME_BYTES)?.toString('latin1')
       return text === undefined ? undefined : text.replace(/\0.*$/s, '')
     },
     tcpInfo(fd) {
-      const info = read(fd, TCP_INFO, TCP_INFO_BYTES)
+      const info = read(fd, SOL_TCP, TCP_INFO, TCP_INFO_BYTES)
       return info === undefined ? undefined : parseTcpInfo(info)
     },
     hasUnread: fd => receive(fd, bytes, 1, PEEK) !== -1 || ffi.errno() !== EAGAIN,

@@ -189,7 +189,8 @@ function failed({ name }: ProxyServer, because: string): TransportError {
 function unreachable(proxy: ProxyServer, cause: Error, hasConnected: boolean): TransportError {
   const phase = proxy.isSecure && !hasConnected ? 'tls' : 'connect'
   const { code, message, hint } = attemptError(cause, phase, `the proxy ${proxy.name}`, proxy.host)
-  if (code === 'MM_OUT_OF_DESCRIPTORS') return new TransportError(code, message, { cause })
+  if (code === 'MM_OUT_OF_DESCRIPTORS' || code === 'MM_PORTS_EXHAUSTED')
+    return new TransportError(code, message, { cause })
   const advice = code === 'MM_TLS_CERTIFICATE' ? { hint } : {}
   return new TransportError('MM_PROXY_FAILED', message, { cause, ...advice })
 }

@@ -5,10 +5,14 @@ import type { TransportError } from '../../base/errors.ts'
 import { containFault, guarded, guardedImmediate, guardedMicrotask } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { ReadPort } from '../../base/socket/read-port.ts'
+import { type OnReadOptions, ReadPort } from '../../base/socket/read-port.ts'
 import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket.ts'
-import { openFastOpenSocket } from '../fast-open/fast-open.ts'
-import type { SocketCalls } from '../native/socket-calls.ts'
+import {
+  type DescriptorSocket,
+  type LocalAddress,
+  openDescriptorSocket,
+} from '../native/descriptor-socket.ts'
+import { type SocketCalls, socketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import { type VerifiedCertificate, verifiedCertificate } from '../tls/certificate-names.ts'
 import type { SocketSettings } from './socket-settings.ts'
@@ -26,6 +30,10 @@ export interface AttemptOptions {
    * writes as soon as he is notified of it.
    */
   readonly fastOpen?: SocketCalls | undefined
+  /** What it leaves from. Undefined: the kernel chooses. */
+  readonly local?: LocalAddress | undefined
+  /** The mark of its packets, from the SYN on, where native calls can be made. Default 0: none. */
+  readonly dscp?: number | undefined
   /** Leads there already, through a proxy: nothing is connected. */
   readonly tunnel?: StreamSocket | undefined
 }
@@ -276,26 +284,46 @@ interface OpenedAttempt {
   readonly fastOpen: SocketCalls | undefined
 }
 
-function openAttempt({ endpoint, secure, fastOpen, tunnel }: AttemptOptions): OpenedAttempt {
+function openAttempt(options: AttemptOptions): OpenedAttempt {
+  const { endpoint, secure, fastOpen, local, tunnel } = options
   const { address, family, port } = endpoint
   if (tunnel !== undefined) return overTunnel(tunnel, address, secure)
+  const readPort = new ReadPort()
+  const onread = secure === undefined ? readPort.onread : undefined
   // autoSelectFamily would wrap a race of Node's own around an address that is decided already.
   const target = { host: address, port, family, autoSelectFamily: false }
-  const opened = fastOpen === undefined ? undefined : openFastOpenSocket(endpoint, fastOpen)
+  const opened = openByDescriptor(options, onread)
   if (opened !== undefined && 'socket' in opened) {
     const raw = opened.socket
     // Before tls.connect(): it would take a socket that is not connecting for one that is connected.
     raw.connect(target)
     const socket = isLater(secure) ? raw : connectTls({ socket: raw, host: address, ...tlsOptions(secure) })
     // tls.connect({ socket }) ignores onread, so that this one is read by events.
-    const readPort = secure === 'later' ? new ReadPort() : ReadPort.over(socket)
-    return { socket, raw, readPort, fastOpen: opened.isSet ? fastOpen : undefined }
+    const isByEvents = secure !== undefined && secure !== 'later'
+    return {
+      socket,
+      raw,
+      readPort: isByEvents ? ReadPort.over(socket) : readPort,
+      fastOpen: opened.isFastOpen ? fastOpen : undefined,
+    }
   }
-  const readPort = new ReadPort()
-  const withPort = secure === 'later' ? target : { ...target, onread: readPort.onread }
+  // Whatever was wrong with the descriptor, Node finds it wrong as well, and says so.
+  const from = local === undefined ? target : { ...target, localAddress: local.address }
+  const withPort = secure === 'later' ? from : { ...from, onread: readPort.onread }
   // By host and port, not over a socket made before: see above.
   const socket = isLater(secure) ? connectTcp(withPort) : connectTls({ ...withPort, ...tlsOptions(secure) })
   return { socket, raw: socket, readPort, fastOpen: undefined }
+}
+
+/** Undefined: nothing is asked for that Node cannot do, or native calls cannot be made. */
+function openByDescriptor(
+  { endpoint: { family }, fastOpen, local, dscp = 0 }: AttemptOptions,
+  onread: OnReadOptions | undefined,
+): DescriptorSocket | undefined {
+  if (fastOpen === undefined && local === undefined && dscp === 0) return undefined
+  const loaded = fastOpen === undefined ? socketCalls() : { calls: fastOpen }
+  if ('unavailable' in loaded) return undefined
+  return openDescriptorSocket({ family, fastOpen: fastOpen !== undefined, local, dscp }, loaded.calls, onread)
 }
 
 /** Sockets that are connected take no onread: read by events. */

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { TransportError } from '../../base/errors.ts'
 import { TLS_HINTS, type TlsHint } from '../../base/tls-hints.ts'
+import { localFaultOf } from '../local/departure.ts'
 
 /** What a failed attempt says, in the words of this project. Each table is searched from its top. */
 
@@ -18,7 +19,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENETDOWN: ['MM_CONNECT_FAILED', 'the network is down'],
   EHOSTDOWN: ['MM_CONNECT_FAILED', 'the host is down'],
   ETIMEDOUT: ['MM_CONNECT_TIMEOUT', 'did not answer; the kernel gave up'],
-  EADDRNOTAVAIL: ['MM_CONNECT_FAILED', 'no local address or port is left for it'],
+  EADDRNOTAVAIL: ['MM_PORTS_EXHAUSTED', 'no local address or port is left for it'],
+  EADDRINUSE: ['MM_PORTS_EXHAUSTED', 'no local port is left for it'],
   EAFNOSUPPORT: ['MM_CONNECT_FAILED', 'this machine does not have its address family'],
   EACCES: ['MM_CONNECT_FAILED', 'this machine forbids the connection'],
   EPERM: ['MM_CONNECT_FAILED', 'this machine forbids the connection'],
@@ -95,6 +97,10 @@ export function attemptError(
   if (cause instanceof TransportError) return cause
   const { code, message, reason } = describe(cause)
 
+  if (localFaultOf(cause) === 'gone') {
+    const why = `cannot be reached from a local address that this machine does not have (${code})`
+    return new TransportError('MM_LOCAL_ADDRESS', `${endpoint} ${why}`, { cause })
+  }
   const system = SYSTEM_ERRORS[code]
   if (system !== undefined) {
     const during = phase === 'tls' ? ' during the TLS handshake' : ''
@@ -137,6 +143,8 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_CONNECT_REFUSED',
   'MM_CONNECT_TIMEOUT',
   'MM_CONNECT_FAILED',
+  'MM_PORTS_EXHAUSTED',
+  'MM_LOCAL_ADDRESS',
   'MM_PROXY_REFUSED',
   'MM_PROXY_AUTH',
   'MM_PROXY_TIMEOUT',

@@ -9,6 +9,7 @@ import type { SocketOptions } from '../../base/options/socket-options.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../fast-open/fast-open-report.ts'
+import type { Departures } from '../local/departure.ts'
 import type { SocketSettings } from './socket-settings.ts'
 
 /** What to connect to, and how. */
@@ -21,7 +22,7 @@ export interface DialRequest {
   /** Read once per object: new settings need a new object. */
   readonly tls: TlsOptions
   readonly timeouts: Pick<TimeoutOptions, 'connectMs' | 'tlsMs' | 'fastOpenMs' | 'attemptDelayMs'>
-  readonly socket: Pick<SocketOptions, 'keepAliveDelayMs'>
+  readonly socket: Pick<SocketOptions, 'keepAliveDelayMs'> & Partial<Pick<SocketOptions, 'dscp'>>
   /** What else is set on its sockets. */
   readonly settings?: SocketSettings | undefined
   /** Whether connects use TCP Fast Open, over TLS, and why not. Default: no. */
@@ -33,6 +34,8 @@ export interface DialRequest {
   readonly wantsEarlyData?: (() => boolean) | undefined
   /** What the endpoints are proxies of. Undefined: they are the origin's own. */
   readonly tunnels?: Tunnels | undefined
+  /** Where connections leave from. Default: where the kernel lets them. */
+  readonly departures?: Departures | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
   /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
@@ -47,6 +50,8 @@ export interface Tunnels {
   readonly egress: string
   /** Resolves with a socket that leads to the origin. Rejects with a TransportError that names the proxy. */
   open(proxy: Endpoint, signal: AbortSignal): Promise<StreamSocket>
+  /** A tunnel through it has no connection, and no local port, of its own. */
+  isShared(proxy: Endpoint): boolean
   /** For messages: `192.0.2.1:3128 (the proxy http://proxy.example:3128)`. */
   describe(proxy: Endpoint): string
 }

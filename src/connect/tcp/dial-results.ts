@@ -9,7 +9,6 @@ import { EarlyHandshakeWatch } from '../early-data/early-handshake.ts'
 import type { FastOpen } from '../fast-open/fast-open.ts'
 import type { FastOpenReport } from '../fast-open/fast-open-report.ts'
 import type { VerifiedCertificate } from '../tls/certificate-names.ts'
-import type { DialTickets } from '../tls/dial-tickets.ts'
 import { bareSession } from '../tls/session-facts.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
 import type { FailedFastOpen, LiveAttempt } from './live-attempt.ts'
@@ -23,7 +22,6 @@ export interface DialResultsParts {
   readonly request: DialRequest
   readonly isSecure: boolean
   readonly serverName: string
-  readonly tickets: DialTickets
   readonly clock: Clock
   readonly fastOpen: FastOpen
   readonly early: EarlyDialer
@@ -52,9 +50,9 @@ export class DialResults {
 
   /** Connected, and its handshake complete. */
   secured(live: LiveAttempt, history: DialHistory): DialResult {
-    const { request, isSecure, tickets, clock } = this.#parts
+    const { request, isSecure, clock } = this.#parts
     const now = clock.now()
-    const { attemptSocket, endpoint, ticket } = live
+    const { attemptSocket, endpoint, ticket, tickets } = live
     const { alpn, tlsVersion, isResumed } = attemptSocket.negotiated()
     // What was not offered has been refused before; cleartext speaks what the caller put first.
     const spoken = isSecure ? protocolOf(alpn, request.alpnProtocols) : request.alpnProtocols[0]
@@ -89,8 +87,8 @@ export class DialResults {
    * is complete. Throws when there is no memory.
    */
   early(live: LiveAttempt, ticket: TakenTicket, history: DialHistory): DialResult {
-    const { request, serverName, tickets, clock, fastOpen, early: dialer, keylog } = this.#parts
-    const { attemptSocket, endpoint } = live
+    const { request, serverName, clock, fastOpen, early: dialer, keylog } = this.#parts
+    const { attemptSocket, endpoint, tickets } = live
     const { raw } = attemptSocket
     attemptSocket.handOver(undefined)
     const alpn = live.early?.alpn

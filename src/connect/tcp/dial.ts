@@ -2,18 +2,24 @@ import { isIP } from 'node:net'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { abortError, asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import type { AttemptRecord } from '../../base/events/connection.ts'
-import { guarded, guardedImmediate, guardedListener, guardedPromise } from '../../base/guard.ts'
+import {
+  guarded,
+  guardedImmediate,
+  guardedListener,
+  guardedMicrotask,
+  guardedPromise,
+} from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import { dscpOf } from '../../base/options/socket-options.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
-import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import { EarlyDialer } from '../early-data/early-dialer.ts'
 import { FastOpen } from '../fast-open/fast-open.ts'
 import type { FastOpenVerdict } from '../fast-open/fast-open-breakers.ts'
+import { type Departures, localFaultOf } from '../local/departure.ts'
 import { socketCalls } from '../native/socket-calls.ts'
-import { DialTickets } from '../tls/dial-tickets.ts'
 import { SecureContexts, type SharedContext } from '../tls/secure-contexts.ts'
 import { SessionForms } from '../tls/session-facts.ts'
 import { AttemptSocket } from './attempt-socket.ts'
@@ -22,6 +28,7 @@ import { type DialAction, DialRace } from './dial-race.ts'
 import type { DialRequest, DialResult, Tunnels } from './dial-request.ts'
 import { DialResults, protocolOf } from './dial-results.ts'
 import { type FailedFastOpen, LiveAttempt } from './live-attempt.ts'
+import { PlacedTickets } from './placed-tickets.ts'
 
 interface DialerOptions {
   readonly clock: Clock
@@ -31,6 +38,8 @@ interface DialerOptions {
   /** Default: what this machine can do. */
   readonly fastOpen?: FastOpen | undefined
   readonly early?: EarlyDialer | undefined
+  /** Where connections leave from, and the ports that they take. Default: nobody counts these. */
+  readonly departures?: Departures | undefined
 }
 
 /**
@@ -44,6 +53,7 @@ export class Dialer {
   readonly fastOpen: FastOpen
   readonly early: EarlyDialer
   readonly #forms = new SessionForms()
+  readonly #departures: Departures | undefined
   #hasDialed = false
 
   constructor(options: DialerOptions) {
@@ -52,6 +62,7 @@ export class Dialer {
     this.#keylog = options.keylog
     this.fastOpen = options.fastOpen ?? new FastOpen({ clock: options.clock })
     this.early = options.early ?? new EarlyDialer()
+    this.#departures = options.departures
   }
 
   /**
@@ -75,6 +86,7 @@ export class Dialer {
         early: this.early,
         forms: this.#forms,
         keylog: this.#keylog,
+        departures: request.departures ?? this.#departures,
       }
       new RunningDial(settings, { signal, resolve, reject }).start()
       this.#prepare(request)
@@ -115,6 +127,7 @@ interface DialSettings {
   readonly early: EarlyDialer
   readonly forms: SessionForms
   readonly keylog: ((line: Buffer) => void) | undefined
+  readonly departures: Departures | undefined
 }
 
 interface DialCaller {
@@ -124,13 +137,16 @@ interface DialCaller {
 }
 
 const DURING = 'an event of a dial'
+/** Of one attempt: from so many local addresses. */
+const MAX_DEPARTURES = 3
 
 /** One dial: a switch over the actions of its race. */
 class RunningDial {
   readonly #request: DialRequest
   readonly #shared: SharedContext | undefined
   readonly #clock: Clock
-  readonly #tickets: DialTickets
+  readonly #tickets: PlacedTickets
+  readonly #departures: Departures | undefined
   readonly #fastOpen: FastOpen
   readonly #early: EarlyDialer
   readonly #keylog: ((line: Buffer) => void) | undefined
@@ -149,6 +165,7 @@ class RunningDial {
   constructor(settings: DialSettings, caller: DialCaller) {
     const { request, shared } = settings
     this.#request = request
+    this.#departures = settings.departures
     this.#shared = shared
     this.#clock = settings.clock
     this.#fastOpen = settings.fastOpen
@@ -158,23 +175,11 @@ class RunningDial {
     const { origin, tls, timeouts } = request
     // A dot at the end makes a name absolute in DNS; it is no part of the name in SNI (RFC 6066 section 3).
     this.#serverName = (tls.serverName ?? origin.host).replace(/\.$/, '')
-    const canResume = shared !== undefined && tls.resumption !== false
-    const peer = canResume
-      ? peerKey({
-          host: origin.host,
-          serverName: this.#serverName,
-          port: origin.port,
-          trust: shared.trust,
-          egress: request.tunnels?.egress,
-        })
-      : undefined
-    const { tickets: store, clock, forms } = settings
-    this.#tickets = new DialTickets({ peer, store, clock, forms })
+    this.#tickets = new PlacedTickets({ ...settings, trust: shared?.trust, serverName: this.#serverName })
     this.#results = new DialResults({
       ...settings,
       isSecure: shared !== undefined,
       serverName: this.#serverName,
-      tickets: this.#tickets,
     })
     this.#race = new DialRace({
       endpoints: request.attempts.map(({ endpoint, because }) => ({
@@ -255,23 +260,36 @@ class RunningDial {
     }
   }
 
-  #startAttempt(action: Extract<DialAction, { type: 'startAttempt' }>): void {
+  #startAttempt(
+    action: Extract<DialAction, { type: 'startAttempt' }>,
+    departuresLeft: number = MAX_DEPARTURES,
+  ): void {
     const { attempt, mayResume, mayFastOpen } = action
     const planned = this.#request.attempts[action.endpoint]
     if (planned === undefined) return
     const { tls, alpnProtocols, socket, settings } = this.#request
     const { endpoint } = planned
-    const ticket = mayResume ? this.#tickets.take() : undefined
+    const isShared = this.#request.tunnels?.isShared(endpoint) === true
+    const departure = isShared ? undefined : this.#departures?.leave(endpoint)
+    if (departure instanceof TransportError) return this.#refuse(attempt, endpoint, departure)
+    const tickets = this.#tickets.of(departure?.place)
+    const ticket = mayResume ? tickets.take() : undefined
     const fastOpen = this.#fastOpenVerdict(endpoint, mayFastOpen)
     const early = this.#early.facts(this.#request, ticket)
-    const live = new LiveAttempt({ endpoint, ticket, fastOpen, early })
+    const live = new LiveAttempt({ endpoint, ticket, fastOpen, early, tickets, departure })
     this.#live.set(attempt, live)
     const secure = {
       serverName: this.#serverName,
       alpnProtocols,
       rejectUnauthorized: tls.rejectUnauthorized ?? true,
-      session: ticket && this.#tickets.forNode(ticket, nodesName(this.#serverName, endpoint)),
+      session: ticket && tickets.forNode(ticket, nodesName(this.#serverName, endpoint)),
       keylog: this.#keylog,
+    }
+    const leaveAgain = (): boolean => {
+      if (departuresLeft <= 1) return false
+      this.#drop(attempt)
+      this.#startAttempt(action, departuresLeft - 1)
+      return true
     }
     const open = (tunnel?: StreamSocket): void => {
       live.attemptSocket = new AttemptSocket(
@@ -280,6 +298,8 @@ class RunningDial {
           keepAliveDelayMs: socket.keepAliveDelayMs,
           settings,
           fastOpen: fastOpen?.use === true ? this.#fastOpen.calls : undefined,
+          local: departure?.local,
+          dscp: dscpOf(socket.dscp ?? 0),
           secure:
             this.#shared && (early === undefined ? { ...secure, context: this.#shared.context } : 'later'),
           tunnel,
@@ -288,7 +308,7 @@ class RunningDial {
           onConnected: () => this.#onConnected(attempt, false),
           onDeferred: () => this.#onConnected(attempt, true),
           onSecured: () => this.#onSecured(attempt),
-          onFailed: error => this.#onFailed(attempt, error),
+          onFailed: error => this.#onSocketFailed(attempt, error, leaveAgain),
         },
       )
     }
@@ -312,6 +332,14 @@ class RunningDial {
     }
   }
 
+  /** It cannot leave: the race is notified when it knows of the attempt. */
+  #refuse(attempt: number, endpoint: Endpoint, error: TransportError): void {
+    const nothing = { ticket: undefined, fastOpen: undefined, early: undefined, departure: undefined }
+    const tickets = this.#tickets.of(undefined)
+    this.#live.set(attempt, new LiveAttempt({ ...nothing, endpoint, tickets }))
+    guardedMicrotask(DURING, () => this.#onFailed(attempt, error))
+  }
+
   /**
    * Undefined: nobody asked for it. What goes with a SYN may arrive twice, which TLS sees to and cleartext
    * would not.
@@ -329,6 +357,7 @@ class RunningDial {
     const live = this.#live.get(attempt)
     if (live === undefined) return
     const now = this.#clock.now()
+    live.departure?.onConnected()
     live.onHandshakeBegun(now, isPutOff)
     if (isPutOff) this.#putOff.set(attempt, { endpoint: formatEndpoint(live.endpoint), failure: 'stuck' })
     if (live.early !== undefined) this.#run(this.#race.onUsable(attempt))
@@ -348,6 +377,15 @@ class RunningDial {
       return
     }
     this.#run(this.#race.onSecured(attempt))
+  }
+
+  /** `leaveAgain`: the same attempt from elsewhere, where that is possible. */
+  #onSocketFailed(attempt: number, cause: unknown, leaveAgain: () => boolean): void {
+    const live = this.#live.get(attempt)
+    const fault = live?.handshakeAt === undefined ? localFaultOf(cause) : undefined
+    const failed = fault && live?.departure?.onFailed(fault)
+    if (failed?.mayLeaveAgain === true && leaveAgain()) return
+    this.#onFailed(attempt, failed?.error ?? cause)
   }
 
   #onFailed(attempt: number, cause: unknown): void {
@@ -378,7 +416,7 @@ class RunningDial {
     if (live.usesFastOpen) this.#fastOpen.onOutcome(live.endpoint.address, 'no-cookie')
     live.destroy()
     const { ticket } = live
-    if (ticket !== undefined && !live.hasOfferedTicket) this.#tickets.giveBack(ticket)
+    if (ticket !== undefined && !live.hasOfferedTicket) live.tickets.giveBack(ticket)
   }
 
   #finish(attempt: number): void {

@@ -1,11 +1,14 @@
 import type { HandshakeInfo } from '../../base/events/connection.ts'
+import { guardedListener } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
 import { descriptorOf } from '../../base/socket/stream-socket.ts'
 import type { TakenTicket } from '../../state/ticket-store.ts'
 import type { FastOpenOutcome, FastOpenVerdict } from '../fast-open/fast-open-breakers.ts'
 import { type FastOpenReport, fastOpenOutcome, fastOpenReport } from '../fast-open/fast-open-report.ts'
+import type { Departure } from '../local/departure.ts'
 import { socketCalls } from '../native/socket-calls.ts'
+import type { DialTickets } from '../tls/dial-tickets.ts'
 import type { SessionFacts } from '../tls/session-facts.ts'
 import { type AttemptSocket, isLostCookieError } from './attempt-socket.ts'
 
@@ -16,6 +19,10 @@ export interface LiveAttemptParts {
   readonly early: SessionFacts | undefined
   /** Undefined: Fast Open was not asked for. */
   readonly fastOpen: FastOpenVerdict | undefined
+  /** Those of the place that it leaves from. */
+  readonly tickets: DialTickets
+  /** Undefined: it does not leave. */
+  readonly departure: Departure | undefined
 }
 
 /** What became of Fast Open in a connect that has failed. */
@@ -26,6 +33,8 @@ export class LiveAttempt {
   readonly endpoint: Endpoint
   readonly ticket: TakenTicket | undefined
   readonly early: SessionFacts | undefined
+  readonly tickets: DialTickets
+  readonly departure: Departure | undefined
   readonly #fastOpen: FastOpenVerdict | undefined
   #socket: AttemptSocket | undefined
   #handshakeAt: number | undefined
@@ -39,11 +48,18 @@ export class LiveAttempt {
     this.ticket = parts.ticket
     this.early = parts.early
     this.#fastOpen = parts.fastOpen
+    this.tickets = parts.tickets
+    this.departure = parts.departure
   }
 
-  /** Set at once: it reports to the dial, which knows it by this. */
+  /** Set at once: it reports to the dial, which knows it by this. Its port is its own until it is closed. */
   set attemptSocket(socket: AttemptSocket) {
     this.#socket = socket
+    const { departure } = this
+    if (departure === undefined) return
+    const release = (): void => departure.port.release()
+    if (socket.raw.closed) release()
+    else socket.raw.once('close', guardedListener('the end of a connection', release, release))
   }
 
   get attemptSocket(): AttemptSocket {
@@ -59,7 +75,8 @@ export class LiveAttempt {
 
   destroy(): void {
     this.#opening?.abort()
-    this.#socket?.destroy()
+    if (this.#socket === undefined) this.departure?.port.release()
+    else this.#socket.destroy()
   }
 
   /** When TCP stood, or when it was deferred. Undefined: not yet. */

@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util'
 import { guardedImmediate } from '../../base/guard.ts'
-import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/socket-options.ts'
+import { DEFAULT_SOCKET_OPTIONS, dscpOf, type SocketOptions } from '../../base/options/socket-options.ts'
 import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket.ts'
 import {
   type LoadedSocketCalls,
@@ -112,6 +112,9 @@ function settingsOf(options: SocketOptions): readonly Setting[] {
   add('userTimeoutMs', 'userTimeoutMs', options.userTimeoutMs)
   add('retransmitMaxMs', 'retransmitMaxMs', options.retransmitMaxMs)
   add('notSentLowWaterBytes', 'notSentLowWaterBytes', options.notSentLowWaterBytes)
+  const dscp = dscpOf(options.dscp)
+  // Sockets that connect to the origin are made with it: see openDescriptorSocket(). Tunnels are not.
+  if (dscp > 0) settings.push({ option: 'dscp', isDefault: false, set: (calls, fd) => mark(calls, fd, dscp) })
   const { congestionControl: name } = options
   if (name !== '') {
     settings.push({
@@ -121,6 +124,11 @@ function settingsOf(options: SocketOptions): readonly Setting[] {
     })
   }
   return settings
+}
+
+/** The family of the socket nobody knows here; one of IPv4 does not know the option of IPv6. */
+function mark(calls: SocketCalls, fd: number, dscp: number): number {
+  return calls.set(fd, 'trafficClass6', dscp << 2) === 0 ? 0 : calls.set(fd, 'trafficClass4', dscp << 2)
 }
 
 function reasonOf(option: keyof SocketOptions, errno: number): string {

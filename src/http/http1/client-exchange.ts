@@ -1,4 +1,4 @@
-import type { Processed } from '../../base/error-codes.ts'
+import type { Processed } from '../../base/error-code-info.ts'
 import { TransportError } from '../../base/errors.ts'
 import { throwLater } from '../../base/guard.ts'
 import type { BodyUpload } from '../../base/http/body-upload.ts'

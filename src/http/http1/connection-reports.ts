@@ -1,4 +1,4 @@
-import type { Processed } from '../../base/error-codes.ts'
+import type { Processed } from '../../base/error-code-info.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { CloseReason, Connection, ConnectionListener } from '../../base/events/connection.ts'
 import { containFault } from '../../base/guard.ts'

@@ -8,15 +8,22 @@ import type { StreamSocket } from '../../base/socket/stream-socket.ts'
  * response. The socket itself cannot be handed over: its reads go to the port. When the peer has ended, our
  * side of the socket ends as well. The tunnel stays until its reader has had what the peer has said, which is
  * no more than lies in its buffers then; what is written meanwhile goes nowhere (RFC 9110 9.3.6).
+ * `isHalfOpen`: our side goes on until it is ended, as between two programs that speak TCP.
  */
-export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): StreamSocket {
+export function makeTunnel(
+  socket: StreamSocket,
+  port: ReadPort,
+  leftOver: Buffer | undefined,
+  isHalfOpen = false,
+): StreamSocket {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
+  if (isHalfOpen) socket.allowHalfOpen = true
   let hasReceivedEnd = false
   const duplex = new Duplex({
     read: () => void socket.resume(),
     write: (chunk: Buffer, encoding, callback) => {
-      if (hasReceivedEnd) callback()
-      else socket.write(chunk, encoding, error => callback(hasReceivedEnd ? null : error))
+      if (hasReceivedEnd && !isHalfOpen) callback()
+      else socket.write(chunk, encoding, error => callback(hasReceivedEnd && !isHalfOpen ? null : error))
     },
     final: callback => void socket.end(() => callback()),
     destroy: (error, callback) => {

@@ -1,6 +1,6 @@
 import { afterPoll } from '../../base/after-poll.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Processed } from '../../base/error-codes.ts'
+import type { Processed } from '../../base/error-code-info.ts'
 import { asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import type {
   CloseReason,

@@ -1,5 +1,5 @@
 import { NEVER } from '../../base/clock.ts'
-import type { Processed } from '../../base/error-codes.ts'
+import type { Processed } from '../../base/error-code-info.ts'
 import { asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import { BodyUpload, type UploadOwner } from '../../base/http/body-upload.ts'
 import type {

@@ -1,4 +1,5 @@
-import type { ErrorCode, Processed } from '../../base/error-codes.ts'
+import type { Processed } from '../../base/error-code-info.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { CloseReason } from '../../base/events/connection.ts'
 import type { ExchangeRequest } from '../../base/http/exchange.ts'

@@ -104,6 +104,9 @@ export class Http1Exchange implements IngressExchange {
   get scheme(): 'http' | 'https' {
     return this.#host.scheme
   }
+  get targetScheme(): 'http' | 'https' | undefined {
+    return this.#head.scheme
+  }
   get authority(): string {
     return this.#head.authority
   }

@@ -11,13 +11,14 @@ import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import type { QuicHandshake, QuicLink, QuicLinkOwner } from '../../quic/engine.ts'
+import type { ClientTls } from '../ingress-exchange.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 import type { IngressSession, ListenerContext } from '../session-context.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
 
 /** QUIC has no other (RFC 9001 4.2). */
-const QUIC_TLS = { version: 'TLSv1.3', serverName: undefined }
+const QUIC_TLS: ClientTls = { version: 'TLSv1.3', serverName: undefined }
 
 /**
  * A request that came in early data may be a replay (RFC 8470). A safe one goes on at once; any other, and
@@ -74,6 +75,7 @@ export class ServerHttp3Session
   isAddressProven = false
   /** The engine has verified it; nobody is asked for one otherwise. */
   #clientCertificate: Buffer | undefined
+  readonly #tls: ClientTls
   #phase: Phase = 'handshake'
   #handshakeAtMs = NEVER
   /** It was counted as a connection that speaks HTTP/3. */
@@ -82,8 +84,10 @@ export class ServerHttp3Session
   #isTurning = false
   #isFlushing = false
 
-  constructor(link: QuicLink, context: ServerHttp3SessionContext) {
+  /** `serverName`: whom the client asked for. */
+  constructor(link: QuicLink, context: ServerHttp3SessionContext, serverName?: string) {
     const { limits } = context
+    this.#tls = serverName === undefined ? QUIC_TLS : { ...QUIC_TLS, serverName }
     this.#link = link
     this.#context = context
     this.#session = new Http3Session({
@@ -254,7 +258,7 @@ export class ServerHttp3Session
       localAddress: local.host,
       localPort: local.port,
       clientCertificate: this.#clientCertificate,
-      tls: QUIC_TLS,
+      tls: this.#tls,
     }
   }
 

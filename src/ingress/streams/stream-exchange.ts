@@ -80,6 +80,10 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   get scheme(): 'http' | 'https' {
     return this.#host.scheme
   }
+  get targetScheme(): 'http' | 'https' | undefined {
+    const { scheme } = this.#head
+    return scheme === 'https' || scheme === 'http' ? scheme : undefined
+  }
   get authority(): string {
     return this.#head.authority
   }

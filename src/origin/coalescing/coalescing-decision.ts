@@ -1,6 +1,6 @@
 import type { CoalescingRefusal } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
-import type { Origin } from '../../base/http/origin.ts'
+import { type Origin, originUrl } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import { coversName } from '../../connect/tls/certificate-names.ts'
 import type { OriginSettings } from '../origin-settings.ts'
@@ -72,10 +72,10 @@ const UNRELATED: CoalescingVerdict = { kind: 'unrelated' }
 export function judgeCoalescing(seeker: CoalescingSeeker, offer: OfferedConnection): CoalescingVerdict {
   const { origin, endpoints } = seeker
   const { owner, endpoint, originSet } = offer
-  if (owner.key === origin.key || offer.protocol !== seeker.protocol) return UNRELATED
+  if (originUrl(owner) === originUrl(origin) || offer.protocol !== seeker.protocol) return UNRELATED
   if (origin.scheme !== 'https' || owner.scheme !== 'https') return UNRELATED // 1
 
-  const isNamed = originSet?.includes(origin.key) === true
+  const isNamed = originSet?.includes(originUrl(origin)) === true
   const isThere = endpoints?.some(one => isSameEndpoint(one, endpoint)) === true
   const name = seeker.policy.serverName ?? origin.host
   const covering = coveringName(name, offer)
@@ -178,6 +178,7 @@ const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
   'hedge',
   'resolve',
   'fingerprint',
+  'endpointsFingerprint',
 ])
 
 /**

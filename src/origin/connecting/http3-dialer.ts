@@ -4,18 +4,22 @@ import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import { dscpOf } from '../../base/options/socket-options.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
+import type { Departures } from '../../connect/local/departure.ts'
 import type { Http3Settings } from '../../http/http3/frames/settings.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial.ts'
 import { dialQuic } from '../../quic/dial.ts'
 import type { QuicLink } from '../../quic/engine.ts'
 import type { LoadedEngine } from '../../quic/load-engine.ts'
-import { udpStanding } from '../../quic/udp/open-udp.ts'
+import { type UdpStanding, udpStanding } from '../../quic/udp/open-udp.ts'
 import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import { certificateFacts, type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
+
+export type { UdpStanding }
 
 /**
  * Measures what a QUIC handshake costs, from when it is made until it is asked. Bytes are those of packets,
@@ -49,6 +53,8 @@ export interface Http3DialerOptions {
   readonly onLinger?: ((over: Promise<void>) => void) | undefined
   /** Called when the engine is needed, and not before. Gives the same each time. */
   readonly loadEngine: () => LoadedEngine
+  /** Where connections leave from, and the ports that they take. Default: nobody counts these. */
+  readonly departures?: Departures | undefined
   /** Default: dialQuic. */
   readonly dial?: typeof dialQuic
   /** CPU that the process has used, in ms. Default: what the system says. */
@@ -63,7 +69,10 @@ export interface Http3DialRequest {
    */
   readonly alternative: Pick<Alternative, 'host' | 'port'>
   readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
-  readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted' | 'webTransport'>
+  readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'> &
+    Partial<Pick<OriginSettings, 'socket' | 'webTransport'>>
+  /** Where connections of the origin leave from. Default: as those of all. */
+  readonly departures?: Departures | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
   /** A request waits that may leave in early data. */
@@ -105,7 +114,7 @@ export class Http3Dialer {
   }
 
   /** How its sockets move datagrams, for people. */
-  get udp(): ReturnType<typeof udpStanding> {
+  get udp(): UdpStanding {
     return udpStanding()
   }
 
@@ -114,10 +123,12 @@ export class Http3Dialer {
    * there is a ticket that nobody has used, as soon as it can be sent.
    */
   async dial(request: Http3DialRequest, signal: AbortSignal): Promise<Http3Dialed> {
-    const tickets = this.#ticketsOf(request)
+    const [first] = request.attempts
+    const place = first && request.departures?.next(first.endpoint).place
+    const tickets = this.#ticketsOf(request, place)
     const offered = signal.aborted ? undefined : tickets?.take()
     try {
-      return await this.#attempt(request, signal, tickets, offered)
+      return await this.#attempt(request, signal, tickets, offered, place)
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
       if (offered === undefined) throw error
@@ -127,18 +138,19 @@ export class Http3Dialer {
       // The certificate of the ticket may have run out where the server has a new one: a full handshake looks
       // at that.
       if (error.code !== 'MM_TLS_CERTIFICATE' || signal.aborted) throw error
-      return await this.#attempt(request, signal, tickets, undefined)
+      return await this.#attempt(request, signal, tickets, undefined, place)
     }
   }
 
   async #attempt(
     request: Http3DialRequest,
     signal: AbortSignal,
-    tickets: PeerTickets | undefined,
+    planned: PeerTickets | undefined,
     offered: OfferedTicket | undefined,
+    place: string | undefined,
   ): Promise<Http3Dialed> {
     const { origin, attempts, settings, dnsMs, onAttempts } = request
-    const { tls, quic, timeouts, trusted, webTransport } = settings
+    const { tls, quic, timeouts, trusted, webTransport = false } = settings
     const loaded = this.#options.loadEngine()
     if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
     const meter = new HandshakeMeter(this.#options.readCpuMs)
@@ -153,6 +165,9 @@ export class Http3Dialer {
         timeouts,
         protocols: ['h3'],
         ticket: offered?.contents.ticket,
+        ticketPlace: place,
+        departures: request.departures ?? this.#options.departures,
+        dscp: dscpOf(settings.socket?.dscp ?? 0),
         earlyData: request.wantsEarlyData && offered?.taken.isFirstUse === true,
         allowsSecondPath: trusted,
         takesServerStreams: webTransport,
@@ -162,6 +177,7 @@ export class Http3Dialer {
       this.#options.clock,
       signal,
     )
+    const tickets = result.place === place ? planned : this.#ticketsOf(request, result.place)
     if (result.handshake !== undefined) tickets?.onHandshake(result.handshake)
     return {
       onLinger: this.#options.onLinger,
@@ -187,7 +203,7 @@ export class Http3Dialer {
     return this.#trust.of(tls)
   }
 
-  #ticketsOf(request: Http3DialRequest): PeerTickets | undefined {
+  #ticketsOf(request: Http3DialRequest, place: string | undefined): PeerTickets | undefined {
     const { clock, tickets: store } = this.#options
     const { alternative, settings } = request
     const trust = this.trustOf(settings.tls)
@@ -197,6 +213,7 @@ export class Http3Dialer {
       serverName: serverNameOf(request),
       port: alternative.port,
       trust,
+      egress: place,
     })
     return new PeerTickets({ peer, store, clock, wallNow: () => Date.now() })
   }

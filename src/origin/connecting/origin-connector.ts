@@ -9,10 +9,11 @@ import type {
 } from '../../base/events/connection.ts'
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
-import type { Origin } from '../../base/http/origin.ts'
+import { type Origin, originUrl } from '../../base/http/origin.ts'
 import type { LaneName, Protocol } from '../../base/http/protocol.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
+import { isOfDeparture } from '../../connect/local/departure.ts'
 import type { Dialer } from '../../connect/tcp/dial.ts'
 import { orderAddresses } from '../../connect/tcp/dial-race.ts'
 import type { FastOpenWish } from '../../connect/tcp/dial-request.ts'
@@ -31,6 +32,7 @@ import {
   connectionPolicy,
 } from '../coalescing/coalescing-decision.ts'
 import { untilOver } from '../coalescing/pending-dials.ts'
+import type { LocalRoute } from '../egress/local-route.ts'
 import type { ProxiedRoute } from '../egress/proxied-route.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
@@ -78,6 +80,8 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly resolver: Resolver
   /** Undefined: connections go directly. */
   readonly route: ProxiedRoute | undefined
+  /** Undefined: they leave from where the kernel lets them. */
+  readonly locals: LocalRoute | undefined
   readonly alternativeResolver: AlternativeResolver
   readonly dialer: Dialer
   readonly dialTurns: DialTurns
@@ -173,22 +177,24 @@ export class OriginConnector implements Connector {
     })
   }
 
-  /** The attempts that a connect made now would consist of, for these addresses. */
+  /**
+   * The attempts that a connect made now would consist of, for these addresses. Throws MM_LOCAL_ADDRESS where
+   * there is nothing to leave from to any of them.
+   */
   plan(resolution: Resolution, port: number = this.#config.origin.port): readonly PlannedAttempt[] {
-    const { settings, record, clock } = this.#config
-    const { attemptDelayMs } = settings.timeouts
+    const { settings, record, clock, origin, route, locals } = this.#config
+    const { attemptDelayMs } = route ?? settings.timeouts
     // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC
     // 8305 section 4).
-    const addresses =
+    const ordered =
       resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
-    const { route } = this.#config
-    if (route === undefined)
-      return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
-    const patient = { record, offered: this.offered, addresses, port, attemptDelayMs: route.attemptDelayMs }
-    return plan(patient, clock.now()).map(attempt => ({
-      ...attempt,
-      because: `${route.nameOf(attempt.endpoint)}; ${attempt.because}`,
-    }))
+    const addresses = locals === undefined ? ordered : locals.fitting(origin.host, ordered)
+    const attempts = plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
+    if (route === undefined && locals === undefined) return attempts
+    return attempts.map(attempt => {
+      const through = route?.nameOf(attempt.endpoint) ?? locals?.describe(attempt.endpoint)
+      return { ...attempt, because: `${through}; ${attempt.because}` }
+    })
   }
 
   /** The alternative that HTTP/3 goes to now; where nothing else is allowed the origin itself is one. */
@@ -313,8 +319,8 @@ export class OriginConnector implements Connector {
   }
 
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, resolver, route, dialer, dialTurns, clock, purpose, onEvidence } =
-      this.#config
+    const { origin, settings, record, resolver, route, locals, dialer, dialTurns } = this.#config
+    const { clock, purpose, onEvidence } = this.#config
     const { timeouts } = settings
     const startedAt = clock.now()
     const mayJoin = dial.to?.isPrivate !== true
@@ -345,6 +351,7 @@ export class OriginConnector implements Connector {
             tls: settings.tls,
             timeouts: route === undefined ? timeouts : { ...timeouts, attemptDelayMs: route.attemptDelayMs },
             tunnels: route,
+            departures: locals,
             socket: settings.socket,
             settings: this.#config.socketSettings,
             fastOpen: fastOpenWish(settings, record, clock.now()),
@@ -366,7 +373,7 @@ export class OriginConnector implements Connector {
       onAltSvc: (about, value) => {
         // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that
         // coalesce.
-        if (about !== '' && about !== origin.key) return
+        if (about !== '' && about !== originUrl(origin)) return
         record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
         onEvidence('altsvc-frame', value)
       },
@@ -378,7 +385,7 @@ export class OriginConnector implements Connector {
   }
 
   async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
+    const { origin, settings, record, locals, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
     const { alternative, because } = record.http3(startedAt)
     if (origin.scheme !== 'https') {
@@ -418,6 +425,7 @@ export class OriginConnector implements Connector {
               alternative,
               attempts,
               settings,
+              departures: locals,
               dnsMs,
               onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
               wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
@@ -438,7 +446,8 @@ export class OriginConnector implements Connector {
       return connection
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
-      if (signal.aborted || dial.to?.hasOthers() === true) status.onTrialAbandoned(clock.now())
+      const saysNothing = signal.aborted || dial.to?.hasOthers() === true || isOfDeparture(error)
+      if (saysNothing) status.onTrialAbandoned(clock.now())
       else if (error.fault === 'remote') {
         status.onHttp3Failed(error.message, clock.now())
         this.#config.onEvidence()

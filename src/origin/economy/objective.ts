@@ -26,7 +26,7 @@ const ADVICE: Readonly<Record<ReuseCause, string>> = {
   certificate:
     'a connection to its address is open, whose certificate does not cover it: issue one for both names, or list it in certificateNames',
   'proxy-rotation':
-    'connections follow from one proxy to the next: raise egress.NAME.stickyMs, or take proxies that hold connections for longer',
+    'connections follow from one proxy or local address to the next: raise egress.NAME.stickyMs, or take proxies that hold connections for longer',
   'demand-grew':
     'more requests come at once than there are connections: set pool.headroom, or lower pool.maxConnections so that they share fewer; reuse safe and aggressive make new ones as well',
 }

@@ -8,15 +8,16 @@ import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { TunnelTarget } from '../../connect/proxy/connect-codec.ts'
 import { openTunnel } from '../../connect/proxy/open-tunnel.ts'
 import { isProxyFault } from '../../connect/proxy/proxy-error.ts'
-import { ProxyRotation } from '../../connect/proxy/proxy-rotation.ts'
 import { orderAddresses } from '../../connect/tcp/dial-race.ts'
 import type { Tunnels } from '../../connect/tcp/dial-request.ts'
 import type { KnownFact } from '../../select/evidence/evidence.ts'
-import type { EgressSettings } from './egress-settings.ts'
+import { EgressCounts, type EgressFigures } from './egress-counts.ts'
+import { EgressRotation } from './egress-rotation.ts'
+import type { ProxyEgress } from './egress-settings.ts'
 
 /** A tunnel through a proxy that carries many of them over one connection. */
 export interface PooledTunnelRequest {
-  readonly egress: EgressSettings
+  readonly egress: ProxyEgress
   readonly proxy: ProxyServer & { readonly kind: 'h2' | 'h3' }
   readonly target: TunnelTarget
   /** For all of it, in ms. 0: no limit. */
@@ -25,7 +26,7 @@ export interface PooledTunnelRequest {
 
 export interface ProxiedRouteParts {
   readonly origin: Origin
-  readonly egress: EgressSettings
+  readonly egress: ProxyEgress
   /** Of the origin's own addresses, for proxies that get addresses. */
   readonly ownResolver: Resolver
   /** Of the addresses of a proxy. */
@@ -52,7 +53,8 @@ const MAX_TARGETS = 4
  */
 export class ProxiedRoute implements Resolver, Tunnels {
   readonly #parts: ProxiedRouteParts
-  readonly #rotation: ProxyRotation
+  readonly #rotation: EgressRotation
+  readonly #counts: EgressCounts
   /** By formatEndpoint(): what stands at an address. Bounded: the last resolution of each proxy. */
   readonly #proxies = new Map<string, number>()
   #last: number | undefined
@@ -62,7 +64,8 @@ export class ProxiedRoute implements Resolver, Tunnels {
     this.#parts = parts
     this.#last = undefined
     const { proxies, stickyMs } = parts.egress
-    this.#rotation = new ProxyRotation({ count: proxies.length, stickyMs })
+    this.#rotation = new EgressRotation({ count: proxies.length, stickyMs })
+    this.#counts = new EgressCounts(proxies.map(({ name }) => name))
   }
 
   /** Until the next proxy is tried beside one that has not answered: a tunnel takes longer than a connect. */
@@ -117,13 +120,16 @@ export class ProxiedRoute implements Resolver, Tunnels {
     try {
       const socket = await this.#openThrough(proxy, endpoint, signal)
       this.#rotation.onConnected(index, clock.now(), random)
+      this.#counts.onOpened(index)
       if (this.#last !== undefined && this.#last !== index) this.#changes += 1
       this.#last = index
       return socket
     } catch (error) {
       // One that was overtaken has done nothing wrong.
-      if (!signal.aborted && error instanceof TransportError && isProxyFault(error))
-        this.#rotation.onFailed(index, clock.now(), random)
+      if (!signal.aborted && error instanceof TransportError) {
+        this.#counts.onFailed(index, error.code)
+        if (isProxyFault(error)) this.#rotation.onFailed(index, clock.now(), random)
+      }
       throw error
     }
   }
@@ -158,6 +164,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
     throw last
   }
 
+  isShared(endpoint: Endpoint): boolean {
+    const proxy = this.#parts.egress.proxies[this.#proxies.get(formatEndpoint(endpoint)) ?? -1]
+    return proxy !== undefined && isPooled(proxy)
+  }
+
   describe(endpoint: Endpoint): string {
     return `${this.#parts.origin.host} through ${this.nameOf(endpoint)}`
   }
@@ -173,7 +184,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
   facts(now: number): KnownFact[] {
     const { proxies, name } = this.#parts.egress
     const current = this.#rotation.current(now)
-    const chosen = current && proxies[current.proxy]
+    const chosen = current && proxies[current.index]
     const leftMs = current?.leftMs ?? 0
     const until = Number.isFinite(leftMs)
       ? `for ${Math.round(leftMs / 1000)} s more, or until it fails`
@@ -192,6 +203,11 @@ export class ProxiedRoute implements Resolver, Tunnels {
         return [{ fact: `the proxy ${proxy.name} fails`, evidence }]
       }),
     ]
+  }
+
+  figures(now: number): EgressFigures {
+    const { name } = this.#parts.egress
+    return { name, kind: 'proxies', members: this.#counts.figures(this.#rotation, now) }
   }
 
   #remember(endpoint: Endpoint, index: number): void {

@@ -1,10 +1,12 @@
+import type { BalancedEndpoint } from '../../balance/balancer.ts'
 import type { Clock } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { Connection, ConnectionListener } from '../../base/events/connection.ts'
-import type { Resolver } from '../../base/http/endpoint.ts'
+import type { Endpoint, Resolver } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { LaneName } from '../../base/http/protocol.ts'
 import type { HealthOptions } from '../../base/options/health-options.ts'
+import type { LocalAddress } from '../../connect/native/descriptor-socket.ts'
 import type { CheckResult } from '../../health/check-state.ts'
 import { MultiplexedConnection } from '../../http/multiplex/connection.ts'
 import type { Pool } from '../../pool/pool.ts'
@@ -19,12 +21,14 @@ export interface EndpointProberParts {
   readonly origin: Origin
   readonly options: HealthOptions
   readonly clock: Clock
-  /** Of each endpoint. */
-  readonly resolvers: readonly Resolver[]
+  /** Finds an endpoint. */
+  readonly resolverOf: (address: string) => Resolver
   /** The lane that requests take now. */
   readonly laneName: () => LaneName
   /** Undefined: it has none. */
   readonly poolOf: (lane: LaneName, index: number) => EndpointPool | undefined
+  /** What a connect to it leaves from. */
+  readonly localOf: (endpoint: Endpoint) => LocalAddress | undefined
   /** Makes connections that are of no pool. */
   readonly makeConnector: (lane: LaneName) => OriginConnector
 }
@@ -43,10 +47,9 @@ export class EndpointProber {
   }
 
   /** Rejects when the check fails. */
-  async probe(index: number, signal: AbortSignal): Promise<CheckResult> {
-    const { options, laneName, poolOf, resolvers } = this.#parts
-    const resolver = resolvers[index]
-    if (resolver === undefined) throw new TransportError('MM_INTERNAL', `there is no endpoint ${index}`)
+  async probe({ index, address }: BalancedEndpoint, signal: AbortSignal): Promise<CheckResult> {
+    const { options, laneName, poolOf, resolverOf } = this.#parts
+    const resolver = resolverOf(address)
     if (options.check === 'tcp') return await this.#connectOverTcp(resolver, signal)
     const lane = laneName()
     const pool = options.connections === 'pooled' ? poolOf(lane, index) : undefined
@@ -65,7 +68,9 @@ export class EndpointProber {
     const [attempt] = this.#connectorOf('tcp').plan(await resolver.resolve(origin.host, signal))
     if (attempt === undefined)
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', 'no protocol of the origin goes over TCP')
-    const connected = await connectTcpOnce(attempt.endpoint, { clock, timeoutMs: options.timeoutMs }, signal)
+    const { endpoint } = attempt
+    const bounds = { clock, timeoutMs: options.timeoutMs, local: this.#parts.localOf(endpoint) }
+    const connected = await connectTcpOnce(endpoint, bounds, signal)
     return 'found' in connected
       ? { isGood: true, because: `connected in ${connected.found.ms.toFixed(1)} ms` }
       : { isGood: false, because: 'fault' in connected ? connected.fault : connected.skipped }

@@ -1,5 +1,5 @@
 import type { HintSource } from '../../base/events/observer.ts'
-import type { Origin } from '../../base/http/origin.ts'
+import { type Origin, originUrl } from '../../base/http/origin.ts'
 import type { TransportOptions } from '../../base/options/transport-options.ts'
 import { TokenBucket } from '../../http/multiplex/token-bucket.ts'
 import { HintedOrigins } from './hinted-origins.ts'
@@ -73,7 +73,7 @@ export class PreconnectHints {
   onLinks(from: Origin, source: HintSource, links: string, now: number): void {
     for (const target of readPreconnects(links)) {
       const origin = this.#origins.find(target, from.scheme)
-      if (origin === undefined || origin.key === from.key) continue
+      if (origin === undefined || origin.key === originUrl(from)) continue
       this.#targetOf(origin)?.onHinted({ by: from.key, source }, () => this.#opened.take(now), now)
     }
   }

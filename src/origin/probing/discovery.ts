@@ -6,6 +6,7 @@ import type { Origin } from '../../base/http/origin.ts'
 import type { ServiceAnswer } from '../../dns/records/service-lookup.ts'
 import { type ProbeBudget, ProbeSchedule } from '../../select/probe/probe-schedule.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
+import { isProxied, leavesFromPrefix } from '../egress/egress-settings.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { FastOpenProbe } from './fast-open.ts'
 
@@ -50,17 +51,15 @@ export class Discovery {
     const { settings, origin, budget } = parts
     const { protocols, select } = settings
     this.#isWanted =
-      settings.egress === undefined &&
+      !isProxied(settings) &&
+      !leavesFromPrefix(settings) &&
       select.probe === 'auto' &&
       select.policy !== 'efficiency' &&
       origin.scheme === 'https' &&
       protocols.includes('h3') &&
       protocols.length > 1
     this.#isFastOpenWanted =
-      settings.egress === undefined &&
-      select.probe === 'auto' &&
-      origin.scheme === 'https' &&
-      settings.tfo === 'auto'
+      !isProxied(settings) && select.probe === 'auto' && origin.scheme === 'https' && settings.tfo === 'auto'
     this.#schedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
     this.#fastOpenSchedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
   }

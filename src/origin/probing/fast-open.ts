@@ -11,6 +11,7 @@ import {
   fastOpenReport,
   type SeenFastOpenOutcome,
 } from '../../connect/fast-open/fast-open-report.ts'
+import type { LocalAddress } from '../../connect/native/descriptor-socket.ts'
 import type { SocketCalls } from '../../connect/native/socket-calls.ts'
 import { type AttemptOptions, AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'
@@ -25,14 +26,15 @@ export type FastOpenProbe = (
   origin: Origin,
   settings: OriginSettings,
   signal: AbortSignal,
+  local?: LocalAddress,
 ) => Promise<Finding<ProbedFastOpen>>
 
 /** In the origin's name, with its trust, and within its time for a connect. */
 export function fastOpenProbe(clock: Clock, fastOpen: FastOpen): FastOpenProbe {
-  return (endpoint, origin, { tls, protocols, timeouts }, signal) => {
+  return (endpoint, origin, { tls, protocols, timeouts }, signal, local) => {
     const serverName = (tls.serverName ?? origin.host).replace(/\.$/, '')
     const timeoutMs = timeouts.connectMs + timeouts.tlsMs
-    return probeFastOpen(endpoint, { clock, fastOpen, tls, serverName, protocols, timeoutMs }, signal)
+    return probeFastOpen(endpoint, { clock, fastOpen, tls, serverName, protocols, timeoutMs, local }, signal)
   }
 }
 
@@ -48,6 +50,8 @@ export interface FastOpenProbeOptions {
   readonly protocols: readonly Protocol[]
   /** For each of the two connects, with its handshake. */
   readonly timeoutMs: number
+  /** What they leave from. Default: the kernel chooses. */
+  readonly local?: LocalAddress | undefined
 }
 
 /** What one connect with Fast Open came to, once it was secured. */
@@ -91,7 +95,7 @@ async function connectOnce(
   options: FastOpenProbeOptions,
   signal: AbortSignal,
 ): Promise<Finding<Sight>> {
-  const { clock, timeoutMs, tls, serverName, protocols, fastOpen } = options
+  const { clock, timeoutMs, tls, serverName, protocols, fastOpen, local } = options
   const bounds = {
     clock,
     timeoutMs,
@@ -110,7 +114,7 @@ async function connectOnce(
     keylog: undefined,
   }
   const sight = await probeWithTimeout<Finding<Sight>>(bounds, signal, answer =>
-    look({ endpoint, keepAliveDelayMs: 0, secure, fastOpen: calls }, serverName, answer),
+    look({ endpoint, keepAliveDelayMs: 0, secure, fastOpen: calls, local }, serverName, answer),
   )
   if ('found' in sight) fastOpen.onOutcome(endpoint.address, sight.found.outcome)
   return sight

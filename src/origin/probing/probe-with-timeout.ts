@@ -4,6 +4,7 @@ import { abortError, TransportError } from '../../base/errors.ts'
 import type { Finding } from '../../base/events/probe-report.ts'
 import { guarded, guardedListener, guardedTick } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
+import type { LocalAddress } from '../../connect/native/descriptor-socket.ts'
 import { AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'
 
@@ -74,6 +75,8 @@ interface ConnectTcpOptions {
   readonly clock: Clock
   /** For each connect. */
   readonly timeoutMs: number
+  /** What it leaves from. Default: the kernel chooses. */
+  readonly local?: LocalAddress | undefined
 }
 
 type Connected = Finding<{ readonly ms: number }>
@@ -98,7 +101,7 @@ export async function connectTcp(
 /** One TCP connect, as connectTcp() makes two. Rejects as that does. */
 export async function connectTcpOnce(
   endpoint: Endpoint,
-  { clock, timeoutMs }: ConnectTcpOptions,
+  { clock, timeoutMs, local }: ConnectTcpOptions,
   signal: AbortSignal,
 ): Promise<Connected> {
   const at = formatEndpoint(endpoint)
@@ -111,7 +114,7 @@ export async function connectTcpOnce(
   return await probeWithTimeout<Connected>(bounds, signal, answer => {
     let startedAt = clock.now()
     const attempt = new AttemptSocket(
-      { endpoint, keepAliveDelayMs: 0, secure: undefined },
+      { endpoint, keepAliveDelayMs: 0, secure: undefined, local },
       {
         onConnected: () => answer({ found: { ms: clock.now() - startedAt } }),
         onSecured: () => {},

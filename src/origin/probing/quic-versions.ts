@@ -23,6 +23,8 @@ export interface QuicVersionsOptions {
   readonly clock: Clock
   /** How long an answer is waited for in all. Default 2000. */
   readonly timeoutMs?: number
+  /** An address of this machine to leave from. Default: the kernel chooses. */
+  readonly localAddress?: string | undefined
 }
 
 /** A probe that is under way. */
@@ -38,7 +40,7 @@ interface Sent {
  */
 export async function quicVersions(
   endpoint: Endpoint,
-  { clock, timeoutMs = DEFAULT_QUIC_VERSIONS_MS }: QuicVersionsOptions,
+  { clock, timeoutMs = DEFAULT_QUIC_VERSIONS_MS, localAddress }: QuicVersionsOptions,
   signal: AbortSignal,
 ): Promise<QuicFinding> {
   checkEndpoint(endpoint)
@@ -84,13 +86,18 @@ export async function quicVersions(
       }
     }
     socket.once('connect', guardedListener('a probe', onConnected, fail))
-    socket.connect(endpoint.port, endpoint.address)
+    if (localAddress === undefined) socket.connect(endpoint.port, endpoint.address)
+    else {
+      const connect = (): void => socket.connect(endpoint.port, endpoint.address)
+      socket.bind({ address: localAddress, exclusive: true }, guardedListener('a probe', connect, fail))
+    }
     return () => close(socket, timers)
   })
 }
 
 function close(socket: Socket, timers: readonly Timer[]): void {
   for (const timer of timers) timer.cancel()
+  socket.removeAllListeners('listening')
   socket.removeAllListeners('connect')
   socket.close()
 }

@@ -7,6 +7,7 @@ import { guardedListener } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { LocalAddress } from '../../connect/native/descriptor-socket.ts'
 import { AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { type AttemptPhase, attemptError } from '../../connect/tcp/connect-error.ts'
 import { SecureContexts } from '../../connect/tls/secure-contexts.ts'
@@ -22,6 +23,8 @@ export interface TlsProbeOptions {
   readonly serverName: string
   /** For a connect with its handshake. */
   readonly timeoutMs: number
+  /** What it leaves from. Default: the kernel chooses. */
+  readonly localOf?: ((endpoint: Endpoint) => LocalAddress | undefined) | undefined
 }
 
 type Version = 'TLSv1.2' | 'TLSv1.3'
@@ -106,6 +109,7 @@ class HandshakeLook {
       {
         endpoint: this.#endpoint,
         keepAliveDelayMs: 0,
+        local: this.#options.localOf?.(this.#endpoint),
         tunnel: this.#tunnel,
         secure: {
           context,

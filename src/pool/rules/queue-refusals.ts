@@ -26,7 +26,7 @@ export function shedLate<Link, Waiter>(
   if (!overload.isOverloaded) return
   // Many slow readers at once make a queue that drains as they are set aside: newcomers go first meanwhile,
   // and nobody is refused for it while there is room to wait.
-  if (core.stalled.isGrowing(now) && core.waiters.size < core.options.maxWaiters) return
+  if (core.stalled.isGrowing(now) && core.waiters.size < core.maxWaiters) return
   for (let shed = 0; shed < MAX_SHED_PER_ARRIVAL; shed++) {
     const since = any.headSince
     if (since === undefined || now - since <= overload.targetMs) return
@@ -49,7 +49,7 @@ function isFull(core: PoolCore<unknown, unknown>, now: number): boolean {
 
 /** The refusal of one more waiter. */
 export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
-  const { maxWaiters } = core.options
+  const { maxWaiters } = core
   const full = `the queue is full (${core.maxWaitersOption} = ${maxWaiters})`
   const ceiling = ceilingInTheWay(core)
   if (ceiling !== undefined) return protectedError(core, ceiling, full)

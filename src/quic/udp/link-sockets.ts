@@ -17,6 +17,7 @@ export interface LinkSocketsListener {
 export class LinkSockets implements LinkSocket {
   readonly #remote: UdpAddress
   readonly #listener: LinkSocketsListener
+  readonly #choice: LocalChoice
   readonly #all: UdpSocket[] = []
   /** What everything of those that were left is sent from. */
   #inUse: UdpAddress | undefined
@@ -27,14 +28,19 @@ export class LinkSockets implements LinkSocket {
   /** Whose room was given out last. */
   #roomOwner: UdpSocket | undefined
 
-  private constructor(remote: UdpAddress, listener: LinkSocketsListener) {
+  private constructor(remote: UdpAddress, listener: LinkSocketsListener, choice: LocalChoice) {
     this.#remote = remote
+    this.#choice = choice
     this.#listener = listener
   }
 
-  /** Rejects with the system's error. */
-  static async open(remote: UdpAddress, listener: LinkSocketsListener): Promise<LinkSockets> {
-    const sockets = new LinkSockets(remote, listener)
+  /** `choice` holds for all of them. Rejects with the system's error. */
+  static async open(
+    remote: UdpAddress,
+    listener: LinkSocketsListener,
+    choice: LocalChoice = {},
+  ): Promise<LinkSockets> {
+    const sockets = new LinkSockets(remote, listener, choice)
     await sockets.add({})
     return sockets
   }
@@ -44,8 +50,14 @@ export class LinkSockets implements LinkSocket {
     return this.#all.map(({ local }) => local)
   }
 
-  /** One more. Rejects with the system's error, and when everything is over. */
-  async add(choice: LocalChoice): Promise<UdpAddress> {
+  /**
+   * One more. Rejects with the system's error, when everything is over, and for another address than the one
+   * that all are to have.
+   */
+  async add({ address, port }: Pick<LocalChoice, 'address' | 'port'>): Promise<UdpAddress> {
+    const { address: only } = this.#choice
+    if (only !== undefined && address !== undefined && address !== only)
+      throw new Error(`the connection leaves from ${only}, as its egress says`)
     const slot: { local: UdpAddress | undefined } = { local: undefined }
     const socket = await connectUdp(
       this.#remote,
@@ -60,7 +72,7 @@ export class LinkSockets implements LinkSocket {
           if (slot.local !== undefined) this.#listener.onError(error, slot.local)
         },
       },
-      choice,
+      { ...this.#choice, address: address ?? only, port },
     )
     if (this.#isOver) {
       socket.close()

@@ -1,3 +1,9 @@
+import {
+  addressBytes,
+  readSocketAddress,
+  SOCKADDR_IN6_BYTES,
+  writeSocketAddress,
+} from '../../base/socket/socket-address.ts'
 import type { UdpAddress } from '../engine.ts'
 import type { PlannedMessage } from './batch-plan.ts'
 import {
@@ -8,7 +14,6 @@ import {
   readArrival,
   writeDeparture,
 } from './control-messages.ts'
-import { addressBytes, readSocketAddress, SOCKADDR_IN6_BYTES, writeSocketAddress } from './socket-address.ts'
 
 /** Messages of one recvmmsg(2): more than one turn of the loop brings, mostly. */
 export const MAX_ARRIVALS = 16

@@ -22,15 +22,21 @@ export function socketKind(): SocketKind {
   return chosen
 }
 
-/**
- * For people: how the UDP sockets of this process move datagrams, and what is in the way of better;
- * undefined: nothing, as far as is known.
- */
-export function udpStanding(): { readonly uses: string; readonly missing: string | undefined } {
+/** For people: how the UDP sockets of this process move datagrams. */
+export interface UdpStanding {
+  readonly uses: string
+  /** What is in the way of better. Undefined: nothing, as far as is known. */
+  readonly missing: string | undefined
+  /** Datagrams can be marked (`socket.dscp`). */
+  readonly isMarking: boolean
+}
+
+export function udpStanding(): UdpStanding {
   const kind = socketKind()
-  if (kind.kind === 'dgram') return { uses: 'dgram, one datagram per system call', missing: kind.because }
+  if (kind.kind === 'dgram')
+    return { uses: 'dgram, one datagram per system call', missing: kind.because, isMarking: false }
   const missing = segmentationFault()
-  return { uses: describeFeatures({ gso: true, gro: true }), missing }
+  return { uses: describeFeatures({ gso: true, gro: true }), missing, isMarking: true }
 }
 
 /**

@@ -1,8 +1,8 @@
+import { addressBytes } from '../../base/socket/socket-address.ts'
 import type { UdpAddress } from '../engine.ts'
 import { type PlannedMessage, planMessage, type QueuedDatagrams } from './batch-plan.ts'
 import type { EcnMark } from './control-messages.ts'
 import { MAX_DEPARTURES, OUTGOING_BYTES } from './message-arena.ts'
-import { addressBytes } from './socket-address.ts'
 import { refusesSegments } from './socket-mode.ts'
 import type { UdpCalls } from './udp-calls.ts'
 

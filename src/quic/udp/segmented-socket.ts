@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { guarded, guardedImmediate, reportFault } from '../../base/guard.ts'
+import { ipv4Text, ipv6Text, SOCKADDR_IN6_BYTES } from '../../base/socket/socket-address.ts'
 import type { PollHandle } from '../../connect/native/load-ffi.ts'
 import type { UdpAddress } from '../engine.ts'
 import type { Arrival } from './control-messages.ts'
 import { MAX_ARRIVALS } from './message-arena.ts'
 import { Outbox } from './outbox.ts'
-import { ipv4Text, ipv6Text, SOCKADDR_IN6_BYTES } from './socket-address.ts'
 import { describeFeatures } from './socket-mode.ts'
 import { systemError, type UdpCalls } from './udp-calls.ts'
 import {
@@ -138,11 +138,13 @@ export class SegmentedSocket implements UdpSocket {
     calls: UdpCalls,
     remote: UdpAddress,
     listener: UdpSocketListener,
-    { address, port }: LocalChoice,
+    { address, port, isFree = false, dscp = 0 }: LocalChoice,
   ): SegmentedSocket {
     const family = isIPv6(remote.host) ? 6 : 4
     const fd = openDescriptor(calls, family, remote)
     try {
+      if (dscp > 0) calls.set(fd, family === 6 ? 'trafficClass6' : 'trafficClass4', dscp << 2)
+      if (isFree) calls.set(fd, family === 6 ? 'freeBind6' : 'freeBind4', 1)
       if (address !== undefined || port !== undefined) {
         const wanted = { host: address ?? (family === 6 ? '::' : '0.0.0.0'), port: port ?? 0 }
         check(calls.bind(fd, family, wanted), 'bind', wanted)

@@ -1,6 +1,14 @@
 import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import {
+  AF_INET,
+  AF_INET6,
+  addressBytes,
+  readSocketAddress,
+  SOCKADDR_IN6_BYTES,
+  writeSocketAddress,
+} from '../../base/socket/socket-address.ts'
+import {
   type Ffi,
   type FfiFunction,
   type LoadedFfi,
@@ -9,14 +17,6 @@ import {
 } from '../../connect/native/load-ffi.ts'
 import type { UdpAddress } from '../engine.ts'
 import { MAX_ARRIVALS, MessageArena } from './message-arena.ts'
-import {
-  AF_INET,
-  AF_INET6,
-  addressBytes,
-  readSocketAddress,
-  SOCKADDR_IN6_BYTES,
-  writeSocketAddress,
-} from './socket-address.ts'
 
 /** SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC. */
 const DATAGRAM_TYPE = 2 | 0o4000 | 0o2_000_000
@@ -33,6 +33,10 @@ const OPTIONS = {
   errorsReceived4: [0, 11],
   errorsReceived6: [41, 25],
   onlyIpv6: [41, 26],
+  trafficClass4: [0, 1],
+  trafficClass6: [41, 67],
+  freeBind4: [0, 15],
+  freeBind6: [41, 78],
 } as const
 
 type UdpOption = keyof typeof OPTIONS

@@ -11,6 +11,10 @@ export const SOCKET_BUFFER_BYTES = 2 * 1024 * 1024
 export interface LocalChoice {
   readonly address?: string | undefined
   readonly port?: number | undefined
+  /** This machine need not have the address (IP_FREEBIND); only where sockets are made with native calls. */
+  readonly isFree?: boolean | undefined
+  /** What datagrams are marked with (RFC 2474), likewise. 0: nothing. */
+  readonly dscp?: number | undefined
 }
 
 export interface UdpSocketListener {

@@ -38,7 +38,8 @@ export function recordExchange(
     ttfbMs: handle?.ttfbMs,
     totalMs: ended.durationMs,
     error: ended.error?.code,
-    header: name => headerValue(client.headers, name),
+    // Credentials for this connector are for nobody who reads a log.
+    header: name => (name === 'proxy-authorization' ? undefined : headerValue(client.headers, name)),
   }
 }
 

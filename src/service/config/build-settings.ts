@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { throughEgress } from '../../entry/dispatch.ts'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
@@ -7,8 +8,9 @@ import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { isUnconditional } from '../routes/route-conditions.ts'
-import { collectRoutes } from './build-routes.ts'
+import { collectRoutes, nameThrough } from './build-routes.ts'
 import type { configSchema } from './config-schema.ts'
+import { originOptions } from './origin-options.ts'
 import {
   type AccessLogSettings,
   type AdminSettings,
@@ -28,9 +30,7 @@ import {
 } from './service-settings.ts'
 
 type ParsedConfig = z.output<ReturnType<typeof configSchema>>
-type ParsedOrigin = ParsedConfig['origins'][string]
 type RedisConfigOutput = NonNullable<NonNullable<ParsedConfig['state']>['redis']>
-type ParsedDefaults = NonNullable<ParsedConfig['defaults']>
 
 /** The settings of a configuration that the schema has passed. */
 export function buildSettings(config: ParsedConfig): ServiceSettings {
@@ -40,7 +40,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   for (const origin of Object.values(config.origins)) {
     origins[origin.url.key] = originOptions(origin)
   }
-  const routes = collectRoutes(config, warnings)
+  const routes = collectRoutes(config, defaults, warnings)
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
     listen: config.listen.map(listenSettings),
@@ -88,15 +88,25 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
-    origins: Object.entries(config.origins).map(([name, { url, hostHeader, protection }]) => ({
-      name,
-      origin: url,
-      hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
-      fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
-    })),
+    origins: Object.entries(config.origins).flatMap(([name, { url, hostHeader, protection }]) =>
+      egressesOf(name, routes).map(egress => ({
+        name: nameThrough(name, egress),
+        origin: egress === undefined ? url : throughEgress(url, egress),
+        hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
+        fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
+      })),
+    ),
     routes,
     warnings,
   }
+}
+
+/** Its own, and those of routes that lead to it. */
+function egressesOf(origin: string, routes: readonly RouteSettings[]): (string | undefined)[] {
+  const named = routes.flatMap(({ action }) =>
+    action.origin === origin && action.egress !== undefined ? [action.egress] : [],
+  )
+  return [undefined, ...new Set(named)]
 }
 
 function listenSettings({
@@ -174,42 +184,6 @@ function redisSettings(given: RedisConfigOutput | undefined): RedisSettings | un
 
 function fairByOf({ maxConnections, fairBy }: ProtectionOptions): FairBy {
   return maxConnections === 0 ? 'none' : fairBy
-}
-
-function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
-  const options: OriginOptions = {}
-  if (parsed.protocols !== undefined) options.protocols = parsed.protocols
-  if (parsed.select !== undefined) options.select = parsed.select
-  if (parsed.pool !== undefined) options.pool = parsed.pool
-  if (parsed.reuse !== undefined) options.reuse = parsed.reuse
-  if (parsed.objective !== undefined) options.objective = parsed.objective
-  if (parsed.protection !== undefined) options.protection = parsed.protection
-  if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
-  if (parsed.retry !== undefined) options.retry = parsed.retry
-  if (parsed.breakers !== undefined) options.breakers = parsed.breakers
-  if (parsed.concurrency !== undefined) options.concurrency = parsed.concurrency
-  if (parsed.limits !== undefined) options.limits = parsed.limits
-  if (parsed.http2 !== undefined) options.http2 = parsed.http2
-  if (parsed.quic !== undefined) options.quic = parsed.quic
-  if (parsed.http3 !== undefined) options.http3 = parsed.http3
-  if (parsed.liveness !== undefined) options.liveness = parsed.liveness
-  if (parsed.tls !== undefined) options.tls = parsed.tls
-  if (parsed.socket !== undefined) options.socket = parsed.socket
-  if (parsed.balance !== undefined) options.balance = parsed.balance
-  if (parsed.health !== undefined) options.health = parsed.health
-  if (parsed.outlier !== undefined) options.outlier = parsed.outlier
-  if (parsed.hedge !== undefined) options.hedge = parsed.hedge
-  if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
-  if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
-  if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
-  if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
-  if (parsed.preconnectHints !== undefined) options.preconnectHints = parsed.preconnectHints
-  if (parsed.webTransport !== undefined) options.webTransport = parsed.webTransport
-  if (parsed.tfo !== undefined) options.tfo = parsed.tfo
-  if (parsed.egress !== undefined) options.egress = parsed.egress
-  if (parsed.trusted !== undefined) options.trusted = parsed.trusted
-  if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
-  return options
 }
 
 function adminSettings({

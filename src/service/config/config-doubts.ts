@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { originUrl } from '../../entry/dispatch.ts'
 import {
   DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_HEALTH_OPTIONS,
@@ -12,6 +13,7 @@ import {
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_TIMEOUTS,
   onlyLaneOf,
+  parseEndpointName,
 } from '../../entry/options.ts'
 import type { Protocol } from '../../index.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
@@ -140,8 +142,9 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
     policy === 'in-order'
       ? 'balance.policy spreads no requests over endpoints'
       : 'the origin has fewer than two endpoints'
+  const maySpread = endpoints.length > 1 || endpoints.some(isName)
   for (const name of ['health', 'outlier']) {
-    if (group[name] === undefined || (policy !== 'in-order' && endpoints.length > 1)) continue
+    if (group[name] === undefined || (policy !== 'in-order' && maySpread)) continue
     doubts.push({ path: [...path, name], message: `nothing follows from it, since ${idle}` })
   }
   const check = mapping(group['health'])?.['check']
@@ -152,6 +155,12 @@ function healthDoubts(path: Path, group: Mapping, defaults: Mapping | undefined)
     doubts.push({ path: [...path, 'health', 'check'], message })
   }
   return doubts
+}
+
+/** A host name may have any number of addresses. */
+function isName(endpoint: unknown): boolean {
+  const text = mapping(endpoint)?.['address'] ?? endpoint
+  return typeof text === 'string' && parseEndpointName(text) !== undefined
 }
 
 function routeDoubts({ routes }: ServiceSettings): UnplacedFault[] {
@@ -170,9 +179,14 @@ function routeProtocolDoubts({ routes, origins, transport }: ServiceSettings): U
     if (protocols === undefined || origin === undefined) return []
     const usual: readonly Protocol[] = origin.scheme === 'https' ? KNOWN_PROTOCOLS : ['http/1.1']
     const { defaults = {}, origins: options = {} } = transport
-    const found = onlyLaneOf(protocols, options[origin.key]?.protocols ?? defaults.protocols ?? usual)
+    const found = onlyLaneOf(protocols, options[originUrl(origin)]?.protocols ?? defaults.protocols ?? usual)
     return typeof found === 'string' ? [{ path: [...at, 'protocols'], message: found }] : []
   })
+}
+
+/** It is no origin over again, for the egress of a route. */
+function isPlain({ origin }: ServiceSettings['origins'][number]): boolean {
+  return origin.egress === undefined
 }
 
 function certificateDoubts(
@@ -186,10 +200,12 @@ function certificateDoubts(
       doubts.push(...validityDoubts(certificatePath(config, index, at), cert, wallNow))
   const places: [Path, { cert?: unknown; ca?: unknown } | undefined][] = [
     [['defaults', 'tls'], transport.defaults?.tls],
-    ...origins.map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
-      ['origins', name, 'tls'],
-      transport.origins?.[origin.key]?.tls,
-    ]),
+    ...origins
+      .filter(isPlain)
+      .map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
+        ['origins', name, 'tls'],
+        transport.origins?.[originUrl(origin)]?.tls,
+      ]),
   ]
   for (const [path, tls] of places) {
     doubts.push(...validityDoubts([...path, 'cert'], tls?.cert, wallNow))

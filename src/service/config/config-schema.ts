@@ -1,12 +1,15 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { parseNetwork } from '../../dns/networks.ts'
 import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   type EgressOptions,
   LIVENESS_RANGES,
+  MAX_LOCAL_ADDRESSES,
   MAX_PROXIES,
+  parseLocalRange,
   parseProxyUrl,
   type ResolverOptions,
 } from '../../entry/options.ts'
@@ -21,7 +24,6 @@ import {
 import { RETRY_RULES } from '../../ingress/quic-listener.ts'
 import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
-import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
@@ -124,8 +126,6 @@ export function configSchema(directory: string) {
                   'http3',
                   'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
                 )
-              if (hasHttp3 && (tls?.certificates.length ?? 0) > 1)
-                refuse('tls', 'several certificates are of TCP: h3 needs a listener of its own')
               if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
             },
           ),
@@ -210,15 +210,14 @@ export function configSchema(directory: string) {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
       dialShare: { max: 1 },
+      maxPortShare: { max: 1 },
     }).optional(),
     resolver: resolverGroup().optional(),
     resolve: z.record(z.string(), z.string()).optional(),
     dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
-    origins: z
-      .record(originNameField, z.strictObject(originFields(directory)))
-      .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
-    routes: z.array(routeField()).optional(),
+    origins: z.record(originNameField, z.strictObject(originFields(directory))).default({}),
+    routes: z.array(routeField(directory)).optional(),
   })
 }
 
@@ -326,21 +325,35 @@ const listenHttp3Field = z
 function egressField(directory: string): z.ZodType<EgressOptions> {
   return z
     .strictObject({
-      proxies: z.array(proxyField).min(1).max(MAX_PROXIES),
+      addresses: z.array(localRangeField).min(1).max(MAX_LOCAL_ADDRESSES).optional(),
+      proxies: z.array(proxyField).min(1).max(MAX_PROXIES).optional(),
       sticky: durationField.optional(),
       ca: authoritiesField(directory).optional(),
     })
-    .transform(({ proxies, sticky, ca }) => ({
-      proxies,
+    .superRefine(({ addresses, proxies, ca }, context) => {
+      if ((addresses === undefined) === (proxies === undefined))
+        context.addIssue({ code: 'custom', message: 'needs proxies or addresses, and not both' })
+      else if (ca !== undefined && proxies === undefined)
+        context.addIssue({ code: 'custom', path: ['ca'], message: 'is for proxies, and there are none' })
+    })
+    .transform(({ addresses, proxies, sticky, ca }) => ({
+      ...(addresses !== undefined && { addresses }),
+      ...(proxies !== undefined && { proxies }),
       ...(sticky !== undefined && { stickyMs: sticky }),
       ...(ca !== undefined && { ca }),
     }))
 }
 
-const proxyField = z.string().superRefine((url, context) => {
-  try {
-    parseProxyUrl(url)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-  }
-})
+const proxyField = textField(parseProxyUrl)
+const localRangeField = textField(parseLocalRange)
+
+/** A text that is fine if `parse` does not throw. */
+function textField(parse: (text: string) => unknown): z.ZodType<string> {
+  return z.string().superRefine((text, context) => {
+    try {
+      parse(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    }
+  })
+}

@@ -13,6 +13,7 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   const origins = mapping(mapping(config)?.['origins'])
   const faults: UnplacedFault[] = []
   if (origins !== undefined) duplicateUrls(origins, faults)
+  faults.push(...forwardFaults(mapping(config)))
   faults.push(...listenerFaults(mapping(config)))
   faults.push(
     ...selectFaults(
@@ -64,16 +65,50 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   return faults
 }
 
+/** Without a forward proxy there has to be an origin; and what one cannot have. */
+function forwardFaults(config: Mapping | undefined): UnplacedFault[] {
+  if (config === undefined) return []
+  const { origins } = config
+  const routes = list(config['routes']).map(mapping)
+  const proxies = [...routes.entries()].filter(([, route]) => mapping(route?.['forward']) !== undefined)
+  if (proxies.length === 0) {
+    if (origins === undefined) return [{ path: ['origins'], message: 'missing: a mapping is needed' }]
+    const isEmpty = Object.keys(mapping(origins) ?? { some: 1 }).length === 0
+    return isEmpty ? [{ path: ['origins'], message: 'must have at least 1 origin' }] : []
+  }
+  const names = new Set<unknown>()
+  const faults: UnplacedFault[] = []
+  for (const [index, route] of proxies) {
+    const name = route?.['name']
+    if (name !== undefined && names.has(name)) {
+      const message = 'another route with forward has this name: metrics could not tell them apart'
+      faults.push({ path: ['routes', index, 'name'], message })
+    }
+    names.add(name)
+    if (mapping(config['defaults'])?.['egress'] === undefined) continue
+    const message = 'goes without defaults.egress: a proxy dials, and what it dials is not seen here'
+    faults.push({ path: ['routes', index, 'forward'], message })
+  }
+  return faults
+}
+
 /** A way out that is named and not there; and one that leaves no protocol. */
 function egressFaults(
   config: Mapping | undefined,
   origins: Readonly<Record<string, unknown>>,
 ): UnplacedFault[] {
   const names = Object.keys(mapping(config?.['egress']) ?? {})
-  const places = [
-    { path: ['defaults'], group: mapping(config?.['defaults']) },
-    ...Object.entries(origins).map(([name, origin]) => ({ path: ['origins', name], group: mapping(origin) })),
-  ]
+  const own = Object.entries(origins).map(([name, origin]) => ({
+    path: ['origins', name],
+    group: mapping(origin),
+  }))
+  const ofRoutes = list(config?.['routes']).map((entry, index) => {
+    const route = mapping(entry)
+    const origin = mapping(origins[String(route?.['origin'])])
+    const group: Mapping = { ...origin, egress: route?.['egress'] }
+    return { path: ['routes', index], group }
+  })
+  const places = [{ path: ['defaults'], group: mapping(config?.['defaults']) }, ...own, ...ofRoutes]
   return places.flatMap(({ path, group }): UnplacedFault[] => {
     const egress = group?.['egress']
     if (typeof egress !== 'string') return []
@@ -84,6 +119,12 @@ function egressFaults(
       return [
         { path: [...path, 'egress'], message: `no egress is called ${JSON.stringify(egress)}; ${hint}` },
       ]
+    }
+    if (mapping(mapping(config?.['egress'])?.[egress])?.['proxies'] === undefined) return []
+    const policy = mapping(group?.['balance'] ?? mapping(config?.['defaults'])?.['balance'])?.['policy']
+    if (typeof policy === 'string' && policy !== 'in-order' && list(group?.['endpoints']).length > 1) {
+      const message = `balance.policy ${policy} and proxies exclude each other: a proxy connects to the origin`
+      return [{ path: [...path, 'egress'], message }]
     }
     const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
     if (protocols.length === 0 || protocols.some(protocol => protocol !== 'h3')) return []
@@ -167,8 +208,8 @@ function placeOf(route: Mapping): string {
 }
 
 /** What becomes of the requests of a route. */
-function endOf({ origin, redirect, respond, rewrite }: Mapping): string {
-  const end = origin ?? redirect ?? respond
+function endOf({ origin, redirect, respond, forward, rewrite }: Mapping): string {
+  const end = origin ?? redirect ?? respond ?? forward
   return `${JSON.stringify(end)}${rewrite === undefined ? '' : `, ${JSON.stringify(rewrite)}`}`
 }
 

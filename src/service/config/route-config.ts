@@ -1,4 +1,5 @@
 import type { Protocol } from '../../index.ts'
+import type { OriginOptionsConfig } from './origin-config.ts'
 
 /**
  * Which requests, and what becomes of them: docs/routing.md. The most specific route wins: a full host before
@@ -26,7 +27,7 @@ export interface RouteConfig {
   headers?: Record<string, ValueRuleConfig> | undefined
   /** The same of parameters of the query; of several of one name the first counts. */
   query?: Record<string, ValueRuleConfig> | undefined
-  /** The name of the origin. A route has it, `redirect` or `respond`. */
+  /** The name of the origin. A route has it, `redirect`, `respond` or `forward`. */
   origin?: string | undefined
   /**
    * With variables: what `path` is replaced by, or the whole path that `pathPattern` matched (the query
@@ -46,6 +47,11 @@ export interface RouteConfig {
    * alone.
    */
   protocols?: Protocol[] | undefined
+  /**
+   * The name of the way out in `egress` that connections for the requests take, instead of that of the
+   * origin: they have pools and tickets of their own, and stand as `ORIGIN@EGRESS` in metrics and logs.
+   */
+  egress?: string | undefined
   /** Whether requests may travel in early data, instead of what the origin says. */
   earlyData?: 'off' | 'safe' | undefined
   /**
@@ -59,6 +65,68 @@ export interface RouteConfig {
   redirect?: RedirectConfig | undefined
   /** Answers without an origin: `status` is 200 by default. */
   respond?: RespondConfig | undefined
+  /**
+   * Requests name their origins themselves (`GET http://host/path`, `:scheme` and `:authority`), or ask for a
+   * tunnel (CONNECT): see docs/routing.md.
+   */
+  forward?: ForwardConfig | undefined
+}
+
+/** `forward` of a route. */
+interface ForwardConfig {
+  /**
+   * What clients may name: `host`, `*.suffix`, an address, or `*` where there is `auth`; with ports where
+   * they are not the usual ones (80 of http, 443 of https and CONNECT), as in `host:8080,8443`, and with
+   * `http://`, `https://` or `connect://` where only that is meant.
+   */
+  allow: string[]
+  /**
+   * Addresses and networks that are dialed though they are private, loopback, link-local, reserved, or this
+   * machine's own: `[10.1.0.0/16]`. Listeners of this service and its admin server are not. Default: none.
+   */
+  allowPrivate?: string[] | undefined
+  /** Who may use it. Default: whoever reaches the listener. */
+  auth?: ForwardAuthConfig | undefined
+  /**
+   * Origins at once, each with pools of its own; the one that was unused for longest makes room. In each
+   * worker. Default 1,000.
+   */
+  maxOrigins?: number | undefined
+  /** Connections to all of them, in each worker. Default: as `limits.maxTotalConnections`. */
+  maxConnections?: number | undefined
+  /** Tunnels at once, in each worker. 0: CONNECT is refused. Default 1,000. */
+  maxTunnels?: number | undefined
+  /** A tunnel through which nothing goes for so long is ended. 0: none is. Default 10m. */
+  tunnelIdleTimeout?: number | string | undefined
+  /**
+   * What those origins have otherwise than `defaults`: `protocols`, `timeouts`, `tls`, `pool` and the other
+   * keys of origins, but for those about endpoints and names.
+   */
+  origins?: NamedOriginConfig | undefined
+}
+
+/** What an origin may have that nobody has configured. */
+type NamedOriginConfig = Omit<
+  OriginOptionsConfig,
+  | 'hostHeader'
+  | 'egress'
+  | 'balance'
+  | 'health'
+  | 'outlier'
+  | 'protection'
+  | 'certificateNames'
+  | 'preconnectHints'
+  | 'trusted'
+>
+
+/** `auth` of `forward`: user and password of clients (Proxy-Authorization, Basic). */
+interface ForwardAuthConfig {
+  /** `NAME:HASH`, where the hash is the SHA-256 of the password in hexadecimal. */
+  users?: string[] | undefined
+  /** A file with one such user a line. Read at the start and at a reload. Default: none. */
+  file?: string | undefined
+  /** What clients show to who is to enter a password. Default `middlemile`. */
+  realm?: string | undefined
 }
 
 /** `timeouts` of a route. */

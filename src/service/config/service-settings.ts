@@ -7,6 +7,7 @@ import type { RetryRule } from '../../ingress/quic-listener.ts'
 import type { CertificatePair } from '../../ingress/tls/server-certificates.ts'
 import type { SyslogFacility, SyslogServer } from '../access-log/syslog-message.ts'
 import type { AdminAccess } from '../admin/admin-access.ts'
+import type { ForwardSettings } from '../forward-proxy/proxy-settings.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
 import type { ErrorDetail } from '../forwarding/own-response.ts'
@@ -192,6 +193,8 @@ export interface RouteSettings extends RouteMatcher {
 export interface RouteAction {
   /** The name of the origin that they go to; undefined: there is an answer. */
   readonly origin: string | undefined
+  /** The name of the egress that its connections leave through. Undefined: that of the origin. */
+  readonly egress: string | undefined
   readonly rewrite: RewriteSettings | undefined
   readonly requestFields: FieldEdits | undefined
   readonly responseFields: FieldEdits | undefined
@@ -199,6 +202,8 @@ export interface RouteAction {
   readonly respond: RespondSettings | undefined
   readonly limits: RouteLimits
   readonly mirror: MirrorSettings | undefined
+  /** Its requests name their origins themselves. */
+  readonly forward: ForwardSettings | undefined
 }
 
 /** What the requests of a route have otherwise than those of its origin; undefined: the same. */

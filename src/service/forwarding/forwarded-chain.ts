@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { withinNetworks } from '../../dns/networks.ts'
 import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
 import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
 
@@ -99,33 +100,12 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
 /** Who is believed: everybody, nobody, or who comes from these networks, or over a Unix socket (`unix:`). */
 export type TrustedPeers = boolean | readonly string[]
 
-/** An address, or a network such as 10.0.0.0/8; undefined: it is neither. */
-export function parseNetwork(
-  text: string,
-): { readonly address: string; readonly prefix: number; readonly family: 'ipv4' | 'ipv6' } | undefined {
-  const [address = '', prefixText, ...rest] = text.split('/')
-  const family = isIP(address)
-  if (family === 0 || rest.length > 0) return undefined
-  const most = family === 4 ? 32 : 128
-  const prefix = prefixText === undefined ? most : /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1
-  if (prefix < 0 || prefix > most) return undefined
-  return { address, prefix, family: family === 4 ? 'ipv4' : 'ipv6' }
-}
-
 /** Whether a peer is believed, by its address. */
 export function trustOf(peers: TrustedPeers): (address: string) => boolean {
   if (typeof peers === 'boolean') return () => peers
-  const networks = new BlockList()
+  const isWithin = withinNetworks(peers)
   const isUnixTrusted = peers.includes(UNIX_SOCKET)
-  for (const peer of peers) {
-    const network = parseNetwork(peer)
-    if (network !== undefined) networks.addSubnet(network.address, network.prefix, network.family)
-  }
-  return address => {
-    const family = isIP(unmapped(address))
-    if (family === 0) return isUnixTrusted && address === UNIX_SOCKET
-    return networks.check(unmapped(address), family === 6 ? 'ipv6' : 'ipv4')
-  }
+  return address => isWithin(unmapped(address)) || (isUnixTrusted && address === UNIX_SOCKET)
 }
 
 /** An IPv4 address as itself where a socket of IPv6 has it. */

@@ -31,6 +31,8 @@ export interface RequestHeaderPolicy {
   readonly forwarded: ForwardedMode
   readonly trustForwarded: TrustedPeers
   readonly by: string | undefined
+  /** Proxy-Authorization is for us, and goes no further (RFC 9110 11.7.2). Default false: it passes. */
+  readonly isForProxy?: boolean
 }
 
 /** Why a request goes no further. */
@@ -115,7 +117,7 @@ export class RequestHeaders {
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i] as string // even indexes are names
       const value = headers[i + 1] as string // odd indexes are values
-      if (name === 'via') continue
+      if (name === 'via' || (name === 'proxy-authorization' && this.#policy.isForProxy === true)) continue
       if (name === 'max-forwards' && countsForwards) {
         const left = countDown(value)
         if (left === undefined) return 'last-hop'
@@ -183,6 +185,8 @@ function isOfInterest(name: string): boolean {
       return name === 'forwarded'
     case 0x6d: // m
       return name === 'max-forwards'
+    case 0x70: // p
+      return name === 'proxy-authorization'
     case 0x76: // v
       return name === 'via'
     case 0x78: // x
@@ -249,6 +253,17 @@ export class ResponseHeaders {
     }
     return this.#lastResult
   }
+}
+
+/**
+ * What an origin says of credentials for proxies is between it and us (RFC 9110 11.7.1): a client would give
+ * it those that it has for us.
+ */
+export function withoutProxyChallenge(headers: HeaderList): HeaderList {
+  const isChallenge = (name: string): boolean =>
+    name === 'proxy-authenticate' || name === 'proxy-authentication-info'
+  if (!headers.some((text, at) => at % 2 === 0 && isChallenge(text))) return headers
+  return headers.filter((_, at) => !isChallenge(headers[at & ~1] as string)) // even indexes are names
 }
 
 /** The same list where it names none, as most do. */

@@ -1,15 +1,17 @@
-import { NO_HEADERS } from '../../entry/dispatch.ts'
+import { type HeaderList, NO_HEADERS } from '../../entry/dispatch.ts'
 import { type Clock, systemClock } from '../../entry/events.ts'
 import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import type { ForwardProxy } from '../forward-proxy/forward-proxy.ts'
+import type { ProxyTarget } from '../forward-proxy/proxy-target.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { REFUSED } from '../routes/rewrite.ts'
 import type { RouteAnswer } from '../routes/route-answer.ts'
 import { Router } from '../routes/router.ts'
 import type { TemplateContext } from '../routes/template.ts'
 import { type ForwardOrigin, fairKeyOf, usualAuthority } from './forward-origin.ts'
-import { type ForwardTarget, forwardTargets } from './forward-target.ts'
+import { type ForwardTarget, forwardTargets, type ProxyEnd, type ProxySource } from './forward-target.ts'
 import {
   type ClientAnswer,
   type EndedExchange,
@@ -17,7 +19,7 @@ import {
   type ForwardingContext,
   protocolOf,
 } from './forwarded-exchange.ts'
-import { ResponseHeaders } from './forwarded-headers.ts'
+import { ResponseHeaders, withoutProxyChallenge } from './forwarded-headers.ts'
 import { bodyTooLarge, watchedBody } from './limited-body.ts'
 import { MirrorCounts, type MirrorParts } from './mirror.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
@@ -46,6 +48,8 @@ export interface ForwarderOptions {
   readonly requestIds?: RequestIds | undefined
   /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
+  /** The forward proxies of routes. Default: there are none. */
+  readonly proxies?: ProxySource | undefined
   /** Default: the system's. */
   readonly clock?: Clock
   /** Which requests are copied. Default: Math.random. */
@@ -113,10 +117,7 @@ export class Forwarder {
   }
 
   #handle(exchange: IngressExchange, state: ForwardingState): void {
-    if (exchange.method === 'CONNECT') {
-      this.#refuse(state, exchange, new TransportError('MM_METHOD_REFUSED', 'CONNECT is not forwarded'))
-      return
-    }
+    if (exchange.method === 'CONNECT') return this.#connect(state, exchange)
     const routed = state.routes.route(exchange)
     if (typeof routed === 'string') {
       this.#refuse(state, exchange, new TransportError('MM_PATH_REFUSED', routed))
@@ -133,12 +134,59 @@ export class Forwarder {
       return
     }
     const { target, captures } = match
+    const { end } = target
     const requestId = this.#options.requestIds?.of(exchange.headers)
-    const origin = typeof target.end === 'function' ? undefined : target.end
     const route = target.route.name
-    const context = { request: exchange, path, captures, requestId, route, origin: origin?.name }
-    if (typeof target.end === 'function') this.#answer(state, exchange, target, target.end(context), context)
-    else this.#forward(state, exchange, target, target.end, context)
+    if (typeof end === 'function') {
+      const context = { request: exchange, path, captures, requestId, route, origin: undefined }
+      this.#answer(state, exchange, target, end(context), context)
+      return
+    }
+    if ('proxy' in end) {
+      const origin = this.#namedOrigin(state, exchange, end)
+      if (origin === undefined) return
+      const context = { request: exchange, path, captures, requestId, route, origin: origin.name }
+      this.#forward(state, exchange, target, origin, context, end.proxy.contextOf(state))
+      return
+    }
+    const context = { request: exchange, path, captures, requestId, route, origin: end.name }
+    this.#forward(state, exchange, target, end, context, state)
+  }
+
+  /** CONNECT has no path, and is routed by its host: to a forward proxy, or nowhere. */
+  #connect(state: ForwardingState, exchange: IngressExchange): void {
+    const { method, authority, headers } = exchange
+    const routed = state.routes.route({ method, authority, headers, path: '/' })
+    const target = typeof routed === 'string' ? undefined : routed.match?.target
+    if (target === undefined || typeof target.end === 'function' || !('proxy' in target.end)) {
+      const error = new TransportError('MM_METHOD_REFUSED', 'no route with forward takes this CONNECT')
+      return this.#refuse(state, exchange, error)
+    }
+    const { proxy, headers: requestHeaders } = target.end
+    const named = this.#admit(state, exchange, proxy)
+    if (named === undefined) return
+    if (requestHeaders.rewrite(exchange) === 'loop') return this.#refuseLoop(state, exchange, proxy.route)
+    proxy.openTunnel(state, exchange, named, this.#options.requestIds?.of(headers))
+  }
+
+  /** Undefined: it was refused. */
+  #admit(state: ForwardingState, exchange: IngressExchange, proxy: ForwardProxy): ProxyTarget | undefined {
+    const named = proxy.admit(exchange)
+    if (!(named instanceof TransportError)) return named
+    this.#refuse(state, exchange, named, proxy.route, proxy.refusalFields(named))
+    return undefined
+  }
+
+  /** The origin that the request names. Undefined: it was refused. */
+  #namedOrigin(
+    state: ForwardingState,
+    exchange: IngressExchange,
+    { proxy, headers }: ProxyEnd,
+  ): ForwardOrigin | undefined {
+    const named = this.#admit(state, exchange, proxy)
+    if (named === undefined) return undefined
+    const { origin } = named
+    return { name: origin.key, origin, headers, keepsAuthority: false, authority: undefined, fairBy: 'none' }
   }
 
   #forward(
@@ -147,16 +195,14 @@ export class Forwarder {
     target: ForwardTarget,
     origin: ForwardOrigin,
     context: TemplateContext,
+    forwarding: ForwardingContext,
   ): void {
-    const { rewriter, requestFields, responseFields, mirror } = target
+    const { rewriter, requestFields, responseFields, mirror, end } = target
     const { limits } = target.route.action
     const { requestId, route } = context
     const rewritten = origin.headers.rewrite(exchange)
     if (rewritten === 'last-hop') return this.#answerAsLastHop(state, exchange)
-    if (rewritten === 'loop') {
-      const error = new TransportError('MM_LOOP_DETECTED', 'the request came through here before')
-      return this.#refuse(state, exchange, error, route)
-    }
+    if (rewritten === 'loop') return this.#refuseLoop(state, exchange, route)
     const usual = usualAuthority(origin, exchange)
     const authority = rewriter === undefined ? usual : rewriter.host(context, usual)
     const path = rewriter === undefined ? context.path : rewriter.path(context)
@@ -172,7 +218,8 @@ export class Forwarder {
     const { requestIds } = this.#options
     const named =
       requestId === undefined ? rewritten : (requestIds?.withId(rewritten, requestId) ?? rewritten)
-    new ForwardedExchange(state, exchange, origin.origin, route).start({
+    const edit = responseFields && ((headers: HeaderList) => responseFields.edit(headers, context))
+    new ForwardedExchange(forwarding, exchange, origin.origin, route).start({
       path,
       headers: requestFields === undefined ? named : requestFields.edit(named, context),
       authority,
@@ -181,7 +228,7 @@ export class Forwarder {
       body: watchedBody(exchange.body, maxBodyBytes, copy),
       limits,
       copy,
-      editResponse: responseFields && (headers => responseFields.edit(headers, context)),
+      editResponse: 'proxy' in end ? editProxied(edit) : edit,
     })
   }
 
@@ -208,7 +255,18 @@ export class Forwarder {
     this.#onUnrouted(exchange, status, sentBytes, undefined, route)
   }
 
-  #refuse(state: ForwardingState, exchange: IngressExchange, error: TransportError, route?: string): void {
+  #refuseLoop(state: ForwardingState, exchange: IngressExchange, route: string): void {
+    const error = new TransportError('MM_LOOP_DETECTED', 'the request came through here before')
+    this.#refuse(state, exchange, error, route)
+  }
+
+  #refuse(
+    state: ForwardingState,
+    exchange: IngressExchange,
+    error: TransportError,
+    route?: string,
+    fields: HeaderList = NO_HEADERS,
+  ): void {
     exchange.events = IGNORED_EVENTS
     const { status } = ERROR_CODES[error.code]
     this.#options.onRefused(exchange, status, error)
@@ -218,6 +276,7 @@ export class Forwarder {
       detail: 'detail',
       dateHeader: state.dateHeader(),
     })
+    if (fields.length > 0) response.headers = response.headers.concat(fields)
     sendOwnResponse(exchange, response)
     this.#onUnrouted(exchange, status, exchange.method === 'HEAD' ? 0 : response.body.length, error, route)
   }
@@ -265,8 +324,17 @@ export class Forwarder {
   }
 }
 
+const NO_PROXIES: ProxySource = { of: () => undefined }
+
 /** An answer that is complete at once has nothing to receive from its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
+
+/** What becomes of the fields of a response that no route of an operator's leads to. */
+function editProxied(edit: ((headers: HeaderList) => HeaderList) | undefined) {
+  return edit === undefined
+    ? withoutProxyChallenge
+    : (headers: HeaderList) => edit(withoutProxyChallenge(headers))
+}
 
 function announceNothing(): undefined {}
 
@@ -283,7 +351,10 @@ function prepare(
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
   return {
-    routes: new Router(forwardTargets(settings, name, mirrors), forwarding.paths),
+    routes: new Router(
+      forwardTargets(settings, name, mirrors, options.proxies ?? NO_PROXIES),
+      forwarding.paths,
+    ),
     transport: options.transport,
     name,
     detail: settings.errors,

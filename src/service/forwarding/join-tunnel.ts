@@ -7,6 +7,7 @@ import { systemClock } from '../../entry/events.ts'
  * cost it what it has not read yet.
  */
 const LINGER_MS = 10_000
+const MAX_LISTENERS = 20
 
 /**
  * Carries bytes both ways until both sides have ended, or one of them broke: that destroys the other one as
@@ -22,6 +23,9 @@ export function joinTunnel(
   origin: Duplex,
   onCarried: (fromClient: number, fromOrigin: number) => void,
 ): void {
+  // TLS, pipes and what counts listen to one socket: more than Node's guess at a leak.
+  client.setMaxListeners(MAX_LISTENERS)
+  origin.setMaxListeners(MAX_LISTENERS)
   // A side may break once more after its pipeline has ended and listens no longer.
   client.on('error', ignoreEnd)
   origin.on('error', ignoreEnd)

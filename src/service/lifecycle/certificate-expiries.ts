@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { originUrl } from '../../entry/dispatch.ts'
 import type { Origin } from '../../index.ts'
 import { indexedCertificate } from '../../ingress/tls/server-certificates.ts'
 import { formatListenAddress } from '../config/fields/listen-address.ts'
@@ -39,7 +40,7 @@ export function certificateExpiries(
   for (const { name, origin } of origins) {
     const expiresAt = shownBy(origin)
     add('origin', name, expiresAt === undefined ? undefined : expiresAt / 1000)
-    add('origin_client', name, expiryOf(options?.[origin.key]?.tls?.cert))
+    add('origin_client', name, expiryOf(options?.[originUrl(origin)]?.tls?.cert))
   }
   return expiries
 }

@@ -121,6 +121,8 @@ async function openQuic(
           earlyData,
           ticketKey: ticketKeyOf(ticketSecret, ticketUse('quic', tls)),
         },
+        certificates: tls.certificates,
+        ...(tls.unknownNames !== undefined && { unknownNames: tls.unknownNames }),
         retry,
         allowsMigration,
         limits: settings.ingress,

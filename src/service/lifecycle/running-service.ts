@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
 import { packageVersion } from '../../base/package-require.ts'
+import { originUrl } from '../../entry/dispatch.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
 import {
@@ -12,7 +13,6 @@ import {
   type PoolStats,
   type Transport,
   type TransportError,
-  type TransportOptions,
   type TransportStats,
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
@@ -25,6 +25,7 @@ import type { ServiceSettings } from '../config/service-settings.ts'
 import { restartWarnings } from '../config/service-settings.ts'
 import { bothClocks, fleetFacts, fleetPage } from '../fleet/fleet-pages.ts'
 import { FleetShares } from '../fleet/fleet-shares.ts'
+import { type ForwardProxies, proxyPage } from '../forward-proxy/forward-proxies.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { RequestIds } from '../forwarding/request-id.ts'
 import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
@@ -40,6 +41,8 @@ import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets, type SharedSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult, ResponseFields, Service } from './service-api.ts'
+import { withServiceDefaults } from './service-defaults.ts'
+import { serviceProxies, sharedByProxies } from './service-proxies.ts'
 import { settingsChanges } from './settings-changes.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
@@ -84,6 +87,7 @@ export class RunningService implements Service {
   readonly #observer: Observer
   readonly #qlog: QlogObserver | undefined
   readonly #forwarder: Forwarder
+  readonly #proxies: ForwardProxies
   readonly #accessLog: AccessLog | undefined
   readonly #memoryReturn: MemoryReturn | undefined
   readonly #certificates: ListenerCertificates
@@ -113,6 +117,7 @@ export class RunningService implements Service {
       ingressStats: () => this.#sockets.listeners.map(({ listener }) => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
       mirrorCounts: () => this.#forwarder.mirrorCounts,
+      proxies: () => this.#proxies.statuses(),
       dropped: () => ({
         log: log.dropped(),
         access_log: this.#accessLog?.dropped() ?? 0,
@@ -137,19 +142,22 @@ export class RunningService implements Service {
       count: (kind, cause) => this.#metrics.faults.add(`${kind} ${cause}`),
       onTooMany: onTooManyFaults,
     })
-    this.#metrics.configure(settings.origins)
+    this.#metrics.configure(settings)
     const { observe } = this.#metrics
     const originName = (origin: Origin): string => this.#originNames.get(origin.key) ?? origin.key
     const logEvent = connectionLog(logger, originName)
     const logSlow = slowRequestLog(logger, originName, settings.log.slowRequestMs)
     const { state, qlog, dnsServers, resolver } = settings
-    this.#observer = event => {
-      observe(event)
-      outside.observer?.(event)
-      logEvent(event)
-      logSlow?.(event)
-      this.#qlog?.observer(event)
-    }
+    const observerBy =
+      (count: Observer): Observer =>
+      event => {
+        count(event)
+        outside.observer?.(event)
+        logEvent(event)
+        logSlow?.(event)
+        this.#qlog?.observer(event)
+      }
+    this.#observer = observerBy(observe)
     this.#accessLog = settings.accessLog && openAccessLog(settings.accessLog, logger, originName)
     const requestId = settings.accessLog?.requestId
     const fleet = isAlone
@@ -168,10 +176,20 @@ export class RunningService implements Service {
       },
       { clock: systemClock, random: Math.random, shares: outside.shares ?? own?.port },
     )
+    this.#proxies = serviceProxies({
+      clock: systemClock,
+      metrics: this.#metrics,
+      observerBy,
+      settings: () => this.#settings,
+      sockets: () => this.#sockets,
+      startedWith: settings,
+    })
+    this.#proxies.prepare(settings.routes, sharedByProxies(settings)).commit()
     // Now that the transport has taken its options: a service that does not come up leaves no file.
     this.#qlog = qlog && qlogObserver({ ...qlog, onFault: message => logger.warn(message) })
     this.#forwarder = new Forwarder(settings, {
       transport: this.transport,
+      proxies: this.#proxies,
       instanceId: randomBytes(4).toString('hex'),
       dateHeader: () => new Date().toUTCString(),
       responseFields: outside.responseFields,
@@ -249,14 +267,18 @@ export class RunningService implements Service {
     const changes = settingsChanges(this.#settings, settings)
     // No await from here on: requests see the old configuration or the new one, never half of each. The
     // transport comes first, since it alone can still refuse.
+    let proxies: ReturnType<ForwardProxies['prepare']> | undefined
     try {
+      proxies = this.#proxies.prepare(settings.routes, sharedByProxies(settings))
       this.transport.configure({ ...withServiceDefaults(settings.transport), observer: this.#observer })
     } catch (error) {
+      proxies?.discard()
       return this.#refuseReload([
         { path: '', message: error instanceof Error ? error.message : String(error) },
       ])
     }
-    this.#metrics.configure(settings.origins)
+    proxies.commit()
+    this.#metrics.configure(settings)
     this.#originNames = originNames(settings)
     this.#forwarder.configure(settings)
     this.#settings = settings
@@ -280,6 +302,7 @@ export class RunningService implements Service {
     await Promise.all([
       ...listeners.map(({ listener }) => listener.close()),
       this.transport.close(),
+      this.#proxies.close(),
       admin?.close(),
     ])
     await this.#fleet?.close()
@@ -331,16 +354,18 @@ export class RunningService implements Service {
     this.#logger.info('draining: no new requests, open ones end')
     // With the ports of the listeners, so that a successor can start now.
     if (!keepAdmin) admin?.release()
-    const drained = Promise.all(listeners.map(({ listener }) => listener.drain())).then(() =>
-      this.transport.drain(),
-    )
+    const drained = Promise.all(listeners.map(({ listener }) => listener.drain())).then(async () => {
+      await Promise.all([this.transport.drain(), this.#proxies.drain()])
+    })
     if (drainTimeoutMs === 0) return drained
     if (await finishesWithin(drained, drainTimeoutMs)) {
       this.#logger.info('drained')
       return
     }
     this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
-    await Promise.all([...listeners.map(({ listener }) => listener.close()), this.transport.close()])
+    // Clients first: they are cut, and get no answer in place of the origin's.
+    const cut = listeners.map(({ listener }) => listener.close())
+    await Promise.all([...cut, this.transport.close(), this.#proxies.close()])
   }
 
   /**
@@ -353,10 +378,10 @@ export class RunningService implements Service {
       const { warm, headroom } = {
         ...DEFAULT_POOL_OPTIONS,
         ...defaults?.pool,
-        ...origins?.[origin.key]?.pool,
+        ...origins?.[originUrl(origin)]?.pool,
       }
       if (warm === 0 && headroom === 0) continue
-      this.transport.preconnect(origin.key, { connections: warm }).catch((error: TransportError) => {
+      this.transport.preconnect(origin, { connections: warm }).catch((error: TransportError) => {
         this.#logger.debug(`${name}: warming up: ${error.code} ${error.message}`)
       })
     }
@@ -391,14 +416,14 @@ export class RunningService implements Service {
     pools: () => this.#poolsPage(),
     explain: async (name: string) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
-      if (found === undefined) return undefined
-      const explanation = await this.transport.explain(found.origin.key)
-      const facts = fleetFacts(this.#fleet?.status, found.origin.key)
+      if (found === undefined) return this.#proxies.explain(name)
+      const explanation = await this.transport.explain(found.origin)
+      const facts = fleetFacts(this.#fleet?.status, originUrl(found.origin))
       return { ...explanation, known: [...explanation.known, ...facts] }
     },
     migrate: async (name: string, to: MigrateOptions) => {
       const found = this.#settings.origins.find(origin => origin.name === name)
-      return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
+      return found === undefined ? undefined : await this.transport.migrate(found.origin, to)
     },
     startDrain: () => {
       if (this.#phase === 'starting') return false
@@ -416,15 +441,17 @@ export class RunningService implements Service {
 
   /** The statistics of the transport, each pool with the name of its origin. */
   #poolsPage() {
-    const { pools, leaving, totalConnections, economy } = this.transport.stats()
+    const { pools, leaving, totalConnections, economy, ports } = this.transport.stats()
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
     return {
       totalConnections,
       ...(this.#ownShares !== undefined && { sharedCeilings: this.#ownShares.shown() }),
       ...(this.#fleet !== undefined && { fleet: fleetPage(this.#fleet.status, bothClocks()) }),
       economy,
+      ports,
       pools: pools.map(named),
       leaving: leaving.map(named),
+      forward: this.#proxies.statuses().map(proxyPage),
     }
   }
 }
@@ -443,24 +470,4 @@ async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<b
 
 function originNames(settings: ServiceSettings): ReadonlyMap<string, string> {
   return new Map(settings.origins.map(({ name, origin }) => [origin.key, name]))
-}
-
-/**
- * Requests of strangers come at a rate that is not ours to set: what waits in vain is to make room for what
- * still has somebody waiting for it. Who embeds the module has its own requests in hand, and none of them is
- * refused for others of its own.
- */
-const SERVICE_QUEUE_TARGET_MS = 500
-/** So are slow readers: the connections that they hold are not to be all that an origin has. */
-const SERVICE_MAX_STALLED_CONNECTIONS = 1024
-
-/** The options with the defaults that differ in a service. */
-export function withServiceDefaults(options: TransportOptions): TransportOptions {
-  const { defaults } = options
-  const pool = {
-    queueTargetMs: SERVICE_QUEUE_TARGET_MS,
-    maxStalledConnections: SERVICE_MAX_STALLED_CONNECTIONS,
-    ...defaults?.pool,
-  }
-  return { ...options, defaults: { ...defaults, pool } }
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { originUrl } from '../../entry/dispatch.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 
 /** What a reload changes, a line for each part: `origin shop: added`. Secrets are in none. */
@@ -35,5 +36,5 @@ export function settingsChanges(before: ServiceSettings, after: ServiceSettings)
 
 function originOf(settings: ServiceSettings, name: string): unknown {
   const found = settings.origins.find(origin => origin.name === name)
-  return found && { ...found, options: settings.transport.origins?.[found.origin.key] }
+  return found && { ...found, options: settings.transport.origins?.[originUrl(found.origin)] }
 }

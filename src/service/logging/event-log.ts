@@ -230,6 +230,16 @@ function logEvent(
       )
       return
     }
+    case 'endpoints-changed': {
+      const { added, removed, because } = event
+      const what = [
+        ...(added.length > 0 ? [`${added.join(', ')} added`] : []),
+        ...(removed.length > 0 ? [`${removed.join(', ')} removed`] : []),
+      ]
+      const message = `${origin}: endpoints: ${what.join('; ') || 'other weights, tiers or zones'}: ${because}`
+      logger.info({ origin, added, removed, because }, message)
+      return
+    }
     case 'endpoint-panic': {
       const { lane, isOn, because } = event
       const what = isOn ? 'health is ignored' : 'health counts again'

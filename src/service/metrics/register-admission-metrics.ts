@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
-import type { PoolStats, TransportStats } from '../../index.ts'
-import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+import type { TransportStats } from '../../index.ts'
+import { perPool } from './pool-metrics.ts'
 
 /**
  * What bounds the requests of each origin, and what was turned away. `configured` names each origin key.
@@ -10,20 +10,7 @@ export function registerAdmissionMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
-  const perOrigin = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    samples: (pool: PoolStats, labels: Labels) => Sample[],
-  ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) => {
-        const pool = pools.get(key)
-        return pool === undefined ? [] : samples(pool, { origin })
-      })
-    })
-
+  const perOrigin = perPool(registry, configured, stats)
   perOrigin(
     'gauge',
     'middlemile_breaker_used',

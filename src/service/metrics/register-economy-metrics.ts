@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { REUSE_CAUSES } from '../../entry/events.ts'
-import type { PoolStats, TransportStats } from '../../index.ts'
-import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+import type { TransportStats } from '../../index.ts'
+import { perPool } from './pool-metrics.ts'
 
 const HINT_OUTCOMES = ['opened', 'warm', 'paced', 'limited', 'refused'] as const
 
@@ -11,20 +11,7 @@ export function registerEconomyMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
-  const perOrigin = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    samples: (pool: PoolStats, labels: Labels) => Sample[],
-  ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) => {
-        const pool = pools.get(key)
-        return pool === undefined ? [] : samples(pool, { origin })
-      })
-    })
-
+  const perOrigin = perPool(registry, configured, stats)
   perOrigin(
     'gauge',
     'middlemile_idle_horizon_seconds',

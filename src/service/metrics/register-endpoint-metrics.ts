@@ -1,38 +1,31 @@
 import type { Registry } from 'prom-client'
 import type { TransportStats } from '../../index.ts'
-import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+import type { Labels, Sample } from './metric-types.ts'
+import { perPool } from './pool-metrics.ts'
 
-type EndpointStats = NonNullable<TransportStats['pools'][number]['endpoints']>[number]
+type PoolStats = TransportStats['pools'][number]
+type EndpointStats = NonNullable<PoolStats['endpoints']>[number]
+type EndpointName = NonNullable<PoolStats['endpointNames']>[number]
 
 /**
- * How requests are spread over the endpoints of an origin. There are as many series as the configuration
- * names endpoints, times the lanes in use. `configured` names each origin key.
+ * How requests are spread over the endpoints of an origin. There are as many series as it has endpoints
+ * (MAX_BALANCED_ENDPOINTS at the most), times the lanes in use; those that are gone have none. `configured`
+ * names each origin key.
  */
 export function registerEndpointMetrics(
   registry: Registry,
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
-  const scraped = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    samplesOf: (endpoints: readonly EndpointStats[], origin: string) => Sample[],
-  ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) =>
-        samplesOf(pools.get(key)?.endpoints ?? [], origin),
-      )
-    })
+  const perOrigin = perPool(registry, configured, stats)
   const perEndpoint = (
     type: 'counter' | 'gauge',
     name: string,
     help: string,
     valueOf: (endpoint: EndpointStats) => number,
   ) =>
-    scraped(type, name, help, (endpoints, origin) =>
-      endpoints.map(endpoint => ({
+    perOrigin(type, name, help, (pool, { origin }) =>
+      present(pool).map(endpoint => ({
         labels: { origin, endpoint: endpoint.address, lane: endpoint.lane },
         value: valueOf(endpoint),
       })),
@@ -44,10 +37,20 @@ export function registerEndpointMetrics(
     help: string,
     samplesOf: (endpoint: EndpointStats, labels: Labels) => Sample[],
   ) =>
-    scraped(type, name, help, (endpoints, origin) =>
-      endpoints
+    perOrigin(type, name, help, (pool, { origin }) => {
+      const endpoints = present(pool)
+      return endpoints
         .filter(({ lane }) => lane === endpoints[0]?.lane)
-        .flatMap(endpoint => samplesOf(endpoint, { origin, endpoint: endpoint.address })),
+        .flatMap(endpoint => samplesOf(endpoint, { origin, endpoint: endpoint.address }))
+    })
+  const perName = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    samplesOf: (figures: EndpointName, labels: Labels) => Sample[],
+  ) =>
+    perOrigin(type, name, help, ({ endpointNames = [] }, { origin }) =>
+      endpointNames.flatMap(figures => samplesOf(figures, { origin, name: figures.name })),
     )
 
   perEndpoint(
@@ -99,4 +102,30 @@ export function registerEndpointMetrics(
             { labels: { ...labels, outcome: 'failed' }, value: checks.failed },
           ],
   )
+  perName(
+    'gauge',
+    'middlemile_endpoint_name_addresses',
+    'Addresses of a host name among the endpoints of an origin that are endpoints now',
+    ({ addresses }, labels) => [{ labels, value: addresses }],
+  )
+  perName(
+    'gauge',
+    'middlemile_endpoint_name_ignored_addresses',
+    'Addresses of such a name that are no endpoints, for being more than balance.maxAddressesPerName',
+    ({ ignored }, labels) => [{ labels, value: ignored }],
+  )
+  perName(
+    'counter',
+    'middlemile_endpoint_name_lookups_total',
+    'By the outcome (answered, failed): lookups of such a name; where one fails, what was known stays',
+    ({ answered, failed }, labels) => [
+      { labels: { ...labels, outcome: 'answered' }, value: answered },
+      { labels: { ...labels, outcome: 'failed' }, value: failed },
+    ],
+  )
+}
+
+/** Those that take requests. */
+function present({ endpoints = [] }: Partial<PoolStats>): readonly EndpointStats[] {
+  return endpoints.filter(({ state }) => state !== 'leaving')
 }

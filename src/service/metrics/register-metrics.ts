@@ -5,6 +5,7 @@ import { REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
 import type { DurationHistogram } from './metric-types.ts'
 import { type Labels, registerScraped, registerScrapedHistogram, type Sample } from './metric-types.ts'
 import type { OriginMetrics, ProtocolMetrics } from './origin-metrics.ts'
+import { perPool } from './pool-metrics.ts'
 
 /** Closed while they worked, for a limit or an age of ours. */
 const EVICTION_REASONS: readonly CloseReason[] = [
@@ -167,20 +168,7 @@ export function registerPoolMetrics(
   configured: () => readonly { key: string; name: string }[],
   stats: () => TransportStats,
 ): void {
-  const perPool = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    samples: (pool: PoolStats, labels: Labels) => Sample[],
-  ) =>
-    registerScraped(registry, type, name, help, () => {
-      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
-      return configured().flatMap(({ key, name: origin }) => {
-        const pool = pools.get(key)
-        return pool === undefined ? [] : samples(pool, { origin })
-      })
-    })
-
+  const byPool = perPool(registry, configured, stats)
   /** What is there now, in pools that a reload has put out of use as well. */
   const perOrigin = (
     name: string,
@@ -223,7 +211,7 @@ export function registerPoolMetrics(
     'capacity',
   )
   const perPath = (name: string, help: string, pick: (path: PathHealth) => number | undefined) =>
-    perPool('gauge', name, help, ({ pathByProtocol }, labels) =>
+    byPool('gauge', name, help, ({ pathByProtocol }, labels) =>
       Object.entries(pathByProtocol).flatMap(([protocol, path]) => {
         const value = pick(path)
         return value === undefined ? [] : [{ labels: { ...labels, protocol }, value }]
@@ -260,26 +248,26 @@ export function registerPoolMetrics(
   perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
     { labels, value: overloaded ? 1 : 0 },
   ])
-  perPool(
+  byPool(
     'gauge',
     'middlemile_backing_off',
     '1 while connects to an origin fail and the next one waits, 0 else',
     ({ backingOff }, labels) => [{ labels, value: backingOff ? 1 : 0 }],
   )
-  perPool(
+  byPool(
     'counter',
     'middlemile_queue_shed_total',
     'Requests that waited too long and made room for newer ones',
     ({ shed }, labels) => [{ labels, value: shed }],
   )
-  perPool(
+  byPool(
     'counter',
     'middlemile_protection_refused_total',
     'Requests that were refused with MM_ORIGIN_PROTECTED',
     ({ protectedRefusals }, labels) => [{ labels, value: protectedRefusals }],
   )
   const perProtected = (name: string, help: string, field: 'ceiling' | 'share' | 'holds' | 'wants') =>
-    perPool('gauge', name, help, ({ protection }, labels) =>
+    byPool('gauge', name, help, ({ protection }, labels) =>
       protection === undefined ? [] : [{ labels, value: protection[field] }],
     )
   perProtected(
@@ -298,26 +286,26 @@ export function registerPoolMetrics(
     'Connections to a protected origin that there is a use for, those that are missing included',
     'wants',
   )
-  perPool(
+  byPool(
     'counter',
     'middlemile_protection_asks_total',
     'Questions for a share of protection.maxConnections, where other processes have a part in it',
     ({ protection }, labels) =>
       protection?.shared === undefined ? [] : [{ labels, value: protection.shared.asked }],
   )
-  perPool(
+  byPool(
     'gauge',
     'middlemile_reuse_ratio',
     'Deprecated: middlemile_requests_reused_total / middlemile_request_duration_seconds_count',
     ({ reuseRatio }, labels) => [{ labels, value: reuseRatio }],
   )
-  perPool(
+  byPool(
     'counter',
     'middlemile_handshake_rtts_saved_total',
     'Deprecated: sum by (origin) (middlemile_handshake_avoided_round_trips_total)',
     ({ handshakeRttsSaved }, labels) => [{ labels, value: handshakeRttsSaved }],
   )
-  perPool(
+  byPool(
     'counter',
     'middlemile_handshake_seconds_saved_total',
     'Deprecated: sum by (origin) (middlemile_handshake_avoided_seconds_total)',

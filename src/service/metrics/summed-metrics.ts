@@ -34,6 +34,13 @@ const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   middlemile_protection_max_connections: 'max',
   // Each worker finds out for itself: 1 while any of them can connect.
   middlemile_endpoint_up: 'max',
+  // Each worker looks names up for itself.
+  middlemile_endpoint_name_addresses: 'max',
+  middlemile_endpoint_name_ignored_addresses: 'max',
+  middlemile_egress_current: 'max',
+  middlemile_egress_backoff_seconds: 'max',
+  // The ports of one machine.
+  middlemile_local_ports_budget: 'max',
 }
 
 /** What a worker shows of itself: its name is the label. */

@@ -78,6 +78,9 @@ export type Prepared =
 export interface PoolsPage {
   readonly totalConnections: number
   readonly economy: unknown
+  readonly ports: unknown
   readonly pools: readonly object[]
   readonly leaving: readonly object[]
+  /** The forward proxies. */
+  readonly forward: readonly object[]
 }

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { originUrl } from '../../entry/dispatch.ts'
 import type { Explanation, MigrateOptions, MigrationResult } from '../../index.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { bothClocks, fleetFacts, fleetMetrics, fleetPage } from '../fleet/fleet-pages.ts'
@@ -61,8 +62,10 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         sharedCeilings: supervisor.shares.shown(),
         ...(supervisor.fleet !== undefined && { fleet: fleetPage(supervisor.fleet.status, bothClocks()) }),
         economy: shown.map(({ worker, answer }) => ({ worker: worker.name, economy: answer.economy })),
+        ports: shown.map(({ worker, answer }) => ({ worker: worker.name, ports: answer.ports })),
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),
+        forward: all(({ forward }) => forward),
       }
     },
     async explain(origin) {
@@ -77,7 +80,9 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
       )
       const [first] = known
       if (first === undefined) return undefined
-      const facts = fleetFacts(supervisor.fleet?.status, first.origin)
+      const found = supervisor.settings.origins.find(({ name }) => name === origin)?.origin
+      const url = found === undefined ? first.origin : originUrl(found)
+      const facts = fleetFacts(supervisor.fleet?.status, url)
       // What one worker answers stands where a service without workers has it.
       return { ...first, known: [...first.known, ...facts], workers: known }
     },

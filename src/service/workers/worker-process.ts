@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { getHeapStatistics } from 'node:v8'
 import { guardedListener, guardedPromise } from '../../base/guard.ts'
+import { originUrl } from '../../entry/dispatch.ts'
 import { systemClock } from '../../entry/events.ts'
 import { type Observer, TransportError } from '../../index.ts'
 import { formatFault } from '../config/config-fault.ts'
@@ -161,7 +162,7 @@ class OriginsInUse {
   readonly observe: Observer = event => {
     if (event.type !== 'connection-opened' && event.type !== 'connection-closed') return
     if (event.connection.protocol !== 'h3') return
-    const { key } = event.origin
+    const key = originUrl(event.origin)
     const open = (this.#open.get(key) ?? 0) + (event.type === 'connection-opened' ? 1 : -1)
     if (open > 0) this.#open.set(key, open)
     else this.#open.delete(key)

@@ -21,6 +21,7 @@ const ALL: SocketOptions = {
   userTimeoutMs: 25_000,
   retransmitMaxMs: 3_000,
   notSentLowWaterBytes: 65_536,
+  dscp: 10,
   congestionControl: 'reno', // every kernel has it, and permits it to everybody
 }
 
@@ -77,6 +78,7 @@ function readBack(port: number) {
     userTimeoutMs: read('userTimeoutMs'),
     retransmitMaxMs: read('retransmitMaxMs'),
     notSentLowWaterBytes: read('notSentLowWaterBytes'),
+    trafficClass: read('trafficClass4'),
     congestionControl: calls().congestionControl(fd!),
   }
 }
@@ -107,6 +109,7 @@ describe('socket options towards an origin', () => {
       userTimeoutMs: 25_000,
       retransmitMaxMs: retransmitMax(3_000),
       notSentLowWaterBytes: 65_536,
+      trafficClass: 10 << 2,
       congestionControl: 'reno',
     })
     expect([await unavailable(world), world.refused]).toEqual([tooOld('retransmitMaxMs'), []])
@@ -166,6 +169,7 @@ describe('socket options towards an origin', () => {
       userTimeoutMs: 0,
       retransmitMaxMs: retransmitMax(120_000),
       notSentLowWaterBytes: 0,
+      trafficClass: 0,
       congestionControl: readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'latin1').trim(),
     })
     expect([await unavailable(world), world.refused]).toEqual([[], []])

@@ -45,6 +45,12 @@ describe.each(PROXIES)('$command by $scheme', ({ command, scheme, start }) => {
       )
       expect(sizes).toEqual(Array.from({ length: 10 }, () => ['h2', 100_000]))
       expect(world.origin.connectionsSeen()).toBe(1)
+      const name = `${scheme}://127.0.0.1:${proxy.port}`
+      expect(transport.stats().pools[0]?.egress).toEqual({
+        name: 'out',
+        kind: 'proxies',
+        members: [{ name, isCurrent: true, opened: 1, failed: {}, backoffMs: 0 }],
+      })
       await proxy.server.stop('SIGKILL')
       await expect.poll(() => transport.stats().totalConnections).toBe(0)
       await expect(transport.request(world.url)).rejects.toMatchObject({

@@ -35,6 +35,26 @@ describe('a program that forgot to close its transport', () => {
     await origin.close()
   })
 
+  it('ends when its work is done, though a name among its endpoints is looked up again and again', async () => {
+    const origin = await startQuickOrigin()
+    const options = {
+      origins: {
+        [origin.url]: {
+          endpoints: [`localhost:${new URL(origin.url).port}`, 'shop.invalid'],
+          balance: { policy: 'random' },
+        },
+      },
+    }
+    const { code, stdout } = await runProgram(
+      `
+      const response = await transport.request('${origin.url}/bytes/10')
+      console.log(response.status, (await response.bytes()).length)`,
+      JSON.stringify(options),
+    )
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
+    await origin.close()
+  })
+
   it('ends when its work is done behind a proxy that speaks HTTP/2 as well', async () => {
     const authority = await createCertificateAuthority()
     await using proxy = await startMultiplexedProxy({

@@ -8,7 +8,7 @@ import { requireBinary } from '../../support/require-binary.ts'
 
 const missing = requireBinary('nginx', 'curl')
 
-type OriginOf = (nginx: Nginx) => ServiceConfig['origins'][string]
+type OriginOf = (nginx: Nginx) => NonNullable<ServiceConfig['origins']>[string]
 
 const ORIGINS: readonly [string, OriginOf][] = [
   [

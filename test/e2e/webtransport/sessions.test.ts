@@ -141,8 +141,8 @@ test('an origin without WebTransport, without HTTP/3, or that is spoken to witho
 })
 
 test('an origin that says no is named with its status', async () => {
-  const world = await sessionWorld(() => {}, { acceptsSession: path => path !== '/status/403' })
-  await expect(world.open('/status/403').ready).rejects.toMatchObject({
+  const world = await sessionWorld(() => {}, { acceptsSession: path => path !== '/private' })
+  await expect(world.open('/private').ready).rejects.toMatchObject({
     code: 'MM_WEBTRANSPORT_REFUSED',
     message: expect.stringContaining('403'),
   })

@@ -5,7 +5,6 @@ import { createCertificateAuthority, type IssuedCertificate } from '../../../src
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { type ConnectorProcess, startConfiguredConnector } from '../../support/connector-process.ts'
 import { runGtlsclient } from '../../support/gtlsclient.ts'
-import { load } from '../../support/load.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { requireQuic } from '../../support/require-quic.ts'
 import { volume } from '../../support/volume.ts'
@@ -41,14 +40,6 @@ function client(pool: object = {}): Transport & { readonly handshakes: string[] 
     },
   })
   return Object.assign(transport, { handshakes })
-}
-
-const isOver = (pid: number): boolean => {
-  try {
-    return !process.kill(pid, 0)
-  } catch {
-    return true
-  }
 }
 
 async function get(transport: Transport, url: string): Promise<number> {
@@ -106,34 +97,5 @@ describe.skipIf(missing !== undefined)(
       }
       expect(new Set(one.handshakes.slice(1))).toEqual(new Set(['resumed']))
     })
-
-    it('are replaced by a new program under load, without losing a request', async () => {
-      await using connector = await start()
-      await using transport = client()
-      const ending = new AbortController()
-      const steady = load(transport, connector.url, {
-        method: 'POST',
-        body: 'a',
-        concurrency: 8,
-        until: ending.signal,
-      })
-      const pids: number[] = []
-      try {
-        for (let count = 0; count < volume(2, 10); count++) {
-          const answer = await fetch(`${connector.adminUrl}/upgrade`, { method: 'POST' })
-          expect(answer.status).toBe(200)
-          pids.push(((await answer.json()) as { pid: number }).pid) // the page is ours
-        }
-        ending.abort()
-        const { requests, failures } = await steady
-        expect(failures).toEqual([])
-        expect(requests).toBeGreaterThan(100)
-        await expect.poll(() => pids.slice(0, -1).every(isOver), { timeout: 15_000 }).toBe(true)
-        expect(await get(transport, connector.url)).toBe(200)
-      } finally {
-        for (const pid of pids) if (!isOver(pid)) process.kill(pid, 'SIGTERM')
-      }
-      await expect.poll(() => pids.every(isOver), { timeout: 15_000 }).toBe(true)
-    }, 120_000)
   },
 )

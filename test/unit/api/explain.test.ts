@@ -62,6 +62,7 @@ function setUp(
         record,
         resolver,
         route: undefined,
+        locals: undefined,
         alternativeResolver: new AlternativeResolver(
           new AddressResolver({
             clock,

@@ -41,13 +41,8 @@ function world(
   const health = healthOf(endpoints.length, { maxEjectedShare: 1 })
   const panics: string[] = []
   const balancer = new Balancer({
-    endpoints: endpoints.map((endpoint, index) => ({
-      address: `192.0.2.${index + 1}`,
-      weight: 1,
-      tier: 0,
-      zone: '',
-      ...endpoint,
-    })),
+    endpoints: endpoints.map((endpoint, index) => endpointOf(index, endpoint)),
+    subsetSeed: seed,
     options: { ...DEFAULT_BALANCE_OPTIONS, ...options, policy },
     backoffBaseMs: 100,
     backoffMaxMs: 1_000,
@@ -58,6 +53,18 @@ function world(
     onPanic: (isOn, because) => panics.push(`${isOn ? 'on' : 'off'}: ${because}`),
   })
   return { balancer, underWay, health, panics }
+}
+
+function endpointOf(index: number, endpoint: Partial<BalancedEndpoint> = {}): BalancedEndpoint {
+  return {
+    index,
+    address: `192.0.2.${index + 1}`,
+    weight: 1,
+    tier: 0,
+    zone: '',
+    name: undefined,
+    ...endpoint,
+  }
 }
 
 function spread({ balancer, underWay }: World, requests: number, now = 0): number[] {
@@ -148,7 +155,7 @@ describe('a balancer that chooses an endpoint', () => {
     expect(balancer.takeProbe(200)).toBeUndefined() // the second pause is from 100 to 200 ms
     expect(balancer.takeProbe(301)).toBe(0)
     balancer.onConnected(0, 302)
-    expect(balancer.figures(302).map(({ state }) => state)).toEqual(['up', 'up'])
+    expect([...balancer.figures(302).values()].map(({ state }) => state)).toEqual(['up', 'up'])
   })
 
   it('gives an endpoint that is back its share gradually', () => {
@@ -176,7 +183,7 @@ describe('a balancer that knows which endpoints are healthy', () => {
     fail(one, 0)
     check(one, 1, false)
     expect(spread(one, 10)).toEqual([0, 0, 5, 5])
-    expect(one.balancer.figures(0)).toMatchObject([
+    expect([...one.balancer.figures(0).values()]).toMatchObject([
       { health: 'ejected', healthBecause: '5 gateway errors in a row', isUsed: false },
       { health: 'unhealthy', healthBecause: 'so it is', isUsed: false },
       { health: 'healthy', isUsed: true },
@@ -336,4 +343,108 @@ describe('a balancing policy', () => {
       )
     },
   )
+})
+
+describe('a balancer whose endpoints come and go', () => {
+  it('keeps what it knows of those that stay, and starts new ones slowly', () => {
+    const one = world('round-robin', [{}, {}], { slowStartMs: 10_000 })
+    one.balancer.onConnectFailed(0, 'refused', 0)
+    one.health.add(2)
+    one.underWay.push(0)
+    one.balancer.setEndpoints(
+      [0, 1, 2].map(index => endpointOf(index)),
+      0,
+    )
+    expect(spread(one, 110)).toEqual([0, 100, 10])
+    expect(spread(one, 100, 5_000)).toEqual([0, 67, 33])
+    one.balancer.onConnected(0, 10_000)
+    expect(spread(one, 60, 20_000)).toEqual([20, 20, 20])
+  })
+
+  it('gives a new endpoint no turns in a row, however often others went', () => {
+    const one = world('round-robin', [{ weight: 5 }, { weight: 1 }])
+    for (let next = 2; next < 50; next += 1) {
+      spread(one, next % 5)
+      one.health.add(next)
+      one.underWay[next] = 0
+      one.balancer.setEndpoints([endpointOf(0, { weight: 5 }), endpointOf(next)], 0)
+    }
+    expect(spread(one, 12)[0]).toBe(10)
+  })
+
+  it('has another weight, tier or zone at once', () => {
+    const one = world('round-robin', [{}, {}])
+    one.balancer.setEndpoints([endpointOf(0, { weight: 3 }), endpointOf(1)], 0)
+    expect(spread(one, 8)).toEqual([6, 2])
+    one.balancer.setEndpoints([endpointOf(0, { tier: 1 }), endpointOf(1)], 0)
+    expect(spread(one, 8)).toEqual([0, 8])
+  })
+
+  it('chooses none where there is none, and takes all of the first that come', () => {
+    const one = world('least-requests', [], { slowStartMs: 10_000, subsetSize: 2 })
+    expect([choose(one.balancer, undefined, NOBODY, 0), one.balancer.used(0)]).toEqual([undefined, []])
+    for (const index of [0, 1]) one.health.add(index)
+    one.underWay.push(0, 0)
+    one.balancer.setEndpoints([endpointOf(0), endpointOf(1)], 5)
+    expect(one.balancer.used(5)).toHaveLength(2)
+    for (const count of spread(one, 100, 5)) expect(count).toBeGreaterThan(30)
+  })
+
+  it('forgets one that is gone, whatever is still said of it', () => {
+    const one = world('least-requests', [{}, {}])
+    one.balancer.setEndpoints([endpointOf(1)], 0)
+    one.balancer.onConnectFailed(0, 'refused', 0)
+    one.balancer.onConnected(0, 0)
+    one.balancer.onAnswered(0, 5, 0)
+    expect([one.balancer.used(0), one.balancer.takeProbe(1e9)]).toEqual([[1], undefined])
+  })
+
+  it('changes at most one of its subset for one endpoint that comes or goes', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 30 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.nat(),
+        (count, subsetSize, seed) => {
+          const all = Array.from({ length: count }, (_, index) => endpointOf(index))
+          const one = world('random', all, { subsetSize }, seed)
+          const whole = one.balancer.used(0)
+          expect(whole).toHaveLength(Math.min(count, subsetSize))
+          for (const { index: gone } of all) {
+            one.balancer.setEndpoints(
+              all.filter(({ index }) => index !== gone),
+              0,
+            )
+            const rest = one.balancer.used(0)
+            expect(rest.filter(index => !whole.includes(index)).length).toBeLessThanOrEqual(1)
+            if (!whole.includes(gone)) expect(rest).toEqual(whole)
+            one.balancer.setEndpoints(all, 0)
+            expect(one.balancer.used(0)).toEqual(whole)
+          }
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  it('moves few keys to an endpoint that comes, and none between the others but for a few', () => {
+    const keys = Array.from({ length: 5_000 }, (_, i) => `/item/${i}`)
+    const one = world('hash', [{}, {}])
+    const homes = (): (number | undefined)[] => keys.map(key => choose(one.balancer, key, NOBODY, 0)?.index)
+    let before = homes()
+    for (let count = 3; count <= 8; count += 1) {
+      one.health.add(count - 1)
+      one.underWay.push(0)
+      one.balancer.setEndpoints(
+        Array.from({ length: count }, (_, index) => endpointOf(index)),
+        0,
+      )
+      const after = homes()
+      const moved = keys.filter((_, i) => after[i] !== before[i])
+      const astray = keys.filter((_, i) => after[i] !== before[i] && after[i] !== count - 1)
+      expect(moved.length / keys.length).toBeLessThan(1 / count + 0.08)
+      expect(astray.length / keys.length).toBeLessThan(0.08)
+      before = after
+    }
+  })
 })

@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { EndpointBreakers } from '../../../src/balance/endpoint-breakers.ts'
 import { fc } from '../../support/property.ts'
 
-function breakers(maxRequestsPerEndpoint: number, maxRetriesPerEndpoint = 0, count = 2) {
+function breakers(maxRequestsPerEndpoint: number, maxRetriesPerEndpoint = 0) {
   const refused: string[] = []
   const made = EndpointBreakers.of({
-    count,
     options: { maxRequestsPerEndpoint, maxRetriesPerEndpoint },
     onRefused: (by, limit) => refused.push(`${by} ${limit}`),
   })
@@ -16,7 +15,7 @@ function breakers(maxRequestsPerEndpoint: number, maxRetriesPerEndpoint = 0, cou
 describe('the breakers of endpoints', () => {
   it('are none where nothing is bounded', () => {
     const options = { maxRequestsPerEndpoint: 0, maxRetriesPerEndpoint: 0 }
-    expect(EndpointBreakers.of({ count: 2, options, onRefused: () => {} })).toBeUndefined()
+    expect(EndpointBreakers.of({ options, onRefused: () => {} })).toBeUndefined()
   })
 
   it('add up the requests under way over all lanes', () => {
@@ -50,7 +49,7 @@ describe('the breakers of endpoints', () => {
   it('count each replay until its end, whatever the order of the ends is', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(2), fc.boolean()), { maxLength: 60 }), steps => {
-        const { made } = breakers(0, 1_000, 3)
+        const { made } = breakers(0, 1_000)
         const ends: { index: number; end: () => void }[] = []
         for (const [index, begins] of steps) {
           if (begins || ends.length === 0) ends.push({ index, end: made.beginRetry(index) })

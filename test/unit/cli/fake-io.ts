@@ -1,4 +1,6 @@
 import { Readable, Writable } from 'node:stream'
+import { originOf } from '../../../src/api/call-targets.ts'
+import { originUrl } from '../../../src/base/http/origin.ts'
 import type { CliIo } from '../../../src/cli/command.ts'
 import type { Rehearsal } from '../../../src/cli/rehearsal.ts'
 import { PLAIN_SCREEN, type Screen } from '../../../src/cli/terminal.ts'
@@ -96,7 +98,8 @@ export function fakeIo(outside: FakeOutside = {}) {
         return response_
       },
       async preconnect(url, { connections } = {}) {
-        prepared.push(`${connections} to ${String(url)} before request ${requests.length + 1}`)
+        const to = typeof url === 'string' ? url : originUrl(originOf(url))
+        prepared.push(`${connections} to ${to} before request ${requests.length + 1}`)
         if (outside.preconnectFault !== undefined) throw outside.preconnectFault
       },
       async explain() {

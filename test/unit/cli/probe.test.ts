@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { originOf } from '../../../src/api/call-targets.ts'
+import { originUrl } from '../../../src/base/http/origin.ts'
 import { TLS_HINTS } from '../../../src/base/tls-hints.ts'
 import { main } from '../../../src/cli/main.ts'
 import { probeText } from '../../../src/cli/probe.ts'
@@ -129,7 +131,7 @@ function probing(report: ProbeReport | Error) {
     seen.options.push(options)
     const transport: Pick<Transport, 'probe' | 'close'> = {
       async probe(url) {
-        seen.probed.push(String(url))
+        seen.probed.push(originUrl(originOf(url)))
         if (report instanceof Error) throw report
         return report
       },

@@ -44,6 +44,7 @@ describe('the summary of the demo', () => {
           economy: NO_ECONOMY.economy,
           totalConnections: 3,
           deferredDials: 0,
+          ports: { budget: undefined, pairs: [], refused: 0 },
           resolver,
         },
         2,

@@ -18,7 +18,7 @@ describe('AddressCache', () => {
     cache.onAnswer('host', ADDRESSES, Infinity, 0)
     const stale = { kind: 'stale', addresses: ADDRESSES, isToBeAsked: true }
     expect([29_999, 30_000, 86_429_999, 86_430_000].map(now => cache.get('host', now))).toEqual([
-      FRESH,
+      { ...FRESH, freshForMs: 1 },
       stale,
       stale,
       undefined,

@@ -1,4 +1,5 @@
-import type { ErrorCode, Processed } from '../../../src/base/error-codes.ts'
+import type { Processed } from '../../../src/base/error-code-info.ts'
+import type { ErrorCode } from '../../../src/base/error-codes.ts'
 import { TransportError } from '../../../src/base/errors.ts'
 import type { AttemptRecord, Connection } from '../../../src/base/events/connection.ts'
 import type { ExchangeEnded } from '../../../src/base/events/observer.ts'

@@ -8,12 +8,12 @@ const OPTIONS = { ...DEFAULT_OUTLIER_OPTIONS, ejectionJitter: 0 }
 function setUp(options: Partial<OutlierOptions> = {}, count = 4) {
   const changes: OutlierChange[] = []
   const detector = new OutlierDetector(
-    count,
     { ...OPTIONS, ...options },
     () => 0.5,
     change => changes.push(change),
     0,
   )
+  for (let index = 0; index < count; index += 1) detector.add(index)
   /** What was reported over so many outcomes. */
   const repeat = (index: number, outcome: TryOutcome, times: number, now = 0): OutlierChange[] => {
     changes.length = 0

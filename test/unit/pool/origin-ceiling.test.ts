@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { TransportError } from '../../../src/base/errors.ts'
+import { parseOrigin, throughEgress } from '../../../src/base/http/origin.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/base/options/options.ts'
 import type { CeilingShare, OriginCeiling } from '../../../src/pool/origin-ceiling.ts'
 import type { Pool } from '../../../src/pool/pool.ts'
@@ -7,7 +8,13 @@ import { Pools } from '../../../src/pool/pools.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
-const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
+const NO_LIMITS = {
+  maxTotalConnections: 0,
+  maxStalledConnections: 0,
+  maxOrigins: 0,
+  dialShare: 0,
+  maxPortShare: 0,
+}
 
 /**
  * One origin that is protected; `seen` has what became of its waiters, which are called by their fair key and
@@ -33,8 +40,8 @@ function protectedOrigin(
     isFair,
   }
   const seen: string[] = []
-  const add = (limit = ceiling): Pool =>
-    pools.add(origin, { ...config, protection: { maxConnections: limit, floor: 1 } })
+  const add = (limit = ceiling, of = origin): Pool =>
+    pools.add(of, { ...config, protection: { maxConnections: limit, floor: 1 } })
   const beside = (first: Pool): Pool => {
     const pool = pools.addBeside(first, origin, config)
     if (pool === undefined) throw new Error('no pool')
@@ -56,6 +63,23 @@ function protectedOrigin(
 }
 
 describe('the ceiling of an origin', () => {
+  it('is one, however the origin is reached', async () => {
+    const { connector, pools, origin, add, acquire, holds } = protectedOrigin(2)
+    const first = add()
+    const other = throughEgress(origin, 'bulk')
+    const second = add(2, other)
+    acquire(first, 'a1')
+    acquire(second, 'a2', 'a3')
+    expect([connector.dials.length, holds(), pools.ceilingOf(other.key)?.holds]).toEqual([2, 2, 2])
+    const removed = pools.remove(other.key)
+    await connector.succeed()
+    await connector.succeed()
+    expect(pools.ceilingOf(origin.key)).toBeDefined()
+    await pools.close(new TransportError('MM_TRANSPORT_CLOSED', 'over'))
+    await removed
+    expect(holds()).toBe(0)
+  })
+
   it('is shared by all its lanes, below what each pool may have', async () => {
     const { connector, add, beside, acquire, holds, seen, pools } = protectedOrigin(2)
     const first = add()

@@ -7,7 +7,13 @@ import { type OwnPoolConfig, Pools } from '../../../src/pool/pools.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeConnector, settled } from '../../support/fake-connector.ts'
 
-const NO_LIMITS = { maxTotalConnections: 0, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 }
+const NO_LIMITS = {
+  maxTotalConnections: 0,
+  maxStalledConnections: 0,
+  maxOrigins: 0,
+  dialShare: 0,
+  maxPortShare: 0,
+}
 
 /** The pools of two lanes of one origin, which may have `maxConnections` together. */
 function twoLanes(maxConnections: number) {

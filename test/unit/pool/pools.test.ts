@@ -15,6 +15,7 @@ const NO_LIMITS: GlobalLimits = {
   maxStalledConnections: 0,
   maxOrigins: 0,
   dialShare: 0,
+  maxPortShare: 0,
 }
 
 function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions> = {}) {

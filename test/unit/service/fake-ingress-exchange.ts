@@ -8,6 +8,7 @@ import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingres
 export class FakeIngressExchange implements IngressExchange {
   method = 'GET'
   scheme: 'http' | 'https' = 'http'
+  targetScheme: 'http' | 'https' | undefined
   authority = 'shop.example'
   path = '/x?y=1'
   headers: HeaderList = ['accept', '*/*']
@@ -38,7 +39,15 @@ export class FakeIngressExchange implements IngressExchange {
     changes: Partial<
       Pick<
         IngressExchange,
-        'method' | 'authority' | 'path' | 'headers' | 'upgrade' | 'remoteAddress' | 'tls' | 'body'
+        | 'method'
+        | 'authority'
+        | 'targetScheme'
+        | 'path'
+        | 'headers'
+        | 'upgrade'
+        | 'remoteAddress'
+        | 'tls'
+        | 'body'
       >
     > = {},
   ) {

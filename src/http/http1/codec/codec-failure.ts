@@ -1,4 +1,5 @@
-import type { ErrorCode, Processed } from '../../../base/error-codes.ts'
+import type { Processed } from '../../../base/error-code-info.ts'
+import type { ErrorCode } from '../../../base/error-codes.ts'
 import { TransportError } from '../../../base/errors.ts'
 
 /** Which codes a decoder's failures have, which depends on who reads. */

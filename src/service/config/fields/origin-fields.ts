@@ -24,13 +24,17 @@ import {
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
+  DSCP_NAMES,
+  type DscpName,
   FAIR_BY,
   HASH_BY,
   isRetryableStatus,
   LIVENESS_RANGES,
+  MAX_BALANCED_ENDPOINTS,
   MAX_TIER,
   MAX_WEIGHT,
   OBJECTIVE_RANGES,
+  parseEndpointName,
   REUSE_MODES,
   SELECT_RANGES,
   SELECT_WORDS,
@@ -54,6 +58,10 @@ function socketGroup(): z.ZodType<GivenOptions<SocketOptions>> {
         CONGESTION_CONTROL_NAME,
         'must be a name such as cubic, of up to 15 lower-case letters, digits, - and _',
       ),
+    dscp: z.union(
+      [z.number().int().min(0).max(63), z.enum(Object.keys(DSCP_NAMES) as [DscpName])], // its keys
+      `must be from 0 to 63, or one of ${Object.keys(DSCP_NAMES).join(', ')}`,
+    ),
   })
 }
 
@@ -87,6 +95,7 @@ function balanceGroup(): z.ZodType<GivenOptions<BalanceOptions>> {
       policy: z.enum(BALANCE_POLICIES),
       hashBy: z.string().regex(HASH_BY, 'must be path, header:NAME or cookie:NAME'),
       zones: z.array(z.string().min(1)),
+      maxAddressesPerName: z.number().int().min(1).max(MAX_BALANCED_ENDPOINTS),
       panicShare: z.number().min(0).max(1),
     },
   )
@@ -137,7 +146,7 @@ export function originOptionFields(directory: string) {
 export function originFields(directory: string) {
   return {
     url: originUrlField,
-    endpoints: z.array(z.union([endpointField, weighedEndpoint])).optional(),
+    endpoints: z.array(z.union([endpointPlaceField, weighedEndpoint])).optional(),
     hosts: z.array(hostPatternField).optional(),
     ...originOptionFields(directory),
   }
@@ -178,9 +187,18 @@ export const endpointField = z.string().superRefine((value, context) => {
   })
 })
 
+/** An IP address or a host name, with or without a port. */
+const endpointPlaceField = z.string().superRefine((value, context) => {
+  if (parseEndpointName(value) !== undefined || endpointField.safeParse(value).success) return
+  context.addIssue({
+    code: 'custom',
+    message: `must be an IP address or a host name, with or without a port (192.0.2.1:8443, [2001:db8::1], a.internal:8443), not ${shown(value)}`,
+  })
+})
+
 /** An endpoint with its part in the balance. */
 const weighedEndpoint = z.strictObject({
-  address: endpointField,
+  address: endpointPlaceField,
   weight: z.number().int().min(1).max(MAX_WEIGHT).optional(),
   tier: z.number().int().min(0).max(MAX_TIER).optional(),
   zone: z.string().min(1).optional(),

@@ -98,6 +98,7 @@ export const routeLimitFields = {
     }))
     .optional(),
   protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+  egress: z.string().optional(),
   earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
   maxBodyBytes: byteSizeField({ min: 0 }).optional(),
   mirror: z
@@ -116,6 +117,7 @@ interface ActionFields {
   readonly timeouts?: unknown
   readonly retry?: unknown
   readonly protocols?: unknown
+  readonly egress?: unknown
   readonly earlyData?: unknown
   readonly maxBodyBytes?: unknown
   readonly mirror?: unknown
@@ -124,6 +126,7 @@ interface ActionFields {
   readonly responseFields?: FieldEdits | undefined
   readonly redirect?: z.output<typeof redirectField> | undefined
   readonly respond?: z.output<typeof respondField> | undefined
+  readonly forward?: unknown
 }
 
 interface ActionFault {
@@ -131,32 +134,28 @@ interface ActionFault {
   readonly message: string
 }
 
-/** What of a route needs an origin. */
-const OF_ORIGIN = [
-  'rewrite',
-  'requestFields',
-  'timeouts',
-  'retry',
-  'protocols',
-  'earlyData',
-  'maxBodyBytes',
-  'mirror',
-] as const
+/** What of a route needs an origin, whoever names it. */
+const OF_ORIGIN = ['requestFields', 'timeouts', 'retry', 'protocols', 'earlyData', 'maxBodyBytes'] as const
+/** What needs one that the route names: where a request goes that names its own is not to change. */
+const OF_OWN_ORIGIN = ['rewrite', 'mirror', 'egress'] as const
 
 /**
- * A route has one end: an origin, a redirect, or an answer. And its templates name what there is.
- * `captures`: of its pattern.
+ * A route has one end: an origin, a redirect, an answer, or what requests name. And its templates name what
+ * there is. `captures`: of its pattern.
  */
 export function actionFaults(route: ActionFields, captures: readonly string[]): ActionFault[] {
-  const ends = (['origin', 'redirect', 'respond'] as const).filter(name => route[name] !== undefined)
+  const ends = (['origin', 'redirect', 'respond', 'forward'] as const).filter(
+    name => route[name] !== undefined,
+  )
   const faults: ActionFault[] = []
   const [, second] = ends
   if (ends.length === 0)
-    faults.push({ path: ['origin'], message: 'missing: a route needs origin, redirect or respond' })
+    faults.push({ path: ['origin'], message: 'missing: a route needs origin, redirect, respond or forward' })
   if (second !== undefined)
     faults.push({ path: [second], message: `a route has one of ${ends.join(' and ')}` })
+  const needing = route.forward === undefined ? [...OF_ORIGIN, ...OF_OWN_ORIGIN] : OF_OWN_ORIGIN
   if (route.origin === undefined)
-    for (const name of OF_ORIGIN)
+    for (const name of needing)
       if (route[name] !== undefined) faults.push({ path: [name], message: 'needs an origin' })
   const check = (text: string | undefined, ...path: string[]): void => {
     const template = text === undefined ? undefined : parseTemplate(text, captures)

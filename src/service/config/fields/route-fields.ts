@@ -3,6 +3,7 @@ import { isPassedOn } from '../../routes/field-names.ts'
 import { type PathPattern, parsePathPattern, prefixPattern } from '../../routes/path-pattern.ts'
 import { normalizePath } from '../../routes/request-path.ts'
 import type { RouteConditions, ValueRule } from '../../routes/route-conditions.ts'
+import { forwardField } from './forward-fields.ts'
 import { hostPatternField } from './origin-fields.ts'
 import {
   actionFaults,
@@ -14,7 +15,7 @@ import {
 } from './route-action-fields.ts'
 
 /** What a route asks of a request, and where it leads. */
-export function routeField() {
+export function routeField(directory: string) {
   return z
     .strictObject({
       name: routeNameField.optional(),
@@ -30,6 +31,7 @@ export function routeField() {
       responseFields: fieldEditsField.optional(),
       redirect: redirectField.optional(),
       respond: respondField.optional(),
+      forward: forwardField(directory).optional(),
       ...routeLimitFields,
     })
     .superRefine((route, context) => {

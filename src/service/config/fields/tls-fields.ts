@@ -49,7 +49,8 @@ const READ_FAILURES: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 }
 
-function readFailure(error: unknown): string {
+/** Why a file cannot be read, in the words of an operator. */
+export function readFailure(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return READ_FAILURES[code] ?? (error instanceof Error ? error.message : String(error))
 }

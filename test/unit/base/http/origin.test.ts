@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import { originUrl, parseOrigin, throughEgress } from '../../../../src/base/http/origin.ts'
 
 describe('parseOrigin', () => {
   it.each([
@@ -50,5 +50,15 @@ describe('parseOrigin', () => {
 
   it.each(['shop.example', 'ftp://shop.example', 'https://', 'http://1.2.3.4.5', ''])('refuses %j', url => {
     expect(() => parseOrigin(url)).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))
+  })
+})
+
+describe('an origin that is reached through another egress', () => {
+  it('is another one by its key, and the same by its URL', () => {
+    const origin = parseOrigin('https://shop.example:8443/path')
+    const other = throughEgress(origin, 'bulk')
+    expect(other).toEqual({ ...origin, egress: 'bulk', key: 'https://shop.example:8443 (egress bulk)' })
+    expect([originUrl(other), originUrl(origin)]).toEqual([origin.key, origin.key])
+    expect(throughEgress(other, 'x').key).toBe('https://shop.example:8443 (egress x)')
   })
 })

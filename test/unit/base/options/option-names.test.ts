@@ -35,7 +35,7 @@ describe('an option', () => {
     [{ default: {} }, 'a transport has no option "default"'],
     [
       { limits: { maxTotalConnection: 1 } },
-      'limits has no option "maxTotalConnection": did you mean maxTotalConnections? There are dialShare, maxOrigins, maxStalledConnections, maxTotal',
+      'limits has no option "maxTotalConnection": did you mean maxTotalConnections? There are dialShare, maxOrigins, maxPortShare, maxStalledConnections, maxTotal',
     ],
     [{ tickets: { maxPeer: 1 } }, 'tickets has no option'],
     [{ resolver: { ttl: 1 } }, 'resolver has no option'],

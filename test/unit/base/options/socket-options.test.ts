@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import {
   checkSocketOptions,
   DEFAULT_SOCKET_OPTIONS,
+  DSCP_NAMES,
+  dscpOf,
   SOCKET_RANGES,
   type SocketOptions,
 } from '../../../../src/base/options/socket-options.ts'
@@ -21,8 +23,8 @@ describe('the socket options', () => {
     expect(checkSocketOptions(DEFAULT_SOCKET_OPTIONS)).toBe(DEFAULT_SOCKET_OPTIONS)
   })
 
-  it('all have a range, but for the name', () => {
-    expect([...Object.keys(SOCKET_RANGES), 'congestionControl'].sort()).toEqual(
+  it('all have a range, but for the names', () => {
+    expect([...Object.keys(SOCKET_RANGES), 'congestionControl', 'dscp'].sort()).toEqual(
       Object.keys(DEFAULT_SOCKET_OPTIONS).sort(),
     )
   })
@@ -67,4 +69,21 @@ describe('the socket options', () => {
       )
     },
   )
+
+  it.each([0, 46, 63, 'EF', 'AF41', 'CS1', 'LE'] as const)('may mark packets with %j', dscp => {
+    expect(fault({ dscp })).toBeUndefined()
+  })
+
+  it.each([-1, 64, 1.5, 'ef', 'AF44', 'toString', null])('may not mark packets with %j', dscp => {
+    expect(fault({ dscp: dscp as number })).toContain('socket.dscp must be from 0 to 63, or one of CS0, LE')
+  })
+
+  it('have the marks of the RFCs by name', () => {
+    // RFC 2597 6: AFxy is 8x + 2y; RFC 2474 4.2.2: CSx is 8x.
+    for (const [name, value] of Object.entries(DSCP_NAMES)) {
+      const [, kind, x, y] = /^(AF|CS)(\d)(\d?)$/.exec(name) ?? []
+      if (kind !== undefined) expect(value).toBe(8 * Number(x) + 2 * Number(y))
+    }
+    expect([dscpOf('EF'), dscpOf('LE'), dscpOf(7)]).toEqual([46, 1, 7])
+  })
 })

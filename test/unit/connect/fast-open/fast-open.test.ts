@@ -1,6 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { FastOpen, openFastOpenSocket } from '../../../../src/connect/fast-open/fast-open.ts'
+import { FastOpen } from '../../../../src/connect/fast-open/fast-open.ts'
 import type { LoadedSocketCalls, SocketCalls } from '../../../../src/connect/native/socket-calls.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 
@@ -61,30 +60,4 @@ describe('FastOpen', () => {
     expect(fastOpen.facts([A])).toMatchObject([{ fact: 'TCP Fast Open is used to 192.0.2.1' }])
     expect(fastOpen.verdict(A).use).toBe(true)
   })
-})
-
-const ENDPOINT = { address: '127.0.0.1', family: 4, port: 443, transport: 'tcp' } as const
-
-function fakeCalls(opened: ReturnType<SocketCalls['openStream']>) {
-  const closed: number[] = []
-  const calls: Pick<SocketCalls, 'openStream' | 'close' | 'set'> = {
-    openStream: () => opened,
-    close: fd => void closed.push(fd),
-    set: () => 0,
-  }
-  return { calls: calls as SocketCalls, closed } // as: no other is called
-}
-
-it('openFastOpenSocket() says why there is no socket', () => {
-  const { calls, closed } = fakeCalls({ errno: 24 })
-  expect(openFastOpenSocket(ENDPOINT, calls)).toEqual({ errno: 24 })
-  expect(closed).toEqual([])
-})
-
-it('openFastOpenSocket() closes, once, a descriptor that Node does not take', () => {
-  const fd = openSync('/dev/null', 'r')
-  const { calls, closed } = fakeCalls({ fd })
-  expect(openFastOpenSocket(ENDPOINT, calls)).toEqual({ errno: 22 })
-  expect(closed).toEqual([fd])
-  closeSync(fd)
 })

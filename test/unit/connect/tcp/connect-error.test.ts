@@ -15,7 +15,7 @@ describe('the error of an attempt', () => {
     ['ECONNRESET', 'tls', 'MM_CONNECT_FAILED', 'closed the connection during the TLS handshake'],
     ['ETIMEDOUT', 'connect', 'MM_CONNECT_TIMEOUT', 'did not answer'],
     ['EMFILE', 'connect', 'MM_OUT_OF_DESCRIPTORS', 'no file descriptor'],
-    ['EADDRNOTAVAIL', 'connect', 'MM_CONNECT_FAILED', 'no local address'],
+    ['EADDRNOTAVAIL', 'connect', 'MM_PORTS_EXHAUSTED', 'no local address'],
     ['CERT_HAS_EXPIRED', 'tls', 'MM_TLS_CERTIFICATE', 'the certificate for origin.test has expired'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'tls', 'MM_TLS_CERTIFICATE', 'authority that is not trusted'],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'tls', 'MM_TLS_CERTIFICATE', 'self-signed'],

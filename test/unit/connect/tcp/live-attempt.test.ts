@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { TcpInfo } from '../../../../src/connect/native/tcp-info.ts'
 import { type AttemptSocket, lostCookieError } from '../../../../src/connect/tcp/attempt-socket.ts'
 import { LiveAttempt, type LiveAttemptParts } from '../../../../src/connect/tcp/live-attempt.ts'
+import type { DialTickets } from '../../../../src/connect/tls/dial-tickets.ts'
 import type { TakenTicket } from '../../../../src/state/ticket-store.ts'
 import { FakeStreamSocket } from '../../../support/fake-early-gate.ts'
 
@@ -10,6 +11,14 @@ const endpoint = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' 
 const ticket = { session: Buffer.from('ticket') } as TakenTicket // as: nothing else of it is looked at
 const ASKED_FOR = { use: true, because: 'not tried there yet' }
 const LEFT_ALONE = { use: false, because: 'left alone for another 59 s' }
+const PARTS: LiveAttemptParts = {
+  endpoint,
+  ticket: undefined,
+  early: undefined,
+  fastOpen: undefined,
+  tickets: {} as DialTickets, // as: nobody takes any
+  departure: undefined,
+}
 const USED = { isSynDataAcked: true, fastOpenFailure: 0, segmentBytes: 1_448 } as TcpInfo // as: what is looked at
 const REFUSED = Object.assign(new Error('read ECONNREFUSED'), {
   code: 'ECONNREFUSED',
@@ -18,7 +27,7 @@ const REFUSED = Object.assign(new Error('read ECONNREFUSED'), {
 })
 
 function attempt(parts: Partial<LiveAttemptParts> = {}, info?: TcpInfo, bytesRead = 0): LiveAttempt {
-  const live = new LiveAttempt({ endpoint, ticket, early: undefined, fastOpen: ASKED_FOR, ...parts })
+  const live = new LiveAttempt({ ...PARTS, ticket, fastOpen: ASKED_FOR, ...parts })
   const socket: Pick<AttemptSocket, 'fastOpenInfo' | 'bytesRead' | 'raw'> = {
     raw: new FakeStreamSocket(),
     bytesRead,
@@ -30,7 +39,7 @@ function attempt(parts: Partial<LiveAttemptParts> = {}, info?: TcpInfo, bytesRea
 
 describe('LiveAttempt', () => {
   it('has no socket before it was given one', () => {
-    const live = new LiveAttempt({ endpoint, ticket: undefined, early: undefined, fastOpen: undefined })
+    const live = new LiveAttempt(PARTS)
     expect(() => live.attemptSocket).toThrow('without a socket')
   })
 

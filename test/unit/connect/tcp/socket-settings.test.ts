@@ -15,6 +15,7 @@ const ALL: SocketOptions = {
   retransmitMaxMs: 4_000,
   notSentLowWaterBytes: 131_072,
   congestionControl: 'cubic',
+  dscp: 0,
 }
 
 const SYSTEMS_OWN: SocketOptions = {
@@ -25,6 +26,7 @@ const SYSTEMS_OWN: SocketOptions = {
   retransmitMaxMs: 0,
   notSentLowWaterBytes: 0,
   congestionControl: '',
+  dscp: 0,
 }
 
 /** Settings over a kernel of the test's, which refuses what it is told to. */

@@ -111,6 +111,7 @@ function setUp({
     record,
     resolver,
     route: undefined,
+    locals: undefined,
     alternativeResolver: new AlternativeResolver(new AddressResolver({ clock, find: findBy(lookup) }), {}, 0),
     dialer,
     dialTurns: new DialTurns(clock, 0.5),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import { parseOrigin, throughEgress } from '../../../../src/base/http/origin.ts'
 import { connectionPolicy } from '../../../../src/origin/coalescing/coalescing-decision.ts'
 import { egressSettings, trustIn } from '../../../../src/origin/egress/egress-settings.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
@@ -40,10 +40,28 @@ describe('the settings of an egress', () => {
     expect(refusals.join()).not.toContain('secret')
   })
 
+  it('have proxies or addresses, each address once', () => {
+    const refusals = [
+      refusalOf(() => egressSettings({ out: {} })),
+      refusalOf(() => egressSettings({ out: { ...ONE, addresses: ['192.0.2.7'] } })),
+      refusalOf(() => egressSettings({ out: { addresses: [] } })),
+      refusalOf(() => egressSettings({ out: { addresses: ['192.0.2.7', '192.0.2.7/32'] } })),
+      refusalOf(() => egressSettings({ out: { addresses: ['192.0.2.7'], ca: 'PEM' } })),
+    ]
+    expect(refusals).toEqual([
+      expect.stringContaining('egress.out must have proxies or addresses'),
+      expect.stringContaining('egress.out must have proxies or addresses, not both'),
+      expect.stringContaining('egress.out.addresses must be a list of 1 to 256 addresses'),
+      expect.stringContaining('egress.out.addresses has 192.0.2.7 twice'),
+      expect.stringContaining('egress.out.ca is for proxies'),
+    ])
+  })
+
   it('have one trust object each, by which secure contexts are kept', () => {
     const out = egressSettings({ out: { ...ONE, ca: 'PEM' } }).get('out')
-    expect(out && trustIn(out)).toEqual({ ca: 'PEM' })
-    expect(out && trustIn(out)).toBe(out && trustIn(out))
+    if (out?.kind !== 'proxies') throw new Error('no proxies')
+    expect(trustIn(out)).toEqual({ ca: 'PEM' })
+    expect(trustIn(out)).toBe(trustIn(out))
   })
 })
 
@@ -51,13 +69,33 @@ describe('an origin with an egress', () => {
   const origin = parseOrigin('https://a.test')
   const settingsOf = (egress: string | undefined) =>
     new SettingsBook({
-      egress: { one: ONE, two: ONE },
+      egress: {
+        one: ONE,
+        two: ONE,
+        here: { addresses: ['192.0.2.7'] },
+        there: { addresses: ['192.0.2.8'] },
+      },
       origins: { 'https://a.test': { egress } },
     }).settingsFor(origin)
 
   it('has other settings than one that is reached directly, so that no pool outlives the change', () => {
     const prints = [undefined, 'one', 'two'].map(egress => settingsOf(egress).fingerprint)
     expect(new Set(prints).size).toBe(3)
+  })
+
+  it('has that of a route instead of its own, and the rest of its options', () => {
+    const book = new SettingsBook({
+      egress: { one: ONE, here: { addresses: ['192.0.2.7'] } },
+      origins: { 'https://a.test': { egress: 'one', reuse: 'safe' } },
+    })
+    const other = throughEgress(origin, 'here')
+    expect(book.settingsFor(other)).toMatchObject({ egress: { name: 'here' }, reuse: 'safe' })
+    expect([book.names(other), book.hasEgress(other), book.hasEgress(throughEgress(origin, 'no'))]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect(() => book.settingsFor(throughEgress(origin, 'no'))).toThrow('no egress is called "no"')
   })
 
   it('does not balance over endpoints, which a proxy knows nothing of', () => {
@@ -79,9 +117,9 @@ describe('an origin with an egress', () => {
   })
 
   it('shares no connection with origins that leave by another egress', () => {
-    const policies = [undefined, 'one', 'two'].map(
+    const policies = [undefined, 'one', 'two', 'here', 'there'].map(
       egress => connectionPolicy(settingsOf(egress), 'trust').settings,
     )
-    expect(new Set(policies).size).toBe(3)
+    expect(new Set(policies).size).toBe(5)
   })
 })

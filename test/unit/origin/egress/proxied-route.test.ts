@@ -15,7 +15,7 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
 
 function routeThrough(proxies: readonly string[]): ProxiedRoute {
   const egress = egressSettings({ out: { proxies } }).get('out')
-  if (egress === undefined) throw new Error('no egress')
+  if (egress?.kind !== 'proxies') throw new Error('no egress')
   const asked: Resolver = {
     resolve: host => {
       const found = ADDRESSES[host]

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { BalancedEndpoint } from '../../../../src/balance/balancer.ts'
 import { TransportError } from '../../../../src/base/errors.ts'
 import type { CheckResult } from '../../../../src/health/check-state.ts'
 import { HealthChecks } from '../../../../src/origin/health/health-checks.ts'
@@ -14,19 +15,23 @@ interface Probe {
   readonly reject: (error: unknown) => void
 }
 
+function endpointAt(index: number): BalancedEndpoint {
+  return { index, address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '', name: undefined }
+}
+
 function setUp(count: number) {
   const clock = new FakeClock()
   const probes: Probe[] = []
   const results: (CheckResult & { index: number; at: number })[] = []
   const checks = new HealthChecks({
     clock,
-    count,
+    endpoints: Array.from({ length: count }, (_, index) => endpointAt(index)),
     timeoutMs: TIMEOUT_MS,
     health: {
       nextCheckInMs: index => 5_000 + index,
       onChecked: (index, result, at) => void results.push({ index, at, ...result }),
     },
-    probe: (index, signal) =>
+    probe: ({ index }, signal) =>
       new Promise((resolve, reject) => {
         probes.push({ index, signal, resolve, reject })
         signal.addEventListener('abort', () => reject(signal.reason))

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { BalancedEndpoint } from '../../../../src/balance/balancer.ts'
 import { EndpointBreakers } from '../../../../src/balance/endpoint-breakers.ts'
 import { TransportError } from '../../../../src/base/errors.ts'
-import type { Connection } from '../../../../src/base/events/connection.ts'
+import type { Connection, Connector } from '../../../../src/base/events/connection.ts'
+import type { Observer } from '../../../../src/base/events/observer.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import {
   type BreakerOptions,
@@ -9,13 +11,14 @@ import {
 } from '../../../../src/base/options/admission-options.ts'
 import { type BalanceOptions, DEFAULT_BALANCE_OPTIONS } from '../../../../src/base/options/balance-options.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../../../src/base/options/options.ts'
+import type { EndpointUser } from '../../../../src/origin/endpoints/origin-endpoints.ts'
 import { BalancedPool, shareOf } from '../../../../src/origin/lanes/balanced-pool.ts'
 import { Pool } from '../../../../src/pool/pool.ts'
 import type { Waiter } from '../../../../src/pool/pool-driver.ts'
 import { ConnectionBudget } from '../../../../src/pool/rules/connection-budget.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { healthOf } from '../../../support/endpoint-health.ts'
-import { FakeConnector } from '../../../support/fake-connector.ts'
+import { type FakeConnection, FakeConnector, settled } from '../../../support/fake-connector.ts'
 import { TestWaiter } from '../../../support/pool-driver.ts'
 
 interface Bounds extends BreakerOptions {
@@ -23,40 +26,60 @@ interface Bounds extends BreakerOptions {
   readonly maxWaiters: number
 }
 
+function endpointAt(index: number): BalancedEndpoint {
+  return { index, address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '', name: undefined }
+}
+
 function setUp(count: number, options: Partial<BalanceOptions> = {}, bounds: Partial<Bounds> = {}) {
   const clock = new FakeClock()
   const log: string[] = []
   const health = healthOf(count)
   const breakers = EndpointBreakers.of({
-    count,
     options: { ...DEFAULT_BREAKER_OPTIONS, ...bounds },
     onRefused: (by, limit) => log.push(`refused by ${by}: ${limit}`),
   })
   const connectors = Array.from({ length: count }, () => new FakeConnector())
+  const poolOf = (
+    connector: Connector = new FakeConnector(),
+    observer: Observer = () => {},
+    maxWaiters = () => DEFAULT_POOL_OPTIONS.maxWaiters,
+  ): Pool =>
+    new Pool({
+      origin: parseOrigin('https://origin.example'),
+      connector,
+      clock,
+      random: () => 0.5,
+      options: DEFAULT_POOL_OPTIONS,
+      maxWaiters,
+      budget: new ConnectionBudget(0),
+      observer,
+      expectedCapacity: 1,
+    })
+  const users: EndpointUser[] = []
+  const list: BalancedEndpoint[] = connectors.map((_, index) => endpointAt(index))
+  let failLookup: (error: Error) => void = () => {}
+  const unresolved = new Promise<void>((_resolve, reject) => {
+    failLookup = reject
+  })
   const pool = BalancedPool.make({
-    endpoints: connectors.map((_, index) => ({ address: `192.0.2.${index}`, weight: 1, tier: 0, zone: '' })),
+    endpoints: {
+      list,
+      health,
+      breakers,
+      homes: new WeakMap(),
+      subsetSeed: 1,
+      whenKnown: () => (list.length > 0 ? Promise.resolve() : unresolved),
+      add: user => users.push(user),
+    },
     options: { ...DEFAULT_BALANCE_OPTIONS, ...options, policy: 'round-robin' },
     random: () => 0.5,
     clock,
-    pool: DEFAULT_POOL_OPTIONS,
+    pool: { ...DEFAULT_POOL_OPTIONS, maxWaiters: (bounds.maxWaiters ?? 1_000) * Math.max(1, count) },
     attemptDelayMs: 250,
-    health,
-    breakers,
     onPanic: () => {},
-    makePool: (_endpoint, index, hooks) =>
-      new Pool({
-        origin: parseOrigin('https://origin.example'),
-        connector: connectors[index] ?? new FakeConnector(),
-        clock,
-        random: () => 0.5,
-        options: {
-          ...DEFAULT_POOL_OPTIONS,
-          maxWaiters: bounds.maxWaiters ?? DEFAULT_POOL_OPTIONS.maxWaiters,
-        },
-        budget: new ConnectionBudget(0),
-        observer: hooks.observer,
-        expectedCapacity: 1,
-      }),
+    endPool: ended => ended.drain(),
+    makePool: ({ index }, { observer, maxWaiters }) => poolOf(connectors[index], observer, maxWaiters),
+    makeUnresolved: whenKnown => poolOf({ connect: () => whenKnown().then(() => new Promise(() => {})) }),
   })
   if (pool === undefined) throw new Error('no pool')
   const acquire = (name: string, act?: (connection: Connection) => void): TestWaiter => {
@@ -64,7 +87,29 @@ function setUp(count: number, options: Partial<BalanceOptions> = {}, bounds: Par
     pool.acquire(waiter)
     return waiter
   }
-  return { clock, log, connectors, pool, health, acquire }
+  /** The endpoints with these numbers are there from now on. */
+  const become = (indexes: readonly number[]): void => {
+    const before = list.splice(0)
+    list.push(...indexes.map(index => before.find(one => one.index === index) ?? endpointAt(index)))
+    const added = list.filter(({ index }) => !before.some(one => one.index === index))
+    const removed = before.filter(({ index }) => !list.some(one => one.index === index))
+    for (const { index } of added) {
+      connectors[index] ??= new FakeConnector()
+      health.add(index)
+    }
+    for (const user of users) user.setEndpoints({ endpoints: [...list], added, removed })
+    for (const { index } of removed) health.remove(index)
+  }
+  return {
+    clock,
+    log,
+    connectors,
+    pool,
+    health,
+    acquire,
+    become,
+    failLookup: (error: Error) => failLookup(error),
+  }
 }
 
 describe('a pool per endpoint', () => {
@@ -229,6 +274,61 @@ describe('a pool per endpoint', () => {
     }
     for (let i = 0; i < 3; i += 1) pool.acquire({ ...replay }, false, true)
     expect(leased).toEqual([connections[1], connections[1], connections[1]])
+  })
+
+  it('moves a request that waits for an endpoint which is gone, and ends what is under way there', async () => {
+    const { connectors, log, pool, acquire, become } = setUp(2)
+    const connections: FakeConnection[] = []
+    acquire('a', connection => connections.push(connection as FakeConnection))
+    await connectors[0]!.succeed()
+    acquire('b')
+    acquire('c') // waits for the first endpoint
+    become([1])
+    expect(connections[0]!.isClosed).toBe(false)
+    expect(pool.endpointStats('tcp').map(({ address, state }) => [address, state])).toEqual([
+      ['192.0.2.1', 'up'],
+      ['192.0.2.0', 'leaving'],
+    ])
+    await connectors[1]!.succeed()
+    await connectors[1]!.succeed()
+    expect(log).toEqual(['a leased', 'b leased', 'c leased'])
+    const before = pool.counters
+    connections[0]!.finish()
+    expect([connections[0]!.isClosed, connections[0]!.closedFor]).toEqual([true, 'address-gone'])
+    await settled()
+    expect(pool.endpointStats('tcp')).toHaveLength(1)
+    expect([pool.counters.requests, pool.counters.opened]).toEqual([before.requests, before.opened])
+  })
+
+  it('waits where no endpoint is known, and goes to the first that comes', async () => {
+    const { connectors, log, acquire, become, pool } = setUp(0)
+    acquire('a')
+    const ready = pool.preconnect(1)
+    expect([pool.load.waiters, pool.live, pool.hasProven]).toEqual([1, 0, false])
+    become([0])
+    await connectors[0]!.succeed()
+    expect(log).toEqual(['a leased'])
+    expect(pool.load.waiters).toBe(0)
+    void ready
+  })
+
+  it('fails a request with the error of the lookup where no endpoint can be found', async () => {
+    const { log, acquire, failLookup, become, connectors } = setUp(0)
+    acquire('a')
+    failLookup(new TransportError('MM_DNS_FAILED', 'it does not exist'))
+    await settled()
+    expect(log).toEqual(['a failed: MM_DNS_FAILED'])
+    become([4])
+    acquire('b')
+    await connectors[4]!.succeed()
+    expect(log).toEqual(['a failed: MM_DNS_FAILED', 'b leased'])
+  })
+
+  it('shares the places of those who wait among the endpoints that there are', () => {
+    const { log, acquire, become } = setUp(2, {}, { maxWaiters: 2 })
+    become([0])
+    for (const name of ['a', 'b', 'c', 'd', 'e']) acquire(name)
+    expect(log).toEqual(['e failed: MM_QUEUE_FULL'])
   })
 
   it('divides a number among takers without a remainder', () => {

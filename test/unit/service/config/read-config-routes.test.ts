@@ -115,7 +115,7 @@ describe('the routes of a configuration', () => {
       '4:21: routes[0].headers.x: never matches: no field has such a value',
     ],
     ['{ headers: { x: "1", X: "2" }, origin: a }', '4:29: routes[0].headers.X: is there twice'],
-    ['{}', '4:5: routes[0].origin: missing: a route needs origin, redirect or respond'],
+    ['{}', '4:5: routes[0].origin: missing: a route needs origin, redirect, respond or forward'],
     ['{ origin: a, respond: {} }', '4:27: routes[0].respond: a route has one of origin and respond'],
     ['{ respond: {}, rewrite: { path: /a } }', '4:29: routes[0].rewrite: needs an origin'],
     [

@@ -315,10 +315,10 @@ routes:
       ['3:13: origins.a.url: must be an origin, scheme://host:port and nothing else, not "http://a/base"'],
     ],
     [
-      'an endpoint that is a name',
-      withOrigin('{ url: http://a, endpoints: [b:80] }'),
+      'an endpoint that is neither an address nor a name',
+      withOrigin('{ url: http://a, endpoints: [192.0.2.300:80] }'),
       [
-        '3:35: origins.a.endpoints[0]: must be an IP address with or without a port (192.0.2.1:8443, [2001:db8::1]), not "b:80"',
+        '3:35: origins.a.endpoints[0]: must be an IP address or a host name, with or without a port (192.0.2.1:8443, [2001:db8::1], a.internal:8443), not "192.0.2.300:80"',
       ],
     ],
     [

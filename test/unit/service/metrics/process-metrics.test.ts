@@ -17,10 +17,12 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
       totalConnections: 0,
       economy: NO_ECONOMY.economy,
       deferredDials: 0,
+      ports: { budget: undefined, pairs: [], refused: 0 },
       resolver: { answered: 0, failed: 0, stale: 0 },
     }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
+    proxies: () => [],
     mirrorCounts: () => new Map([['api', { counts: new Map([['answered', 2]]) }]]),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [

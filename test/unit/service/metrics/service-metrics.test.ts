@@ -93,7 +93,6 @@ function answer(changes: Partial<ClientAnswer> = {}): ClientAnswer {
 
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
-  const resolver = { answered: 0, failed: 0, stale: 0 }
   const metrics = new ServiceMetrics({
     transportStats: () => ({
       pools: [{ ...SHOP_POOL, ...pool }],
@@ -101,16 +100,18 @@ function setUp(pool: Partial<PoolStats> = {}) {
       totalConnections: 10,
       economy: NO_ECONOMY.economy,
       deferredDials: 4,
-      resolver,
+      ports: { budget: undefined, pairs: [], refused: 0 },
+      resolver: { answered: 0, failed: 0, stale: 0 },
     }),
     ingressStats: () => [ingress],
     mirrorCounts: () => new Map(),
+    proxies: () => [],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     dropped: () => ({ log: 3, access_log: 5, qlog: 4 }),
     certificates: () => [],
     version: '1.2.3',
   })
-  metrics.configure([{ name: 'shop', origin: SHOP }])
+  metrics.configure({ origins: [{ name: 'shop', origin: SHOP }], routes: [] })
   return { metrics, ingress }
 }
 
@@ -347,7 +348,7 @@ describe('a scrape of the service', () => {
         ...['reuse', 'resumption', 'fast_open', 'early_data'].map(m => `{origin="shop",means="${m}"}`),
       ]),
     )
-    metrics.configure([{ name: 'other', origin: OTHER }])
+    metrics.configure({ origins: [{ name: 'other', origin: OTHER }], routes: [] })
     expect(await ofHandshakes()).toEqual([])
   })
 
@@ -391,10 +392,8 @@ describe('a scrape of the service', () => {
   it('keeps the counters of an origin that a reload did not touch', async () => {
     const { metrics } = setUp()
     metrics.onAnswered(answer())
-    metrics.configure([
-      { name: 'shop', origin: SHOP },
-      { name: 'other', origin: OTHER },
-    ])
+    const origins = Object.entries({ shop: SHOP, other: OTHER }).map(([name, origin]) => ({ name, origin }))
+    metrics.configure({ origins, routes: [] })
     metrics.onAnswered(answer())
     metrics.onAnswered(answer({ origin: OTHER }))
     const samples = await scrape(metrics)
@@ -409,7 +408,7 @@ describe('a scrape of the service', () => {
   it('counts what an origin still does after a reload removed it under the name removed', async () => {
     const { metrics } = setUp()
     metrics.onAnswered(answer())
-    metrics.configure([{ name: 'other', origin: OTHER }])
+    metrics.configure({ origins: [{ name: 'other', origin: OTHER }], routes: [] })
     metrics.onAnswered(answer())
     const samples = await scrape(metrics)
     expect(
@@ -439,7 +438,7 @@ describe('a scrape of the service', () => {
     expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failed_recently: 0, broken: 1 })
     observe('a:443', 'confirmed')
     expect(await statuses()).toEqual({ confirmed: 1, pending: 0, failed_recently: 0, broken: 0 })
-    metrics.configure([{ name: 'other', origin: OTHER }])
+    metrics.configure({ origins: [{ name: 'other', origin: OTHER }], routes: [] })
     observe('a:443', 'confirmed')
     expect(await statuses(), 'the origin is gone').toEqual({})
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { withServiceDefaults } from '../../../../src/service/lifecycle/running-service.ts'
+import { withServiceDefaults } from '../../../../src/service/lifecycle/service-defaults.ts'
 
 describe('the defaults of a service', () => {
   it('shed requests that waited in vain, and set stalled readers aside', () => {

@@ -1,22 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ProxyRotation } from '../../../../src/connect/proxy/proxy-rotation.ts'
+import { EgressRotation } from '../../../../src/origin/egress/egress-rotation.ts'
 
 const half = (): number => 0.5
 
-describe('a rotation of proxies', () => {
+describe('a rotation of proxies or addresses', () => {
   it('begins at random, stays for the window and goes on to the next proxy', () => {
-    const rotation = new ProxyRotation({ count: 3, stickyMs: 1_000 })
+    const rotation = new EgressRotation({ count: 3, stickyMs: 1_000 })
     expect(rotation.order(0, half)).toEqual([1, 2, 0])
     expect(rotation.order(999, half)).toEqual([1, 2, 0])
     expect(rotation.order(1_000, half)).toEqual([2, 0, 1])
-    expect(rotation.current(1_200)).toEqual({ proxy: 2, leftMs: 800 })
+    expect(rotation.current(1_200)).toEqual({ index: 2, leftMs: 800 })
   })
 
   it('jitters its window by a quarter at the most', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), value => {
-        const rotation = new ProxyRotation({ count: 2, stickyMs: 1_000 })
+        const rotation = new EgressRotation({ count: 2, stickyMs: 1_000 })
         rotation.order(0, () => value)
         const { leftMs = 0 } = rotation.current(0) ?? {}
         expect(leftMs).toBeGreaterThanOrEqual(750)
@@ -26,7 +26,7 @@ describe('a rotation of proxies', () => {
   })
 
   it('never moves on where the window is 0, until it fails', () => {
-    const rotation = new ProxyRotation({ count: 2, stickyMs: 0 })
+    const rotation = new EgressRotation({ count: 2, stickyMs: 0 })
     const first = rotation.order(0, half)
     expect(rotation.order(1e12, half)).toEqual(first)
     rotation.onFailed(1, 1e12, half)
@@ -34,7 +34,7 @@ describe('a rotation of proxies', () => {
   })
 
   it('avoids one that failed for twice as long each time, up to a minute, until it succeeds', () => {
-    const rotation = new ProxyRotation({ count: 2, stickyMs: 0 })
+    const rotation = new EgressRotation({ count: 2, stickyMs: 0 })
     const delays = Array.from({ length: 8 }, () => {
       rotation.onFailed(0, 0, half)
       return rotation.backoff(0, 0)?.leftMs
@@ -45,7 +45,7 @@ describe('a rotation of proxies', () => {
   })
 
   it('goes on with the proxy that replaced another', () => {
-    const rotation = new ProxyRotation({ count: 3, stickyMs: 1_000 })
+    const rotation = new EgressRotation({ count: 3, stickyMs: 1_000 })
     rotation.order(0, half)
     rotation.onFailed(1, 0, half)
     rotation.onConnected(2, 0, half)
@@ -58,7 +58,7 @@ describe('a rotation of proxies', () => {
         fc.integer({ min: 1, max: 6 }),
         fc.array(fc.tuple(fc.nat(5), fc.nat(5_000), fc.boolean()), { maxLength: 50 }),
         (count, events) => {
-          const rotation = new ProxyRotation({ count, stickyMs: 500 })
+          const rotation = new EgressRotation({ count, stickyMs: 500 })
           let now = 0
           for (const [proxy, ms, fails] of events) {
             now += ms

@@ -7,7 +7,7 @@ import {
   SOCKADDR_IN_BYTES,
   SOCKADDR_IN6_BYTES,
   writeSocketAddress,
-} from '../../../../src/quic/udp/socket-address.ts'
+} from '../../../../src/base/socket/socket-address.ts'
 import { fc } from '../../../support/property.ts'
 
 /** There and back through the bytes of a socket of that family. */

@@ -1,8 +1,6 @@
-import type { UdpAddress } from '../engine.ts'
-
 /**
  * `struct sockaddr_in` and `struct sockaddr_in6` of Linux: the family in the order of the machine (little
- * endian is all that we know, see socket-mode.ts), port and address in the order of the network.
+ * endian is all that we know, see quic/udp/socket-mode.ts), port and address in the order of the network.
  */
 export const AF_INET = 2
 export const AF_INET6 = 10
@@ -47,7 +45,10 @@ export function writeSocketAddress(
 }
 
 /** Undefined: of another family. A link-local IPv6 address has its zone as a number, like `fe80::1%2`. */
-export function readSocketAddress(from: Buffer, at: number): UdpAddress | undefined {
+export function readSocketAddress(
+  from: Buffer,
+  at: number,
+): { readonly host: string; readonly port: number } | undefined {
   const family = from.readUInt16LE(at)
   const port = from.readUInt16BE(at + 2)
   if (family === AF_INET) return { host: ipv4Text(from, at + 4), port }
