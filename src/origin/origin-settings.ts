@@ -166,8 +166,8 @@ export class SettingsBook {
   }
 
   /**
-   * `asked`: what a call has asked for, over the options of the origin. Throws MM_INVALID_ARGUMENT where it has an
-   * egress that there is not, or that its options forbid.
+   * `asked`: what a call has asked for, over the options of the origin. Throws MM_INVALID_ARGUMENT where it
+   * has an egress that there is not, or that its options forbid.
    */
   settingsFor(origin: Origin, asked: Pick<OriginOptions, 'webTransport'> = {}): OriginSettings {
     const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
