@@ -34,6 +34,9 @@ const MAY_IMPORT = {
   'src/connect/fast-open': ['src/base', 'src/connect/native'],
   'src/dns': ['src/base'],
 
+  // A session over its carrier: the same in both roles.
+  'src/webtransport': ['src/base', 'src/http/http3/frames/varint.ts'],
+
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
@@ -63,9 +66,10 @@ const MAY_IMPORT = {
     'src/pool',
     'src/select',
     'src/state/shares',
+    'src/webtransport',
   ],
   'src/api/qlog': ['src/base'],
-  'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
+  'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool', 'src/webtransport'],
   'src/entry': [
     'src/api',
     'src/base',
@@ -81,6 +85,7 @@ const MAY_IMPORT = {
     'src/base',
     'src/http',
     'src/quic',
+    'src/webtransport',
     'src/connect/native',
     'src/connect/tls/certificate-names.ts',
   ],
@@ -117,7 +122,15 @@ const MAY_IMPORT = {
   ],
   // Its origin stands in for a real one.
   'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing', 'src/cli'],
-  'src/testing': ['src/index.ts', 'src/entry', 'src/base', 'src/http', 'src/ingress', 'src/quic'],
+  'src/testing': [
+    'src/index.ts',
+    'src/entry',
+    'src/base',
+    'src/http',
+    'src/ingress',
+    'src/quic',
+    'src/webtransport',
+  ],
   'src/demo': ['src/index.ts', 'src/entry', 'src/service', 'src/testing', 'src/cli', 'src/bench/impair'],
 }
 
@@ -135,6 +148,11 @@ const PURE = [
   'src/select',
   'src/state',
   'src/http',
+  'src/webtransport/capsules.ts',
+  'src/webtransport/session-flow.ts',
+  'src/webtransport/datagram-queue.ts',
+  'src/webtransport/send-orders.ts',
+  'src/webtransport/protocol-fields.ts',
   'src/quic/migration',
   'src/quic/invariant-header.ts',
   'src/quic/initial-packets.ts',

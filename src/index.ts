@@ -28,6 +28,7 @@ export type {
   TransportStats,
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
+export type { WebTransportOptions } from './api/web-transport-options.ts'
 export type { ErrorCodeInfo, Fault, Processed } from './base/error-code-info.ts'
 export type { ErrorCode } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
@@ -46,3 +47,13 @@ export type { StateOptions, TransportOptions } from './base/options/transport-op
 export type { RawConnection } from './origin/connecting/raw-connect.ts'
 export type { MigrateOptions, MigrationResult, OriginLoad, PathHealth, PoolStats } from './origin/stats.ts'
 export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'
+export type {
+  WebTransportBidirectionalStream,
+  WebTransportCloseInfo,
+  WebTransportDatagrams,
+  WebTransportReceiveStream,
+  WebTransportSendStream,
+  WebTransportSession,
+  WebTransportStats,
+} from './webtransport/types.ts'
+export { WebTransportError } from './webtransport/web-transport-error.ts'

@@ -1,6 +1,7 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
 import type { ConnectOptions, DispatcherOptions, RequestOptions, Transport } from './types.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
 type ProbeOptions = NonNullable<Parameters<Transport['probe']>[1]>
@@ -22,6 +23,13 @@ const DISPATCHER: Names<DispatcherOptions> = { earlyData: 1 }
 const PRECONNECT: Names<PreconnectOptions> = { connections: 1 }
 const CONNECT: Names<ConnectOptions> = { signal: 1 }
 const PROBE: Names<ProbeOptions> = { signal: 1 }
+const WEB_TRANSPORT: Names<WebTransportOptions> = {
+  headers: 1,
+  protocols: 1,
+  requireUnreliable: 1,
+  signal: 1,
+  headersTimeoutMs: 1,
+}
 const MIGRATE: Names<MigrateOptions> = { address: 1, port: 1 }
 
 /** The options of each call of a transport that has some; the types see to it that none is missing. */
@@ -32,6 +40,7 @@ const CALLS = {
   connect: CONNECT,
   probe: PROBE,
   migrate: MIGRATE,
+  webTransport: WEB_TRANSPORT,
 }
 
 /** Throws MM_INVALID_ARGUMENT for an option of a call that there is not, with the nearest that there is. */

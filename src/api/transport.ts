@@ -22,13 +22,14 @@ import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
-import { SettingsBook } from '../origin/origin-settings.ts'
+import { type OriginSettings, SettingsBook } from '../origin/origin-settings.ts'
 import { OriginShares } from '../origin/origin-shares.ts'
 import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
+import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
 import { laneOf, originAt, originOf, parseUrl } from './call-targets.ts'
 import { explain } from './explain.ts'
@@ -50,6 +51,8 @@ import type {
   TransportStats,
 } from './types.ts'
 import { transportDispatcher } from './undici/dispatcher.ts'
+import { openWebTransport } from './web-transport.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 /** What the world gives a transport; the tests give it another one. */
 export interface TransportEnvironment {
@@ -96,6 +99,8 @@ class PooledTransport implements Transport {
   /** Those that were replaced, while their exchanges end. */
   readonly #leaving = new Set<OriginEntry>()
   readonly #pooledTunnels: PooledTunnels
+  /** Those that were asked for sessions of WebTransport. */
+  readonly #sessionOrigins = new Set<string>()
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
@@ -259,6 +264,14 @@ class PooledTransport implements Transport {
     return transportDispatcher(this, options) as TransportDispatcher // one class, described twice
   }
 
+  webTransport(url: string | URL, options: WebTransportOptions = {}): WebTransportSession {
+    const target = typeof url === 'string' ? parseUrl(url) : url
+    const unavailable = (origin: Origin): string | undefined =>
+      this.#sessionFault(this.#sessionEntryFor(origin))
+    const dispatch: Transport['dispatch'] = (...request) => this.dispatch(...request)
+    return openWebTransport({ clock: this.#clock, unavailable, dispatch }, target, options)
+  }
+
   async preconnect(
     origin: string | URL | Origin,
     options: { connections?: number | undefined } = {},
@@ -290,9 +303,7 @@ class PooledTransport implements Transport {
     const entry = this.#entryFor(originOf(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
-    const isAllowed = entry.settings.protocols.includes('h3')
-    const machineFault = isAllowed ? http3Dialer.fault : undefined
-    const http3Fault = isAllowed && entry.route !== undefined ? NO_HTTP3_THROUGH_PROXY : machineFault
+    const http3Fault = this.#http3Fault(entry)
     const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
     const udp = isSpoken ? http3Dialer.udp : undefined
     return explain(
@@ -350,7 +361,7 @@ class PooledTransport implements Transport {
     const before = this.#settings
     const entries = Array.from(this.#entries.values(), entry => ({
       entry,
-      next: settings.hasEgress(entry.origin) ? settings.settingsFor(entry.origin) : undefined,
+      next: settings.hasEgress(entry.origin) ? this.#settingsOf(settings, entry.origin) : undefined,
     }))
     const isKept = ({ entry: { origin, settings: now }, next }: (typeof entries)[number]): boolean =>
       next?.fingerprint === now.fingerprint &&
@@ -412,10 +423,36 @@ class PooledTransport implements Transport {
     if (known !== undefined && !this.#isClosed) return known
     if (this.#isClosed)
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
-    const settings = this.#settings.settingsFor(origin)
+    const settings = this.#settingsOf(this.#settings, origin)
     const entry = this.#maker.make(origin, settings, this.#options.resolve ?? {}, this.#pools)
     this.#entries.set(origin.key, entry)
     return entry
+  }
+
+  /**
+   * Its connections offer WebTransport: those that do not are on their way out, if this is the first to ask.
+   */
+  #sessionEntryFor(origin: Origin): OriginEntry {
+    const entry = this.#entryFor(origin)
+    if (entry.settings.webTransport) return entry
+    this.#sessionOrigins.add(origin.key)
+    this.#letGo(origin.key)
+    return this.#entryFor(origin)
+  }
+
+  #settingsOf(book: SettingsBook, origin: Origin): OriginSettings {
+    return book.settingsFor(origin, this.#sessionOrigins.has(origin.key) ? { webTransport: true } : {})
+  }
+
+  /** Why there is no HTTP/3, where it is allowed. */
+  #http3Fault({ settings, route }: OriginEntry): string | undefined {
+    if (!settings.protocols.includes('h3')) return undefined
+    return route === undefined ? this.#maker.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY
+  }
+
+  #sessionFault(entry: OriginEntry): string | undefined {
+    if (!entry.settings.protocols.includes('h3')) return 'protocols of the origin has no h3'
+    return this.#http3Fault(entry)
   }
 
   /** No other origin has to go for it. */

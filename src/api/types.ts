@@ -15,8 +15,10 @@ import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import type { RawConnection } from '../origin/connecting/raw-connect.ts'
 import type { Economy } from '../origin/economy/economy-figures.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
+import type { WebTransportSession } from '../webtransport/types.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
 
 /**
  * A request as request() takes it. Every part has a default: without any it is a GET.
@@ -313,6 +315,12 @@ export interface Transport extends AsyncDisposable {
    * to the handler.
    */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
+  /**
+   * Opens a session of WebTransport over the HTTP/3 connections of its origin, beside ordinary requests. It
+   * keeps the process alive until it ends. Throws MM_INVALID_ARGUMENT; `ready` rejects with
+   * MM_WEBTRANSPORT_UNAVAILABLE where the origin has none, and with MM_WEBTRANSPORT_REFUSED where it says no.
+   */
+  webTransport(url: string | URL, options?: WebTransportOptions): WebTransportSession
   /**
    * Makes `connections` ready, 1 by default. Resolves when they are, rejects when the first fails. With 0 it
    * prepares what needs no network: settings, the lists of trust, the engine of HTTP/3.

@@ -323,6 +323,12 @@ export const ERROR_CODES = {
     'http_upgrade_failed',
     'the origin offers no extended CONNECT on this connection (RFC 8441): allow http/1.1 for it',
   ),
+  /** WebTransport was asked for, and the origin has none, or no HTTP/3: the message has the evidence. */
+  MM_WEBTRANSPORT_UNAVAILABLE: remote(502, 'http_upgrade_failed', 'see what probe and explain say of h3'),
+  /** The origin answered the CONNECT of a session of WebTransport with another status than 2xx. */
+  MM_WEBTRANSPORT_REFUSED: remote(502, 'http_upgrade_failed', 'look at path, headers and the origin log'),
+  /** A session of WebTransport was closed, by either side, and what was on it with it. */
+  MM_WEBTRANSPORT_CLOSED: remote(502, 'connection_terminated', 'look at the close code in the message'),
   /** The origin demands HTTP/1.1 for this request, and HTTP/1.1 is not allowed for it. */
   MM_HTTP11_REQUIRED: remote(
     502,

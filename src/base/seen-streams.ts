@@ -12,6 +12,10 @@ export class SeenStreams {
     this.#next = first
   }
 
+  has(stream: number): boolean {
+    return stream < this.#next && !this.#leftOut.has(stream)
+  }
+
   /** False: it was seen before. */
   add(stream: number): boolean {
     if (stream < this.#next) return this.#leftOut.delete(stream)

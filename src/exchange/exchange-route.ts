@@ -67,7 +67,7 @@ export class ExchangeRoute {
     const { origin, isUpgrade, onlyLane } = parts
     this.#parts = parts
     this.#lane = onlyLane === 'h3' ? origin.lanes.named('h3') : origin.lanes.primary
-    this.#pool = isUpgrade ? origin.upgrades.first() : this.#lane.pool
+    this.#pool = isUpgrade && onlyLane !== 'h3' ? origin.upgrades.first() : this.#lane.pool
     this.#avoidsHttp3 = onlyLane === 'tcp'
     if (onlyLane === 'http/1.1') this.#pool = origin.upgrades.next(this.#pool) ?? this.#pool
   }

@@ -331,7 +331,7 @@ export function detourAfter(
   origin: ExchangeOrigin,
   clock: Clock,
 ): Detour | undefined {
-  if (!needsHttp1(error)) return undefined
+  if (!needsHttp1(error) || request.onlyLane === 'h3') return undefined
   const isUpgrade = error.code === 'MM_UPGRADE_UNAVAILABLE'
   // Before the peer's SETTINGS nobody knows what it offers.
   const hasSettings = connection !== undefined && connection.isCapacityProvisional !== true

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { TransportError } from '../base/errors.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { StreamSocket } from '../base/socket/stream-socket.ts'
 
 /** What a client agreed on with us under its requests. */
 export interface ClientTls {
@@ -76,7 +77,7 @@ export interface IngressExchange {
    */
   abort(error: TransportError): void
   /** Accepts the upgrade (101, or 200 to extended CONNECT and CONNECT) and hands the raw stream over. */
-  acceptUpgrade(status: number, headers: HeaderList): Duplex
+  acceptUpgrade(status: number, headers: HeaderList): Duplex & Pick<StreamSocket, 'carrier'>
 }
 
 export interface IngressExchangeEvents {

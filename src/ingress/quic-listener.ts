@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
+import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import type { IdRoute } from '../quic/routed-ids.ts'
@@ -55,6 +56,8 @@ export interface ListenQuicOptions {
    * Default false.
    */
   allowsMigration?: boolean
+  /** Clients are offered WebTransport: see acceptWebTransport(). Default false. */
+  webTransport?: boolean
   clock?: Clock
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
@@ -90,7 +93,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
       return tls
     },
   )
-  const { clock = systemClock, proxyName = 'middlemile' } = options
+  const { clock = systemClock, proxyName = 'middlemile', webTransport = false } = options
   const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
@@ -142,7 +145,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     tls: shown.first,
     choose: hello => choose(hello),
     protocols: ['h3'],
-    quic: limits.quic,
+    quic: webTransport ? withSessionStreams(limits.quic) : limits.quic,
     retry: options.retry ?? 'under-load',
     maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
     handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
@@ -156,6 +159,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   const context: ServerHttp3SessionContext = {
     handler: withLoadShedding({ handler, limits, clock, stats, proxyName }),
     limits,
+    webTransport,
     clock,
     stats,
     observer,
@@ -252,6 +256,12 @@ function checkIdentity({ cert, key }: QuicServerTls): void {
       },
     )
   }
+}
+
+/** Sessions have unidirectional streams of their own beside the three of HTTP/3 (RFC 9114 6.2). */
+function withSessionStreams(quic: QuicOptions): QuicOptions {
+  const { maxUnidirectionalStreams: most, maxConcurrentStreams } = quic
+  return { ...quic, maxUnidirectionalStreams: Math.max(most, maxConcurrentStreams + 3) }
 }
 
 function ignoreEvent(): void {}

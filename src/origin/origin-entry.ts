@@ -402,6 +402,8 @@ export class OriginEntry {
   #onCapacity(connection: Connection, lane: LaneName): void {
     const now = this.#parts.clock.now()
     this.record.onCapacity(connection.capacity, connection.protocol, now)
+    if (connection instanceof MultiplexedConnection && connection.webTransportDrafts !== undefined)
+      this.record.onWebTransport(connection.webTransportDrafts, now)
     // Upgrades take the primary lane.
     if (lane === this.lanes.primary.name && connection instanceof MultiplexedConnection) {
       this.record.onExtendedConnect(connection.enablesExtendedConnect === true, now)

@@ -115,6 +115,7 @@ export interface OriginSettings {
   readonly health: HealthOptions
   readonly outlier: OutlierOptions
   readonly hedge: HedgeOptions
+  readonly webTransport: boolean
   /** Fixed addresses of this origin and of host names among its endpoints, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /**
@@ -164,12 +165,15 @@ export class SettingsBook {
     return egress === undefined || this.#egress.has(egress)
   }
 
-  /** Throws MM_INVALID_ARGUMENT where it has an egress that there is not, or that its options forbid. */
-  settingsFor(origin: Origin): OriginSettings {
+  /**
+   * `asked`: what a call has asked for, over the options of the origin. Throws MM_INVALID_ARGUMENT where it
+   * has an egress that there is not, or that its options forbid.
+   */
+  settingsFor(origin: Origin, asked: Pick<OriginOptions, 'webTransport'> = {}): OriginSettings {
     const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
     const options = this.#byOrigin.get(originUrl(origin)) ?? {}
     const { egress = options.egress } = origin
-    return mergeSettings(this.#defaults, { ...options, egress }, place, this.#egress)
+    return mergeSettings(this.#defaults, { ...options, ...asked, egress }, place, this.#egress)
   }
 }
 
@@ -196,6 +200,7 @@ function mergeSettings(
   const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
   const fixed = fixedFor(place, endpoints, place.resolve)
   const egress = egressOf(own.egress ?? defaults.egress, ways)
+  const webTransport = own.webTransport ?? defaults.webTransport ?? false
   const settings = {
     egress,
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
@@ -212,7 +217,10 @@ function mergeSettings(
     ),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
     http2: checkHttp2Options('http2', layered(DEFAULT_HTTP2_OPTIONS, defaults.http2, own.http2)),
-    quic: checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
+    quic: quicFor(
+      checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
+      webTransport,
+    ),
     http3: checkHttp3Options('http3', layered(DEFAULT_HTTP3_OPTIONS, defaults.http3, own.http3)),
     liveness,
     tls: layered<TlsOptions>({}, defaults.tls, own.tls),
@@ -229,6 +237,7 @@ function mergeSettings(
     health: checkHealthOptions(layered(DEFAULT_HEALTH_OPTIONS, defaults.health, own.health)),
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
+    webTransport,
     resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
@@ -249,6 +258,17 @@ function mergeSettings(
   }
   return { ...settings, ...fingerprints(settings, fixed) }
 }
+
+/** A server that speaks WebTransport opens streams of its own, and those of HTTP/3 come beside them. */
+function quicFor(quic: QuicOptions, webTransport: boolean): QuicOptions {
+  const { maxUnidirectionalStreams: most, maxConcurrentStreams } = quic
+  return webTransport
+    ? { ...quic, maxUnidirectionalStreams: Math.max(most, maxConcurrentStreams + HTTP3_STREAMS) }
+    : quic
+}
+
+/** RFC 9114 6.2. */
+const HTTP3_STREAMS = 3
 
 /** What of the endpoints may change while requests go on to those that stay counts by itself. */
 function fingerprints(
@@ -282,6 +302,7 @@ function checkWords(options: OriginOptions): void {
     earlyDataOverTcp = false,
     tfo = 'off',
     reuse = 'always',
+    webTransport = false,
   } = options
   const { coalesce = 'auto', certificateNames = [], preconnectHints = 'auto' } = options
   checkWord('reuse', reuse, REUSE_MODES)
@@ -291,6 +312,7 @@ function checkWords(options: OriginOptions): void {
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
+  checkFlag('webTransport', webTransport)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
 }
 

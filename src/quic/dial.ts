@@ -34,6 +34,7 @@ export interface QuicDialRequest {
   /** Resolve as soon as streams can be written (RFC 9001 4.6). Only with a ticket that allows it. */
   readonly earlyData?: boolean
   readonly allowsSecondPath?: boolean
+  readonly takesServerStreams?: boolean
   readonly keylog?: ((line: Buffer) => void) | undefined
   /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
   readonly onAttempts?: (attempts: readonly QuicAttemptRecord[]) => void

@@ -59,6 +59,10 @@ export interface QuicConnectOptions {
   readonly earlyData?: boolean
   /** A second path may be used: probePath and migrate. Default false: see `trusted` of OriginOptions. */
   readonly allowsSecondPath?: boolean
+  /**
+   * The server may open bidirectional streams, as many at once as `quic.maxConcurrentStreams`. Default false.
+   */
+  readonly takesServerStreams?: boolean
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
 }
@@ -177,6 +181,11 @@ export interface QuicConnection {
    */
   write(stream: number, bytes: Uint8Array, isLast: boolean): number
   /**
+   * Ends a stream of which everything was written, without a byte to end it with: for streams that have no
+   * frame to put in its place. False: there is no room for it now, and `writable` follows.
+   */
+  finish(stream: number): boolean
+  /**
    * Reads in order what has come, which gives the peer credit for it. Undefined: nothing is there now, or
    * ever will be.
    */
@@ -185,6 +194,11 @@ export interface QuicConnection {
   reset(stream: number, code: number): void
   /** Wants no more of the peer's side (STOP_SENDING); what still comes is thrown away. */
   stop(stream: number, code: number): void
+  /**
+   * The same, and the peer learns it at once where the engine can help it: `stop` may read over what comes of
+   * a stream that the peer opened, for a while.
+   */
+  stopAtOnce(stream: number, code: number): void
   /** RFC 9218 4: whose bytes leave first. Urgency 0 to 7, the lowest first. */
   prioritize(stream: number, urgency: number, incremental: boolean): void
   /** RFC 9221. False: it was not taken (too long, the queue is full, or the peer takes none). */

@@ -1,5 +1,8 @@
+import { NO_HEADERS } from '../base/http/headers.ts'
 import type { Http3Options, QuicOptions } from '../base/options/protocol-options.ts'
+import { acceptWebTransport, offeredProtocols } from '../ingress/accept-web-transport.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
+import type { WebTransportSession } from '../webtransport/types.ts'
 import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
@@ -22,6 +25,13 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   retry?: 'never' | 'always'
   /** Clients may move to another address. Default false. */
   allowsMigration?: boolean
+  /**
+   * Takes sessions of WebTransport, and is handed each as it was accepted, with the path that it was asked
+   * for. Default: none are offered.
+   */
+  onSession?: (session: WebTransportSession, path: string) => void
+  /** Whether a session is accepted; else its CONNECT is answered with 403. Default: all are. */
+  acceptsSession?: (path: string) => boolean
   quic?: Partial<QuicOptions>
   http3?: Partial<Http3Options>
 }
@@ -52,6 +62,7 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
   const listener = await listenQuic({
     address: { host: settings.address ?? '127.0.0.1', port: settings.port ?? 0 },
     tls: { cert: tls.cert, key: tls.key, clientCa, ticketKey, earlyData },
+    webTransport: settings.onSession !== undefined,
     retry: settings.retry ?? 'never',
     allowsMigration: settings.allowsMigration ?? false,
     limits: {
@@ -64,7 +75,19 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
     },
     handler: exchange => {
       if (exchange.headers.includes('early-data')) earlyRequests++
-      void new ExchangeAnswer(exchange, delayMs, settings.describe)
+      const { onSession, acceptsSession = () => true } = settings
+      if (onSession === undefined || exchange.upgrade !== 'webtransport') {
+        void new ExchangeAnswer(exchange, delayMs, settings.describe)
+        return
+      }
+      exchange.events = { onDrain() {}, onAborted() {} }
+      if (acceptsSession(exchange.path)) {
+        const [protocol] = offeredProtocols(exchange)
+        onSession(acceptWebTransport(exchange, { protocol }), exchange.path)
+      } else {
+        exchange.respondStart(403, NO_HEADERS)
+        exchange.respondEnd(NO_HEADERS)
+      }
     },
   })
   const { port, stats } = listener

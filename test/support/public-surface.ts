@@ -9,6 +9,7 @@ export const PUBLIC_SURFACE: Readonly<
     values: [
       'ERROR_CODES',
       'TransportError',
+      'WebTransportError',
       'asTransportError',
       'createTransport',
       'fromUndiciAgentOptions',
@@ -55,6 +56,14 @@ export const PUBLIC_SURFACE: Readonly<
       'TransportResponse',
       'TransportStats',
       'UndiciAgentOptions',
+      'WebTransportBidirectionalStream',
+      'WebTransportCloseInfo',
+      'WebTransportDatagrams',
+      'WebTransportOptions',
+      'WebTransportReceiveStream',
+      'WebTransportSendStream',
+      'WebTransportSession',
+      'WebTransportStats',
     ],
   },
   './options': {

@@ -244,6 +244,14 @@ export class MemoryQuic implements QuicConnection {
     return bytes.length
   }
 
+  stopAtOnce(): void {
+    throw new Error('nothing is stopped here')
+  }
+
+  finish(): boolean {
+    throw new Error('messages of HTTP/3 end with a byte')
+  }
+
   deliver(stream: number, bytes: Uint8Array, isLast: boolean): void {
     let inbox = this.#inboxes.get(stream)
     if (inbox === undefined) {

@@ -99,6 +99,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   certificateNames: undefined,
   preconnectHints: undefined,
   egress: undefined,
+  webTransport: undefined,
 }
 
 /** What others call things that we do otherwise. */

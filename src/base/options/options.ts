@@ -406,6 +406,12 @@ export interface OriginOptions {
    * nothing is shared with other origins. Tickets stay on that way. Default: none.
    */
   egress?: string | undefined
+  /**
+   * Connections of HTTP/3 offer WebTransport, so that the server may open streams: as many at once, of either
+   * kind, as `quic.maxConcurrentStreams`. Default false: the first call of webTransport() switches it on, and
+   * the connections that were open before drain.
+   */
+  webTransport?: boolean | undefined
 }
 
 /** What `certificateNames` lists: a host name, or one with `*` and two more labels behind it. */

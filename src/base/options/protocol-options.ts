@@ -324,6 +324,15 @@ export interface Http3Options {
   maxIgnoredFramesPerSecond: number
   /** Datagrams (RFC 9297) for streams that do not exist. Default 1,000. */
   maxStrayDatagramsPerSecond: number
+  /** WebTransport: sessions that a client may have open on one connection. Default 16. */
+  maxSessions: number
+  /**
+   * WebTransport: streams of a connection that may wait for their session, whose request they have overtaken;
+   * one more is refused. Default 32.
+   */
+  maxEarlyStreams: number
+  /** WebTransport: datagrams that may wait likewise; the oldest makes room. Default 32. */
+  maxEarlyDatagrams: number
 }
 
 /** The defaults of `http3`. Durations are in ms, sizes in bytes. */
@@ -338,6 +347,9 @@ export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
   maxTinyFramesPerSecond: 20_000,
   maxIgnoredFramesPerSecond: 1_000,
   maxStrayDatagramsPerSecond: 1_000,
+  maxSessions: 16,
+  maxEarlyStreams: 32,
+  maxEarlyDatagrams: 32,
 }
 
 /** What each HTTP/3 option may be; all are whole numbers. What is not in here is at least 1. */
@@ -346,6 +358,8 @@ export const HTTP3_RANGES: OptionRanges<Http3Options> = {
   qpackBlockedStreams: { min: 0, max: 65_535 },
   encoderTableBytes: { min: 0, max: MAX_UINT32 },
   settingsTimeoutMs: { min: 0, max: MAX_MS },
+  maxEarlyStreams: { min: 0, max: 65_536 },
+  maxEarlyDatagrams: { min: 0, max: 65_536 },
 }
 
 /** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `GROUP.FIELD`. */

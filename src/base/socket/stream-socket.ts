@@ -1,11 +1,16 @@
 import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { WebTransportCarrier } from '../http/web-transport-carrier.ts'
 
 /** What a connection is spoken over: a socket of Node's, or something that reads and writes like one. */
 export interface StreamSocket extends Duplex {
   /** Whether it keeps the process alive. */
   ref(): unknown
   unref(): unknown
+  /**
+   * Of the tunnel of a session of WebTransport: what carries its streams. Undefined: it is another tunnel.
+   */
+  carrier?(): WebTransportCarrier | undefined
 }
 
 /**

@@ -12,6 +12,7 @@ import { HTTP3_ERROR_CODES } from './frames/error-codes.ts'
 import { encodeTicket, type Http3Settings } from './frames/settings.ts'
 import { Http3Session } from './http3-session.ts'
 import type { Http3SessionEvents } from './session.ts'
+import { offeredWebTransport } from './webtransport/own-settings.ts'
 
 /** Round trips that a ticket may take behind the end of the handshake, and what machines add to them. */
 const ROUND_TRIPS = 2
@@ -84,6 +85,8 @@ export interface Http3ConnectionOptions {
   onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
   /** See Connection.altUsed. */
   altUsed?: string | undefined
+  /** WebTransport is offered to the origin. Default false. */
+  webTransport?: boolean | undefined
 }
 
 /**
@@ -135,7 +138,8 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         maxHeaderCount: limits.maxHeaderCount,
         maxRequests: quic.maxRequestsPerConnection,
         enableConnectProtocol: false,
-        enableDatagrams: false,
+        enableDatagrams: options.webTransport === true,
+        webTransport: options.webTransport === true ? offeredWebTransport(options.http3) : undefined,
         rememberedSettings: options.rememberedSettings,
         liveness: options.liveness,
         patience: {

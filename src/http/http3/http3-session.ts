@@ -1,10 +1,12 @@
 import { TransportError } from '../../base/errors.ts'
 import type { ExchangeRequest } from '../../base/http/exchange.ts'
+import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSession, OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
 import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'
 import { Http3ControlFrames, type Http3ControlHost } from './control-frames.ts'
 import { encodeDatagram } from './frames/datagrams.ts'
+import { Http3ConnectionFault } from './frames/error-codes.ts'
 import { checkAgainstRemembered, type Http3Settings } from './frames/settings.ts'
 import { InboundMessages } from './inbound-messages.ts'
 import { InboundTurn, type TurnHost } from './inbound-turn.ts'
@@ -15,6 +17,7 @@ import { Http3SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { StreamCredit } from './stream-credit.ts'
 import { OwnStreams } from './unidirectional-streams.ts'
+import { ConnectionStreams } from './webtransport/connection-streams.ts'
 
 const NO_EVENTS: StreamEvents = {
   onResponse() {},
@@ -59,7 +62,16 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     this.#own = new OwnStreams(core)
     this.#inbound = new InboundMessages(core)
     this.#outbound = new OutboundMessages(core, this.#own)
-    this.#streamParts = { inbound: this.#inbound, outbound: this.#outbound, ending: core }
+    const carrierOf = (stream: RequestStream): WebTransportCarrier | undefined =>
+      stream.isOver || !stream.isTunnel ? undefined : core.webTransport?.accept(stream.id)
+    this.#streamParts = { inbound: this.#inbound, outbound: this.#outbound, ending: core, carrierOf }
+    if (options.webTransport !== undefined) {
+      core.webTransport = new ConnectionStreams(core, options.options, {
+        openBidirectional: () => this.#openBidirectional(),
+        isSessionPossible: id => this.#isSessionPossible(id),
+        onRequestBytes: (id, bytes, isEnd) => this.#turns.receiveRequestBytes(id, bytes, isEnd),
+      })
+    }
     this.#turns = new InboundTurn(core, this.#own, this.#inbound, this, new Http3ControlFrames(core, this))
     this.#watch = new SessionWatch(core, this.#inbound)
   }
@@ -162,7 +174,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
   get capacity(): number {
     const { life, table, options } = this.#core
     if (!life.isOpen) return 0
-    const { limit } = this.#credit
+    const limit = this.#credit.limit - (this.#core.webTransport?.bidirectionalStreams ?? 0)
     return options.maxRequests === 0
       ? limit
       : Math.min(limit, table.size + options.maxRequests - this.#requests)
@@ -196,6 +208,10 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     if (request.upgrade !== undefined) {
       if (!this.#core.hasPeerSettings) return 'later' // RFC 9220 3
       if (!this.peerEnablesConnect) return 'unavailable'
+      if (request.upgrade === WEBTRANSPORT) {
+        const sessions = this.#readinessForSession()
+        if (sessions !== 'now') return sessions
+      }
     }
     return this.#core.quic.streamsLeft('bidirectional') > 0 ? 'now' : this.#waitForCredit()
   }
@@ -208,7 +224,8 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
       throw new TransportError('MM_CONNECTION_CLOSED', 'the session takes no more streams')
     }
     core.begin(now)
-    const stream = this.#outbound.open(this.#nextStreamId, request, endsStream, this.#streamParts, events)
+    const prepared = request.protocol === WEBTRANSPORT ? this.#inWordsOfPeer(request) : request
+    const stream = this.#outbound.open(this.#nextStreamId, prepared, endsStream, this.#streamParts, events)
     this.#nextStreamId = stream.id + 4
     this.#requests += 1
     this.#watch.onOpened()
@@ -239,6 +256,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     core.begin(now)
     if (core.role === 'client') core.life.close()
     else if (core.life.announceEnd() && this.#own.isStarted) this.#sendFirstGoaway()
+    core.webTransport?.onDraining()
     core.settle()
   }
 
@@ -268,6 +286,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     if (core.role === 'server') return // it names a push, of which there are none
     core.life.close()
     core.events.onGoaway(Number.isFinite(id) ? id / 4 : undefined)
+    core.webTransport?.onDraining()
     const message = 'the peer sent GOAWAY and did not process the stream'
     for (const stream of core.table.all()) {
       if (stream.id >= id) {
@@ -280,20 +299,73 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     this.#inbound.reprioritize(streamId, value, streamId >= this.#nextStreamId)
   }
 
+  // WebTransport
+
+  /** The drafts that the peer can be spoken to in; undefined: its SETTINGS have not come. */
+  get webTransportDrafts(): readonly string[] | undefined {
+    const { hasPeerSettings, peerSettings } = this.#core
+    if (!hasPeerSettings) return undefined
+    const { webTransport, enableConnectProtocol, h3Datagram } = peerSettings
+    return enableConnectProtocol && h3Datagram ? (webTransport?.drafts ?? []) : []
+  }
+
+  whyUnavailable({ upgrade }: ExchangeRequest): string | undefined {
+    return upgrade === WEBTRANSPORT ? this.#webTransportEvidence : undefined
+  }
+
+  /** What the peer's SETTINGS say of it, for people. */
+  get #webTransportEvidence(): string {
+    const { peerSettings, quic, options } = this.#core
+    if (options.webTransport === undefined) return 'this connection was opened without it'
+    const { webTransport, enableConnectProtocol, h3Datagram } = peerSettings
+    if (webTransport === undefined) return 'its SETTINGS name no draft of WebTransport'
+    if (!enableConnectProtocol) return 'its SETTINGS offer no extended CONNECT (RFC 9220)'
+    if (!h3Datagram) return 'its SETTINGS offer no HTTP datagrams (RFC 9297)'
+    if (quic.maxDatagramBytes === 0) return 'its transport parameters allow no datagrams (RFC 9221)'
+    return `its SETTINGS name ${webTransport.drafts.join(', ')}`
+  }
+
+  #readinessForSession(): Readiness {
+    const { peerSettings, webTransport } = this.#core
+    if (webTransport === undefined || this.webTransportDrafts?.length === 0) return 'unavailable'
+    if (this.#core.quic.maxDatagramBytes === 0) return 'unavailable'
+    const { maxSessions = 0 } = peerSettings.webTransport ?? {}
+    return webTransport.sessions < maxSessions ? 'now' : 'refused'
+  }
+
+  /** Its name changed with draft 15; before, a field said which draft it is (draft-02 3.3). */
+  #inWordsOfPeer(request: OutgoingRequest): OutgoingRequest {
+    const { drafts = [] } = this.#core.peerSettings.webTransport ?? {}
+    if (drafts.every(draft => draft === 'draft-15')) return { ...request, protocol: 'webtransport-h3' }
+    return drafts.includes('draft-02')
+      ? { ...request, headers: [...request.headers, 'sec-webtransport-http3-draft02', '1'] }
+      : request
+  }
+
+  #openBidirectional(): number | undefined {
+    const { quic, role } = this.#core
+    const id = quic.openStream('bidirectional')
+    if (id !== undefined && role === 'client') this.#nextStreamId = id + 4
+    return id
+  }
+
+  /** Throws Http3ConnectionFault for a session that the server cannot know of. */
+  #isSessionPossible(id: number): boolean {
+    const { role, table } = this.#core
+    if (role === 'client' && id >= this.#nextStreamId) {
+      throw new Http3ConnectionFault('H3_ID_ERROR', `session ${id} was never opened`)
+    }
+    const stream = table.get(id)
+    if (stream !== undefined) return stream.isTunnel || stream.readState === 'head'
+    return role === 'server' && !this.#turns.hasSeen(id) && id < this.#ownGoawayId
+  }
+
   // QUIC
 
   #begin(): void {
     if (this.#own.isStarted) return
-    const { options, quic, now } = this.#core
-    const { options: http3, maxHeaderBytes } = options
-    const settings: Http3Settings = {
-      qpackMaxTableCapacity: http3.qpackTableBytes,
-      qpackBlockedStreams: http3.qpackBlockedStreams,
-      maxFieldSectionSize: maxHeaderBytes,
-      enableConnectProtocol: options.enableConnectProtocol,
-      h3Datagram: options.enableDatagrams,
-    }
-    this.#own.start(settings, Math.floor(now) % GREASE_NUMBERS)
+    const { ownSettings, quic, now } = this.#core
+    this.#own.start(ownSettings, Math.floor(now) % GREASE_NUMBERS)
     if (quic.isEstablished) this.#watch.expectSettings()
     if (this.#core.life.state.kind === 'draining') this.#sendFirstGoaway()
   }
@@ -360,7 +432,8 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
   #reportCredit(): void {
     const { role, life, table, quic, events } = this.#core
     if (role === 'server' || !life.isOpen) return
-    if (!this.#credit.onTurn(table.size, quic.streamsLeft('bidirectional'))) return
+    const open = table.size + (this.#core.webTransport?.bidirectionalStreams ?? 0)
+    if (!this.#credit.onTurn(open, quic.streamsLeft('bidirectional'))) return
     this.#watch.onCredit()
     events.onReady()
   }
@@ -379,6 +452,9 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     else this.#watch.expectLinger()
   }
 }
+
+/** What callers ask for, and old drafts have as `:protocol`. */
+const WEBTRANSPORT = 'webtransport'
 
 /** The reserved numbers are 0x1f * N + 0x21; with these the integers stay small. */
 const GREASE_NUMBERS = 64

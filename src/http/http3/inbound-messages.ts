@@ -259,7 +259,18 @@ export class InboundMessages {
       this.#earlyPriorities.delete(stream.id)
       this.#prioritize(stream, priority)
     }
-    stream.events = core.events.onRequest(stream, head, isLast)
+    stream.events = core.events.onRequest(stream, this.#admitSession(stream, head), isLast)
+  }
+
+  /** WebTransport has two names, of which handlers know one; and a client may have so many sessions. */
+  #admitSession(stream: RequestStream, head: RequestHead): RequestHead {
+    const { webTransport } = this.#core
+    const isSession = head.protocol === 'webtransport' || head.protocol === 'webtransport-h3'
+    if (webTransport === undefined || !isSession) return head
+    if (!webTransport.admit(stream.id)) {
+      throw new Http3StreamFault('H3_REQUEST_REJECTED', 'the client has all the sessions that it may have')
+    }
+    return { ...head, protocol: 'webtransport' }
   }
 
   /** PRIORITY_UPDATE. `isUnused`: no request has come on that stream. */

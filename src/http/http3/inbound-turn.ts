@@ -124,12 +124,13 @@ export class InboundTurn {
     const core = this.#core
     switch (event.type) {
       case 'readable':
-        if (isUnidirectional(event.stream)) this.#unidirectional.read(event.stream)
+        if (isUnidirectional(event.stream)) this.#readUnidirectional(event.stream)
         else this.#readable.add(event.stream)
         break
       case 'writable': {
         const stream = core.table.get(event.stream)
         if (stream !== undefined) core.sending.onRoom(stream)
+        else core.webTransport?.onRoom(event.stream)
         break
       }
       case 'reset':
@@ -162,16 +163,47 @@ export class InboundTurn {
     }
   }
 
+  #readUnidirectional(id: number): void {
+    const { webTransport } = this.#core
+    if (webTransport?.has(id) === true) webTransport.onReadable(id)
+    else if (webTransport?.awaitsHeader(id) === true) webTransport.receiveUnidirectional(id)
+    else this.#unidirectional.read(id)
+  }
+
   #readMessage(id: number): void {
-    const stream = this.#core.table.get(id) ?? this.#openedByPeer(id)
+    const { table, webTransport } = this.#core
+    const known = table.get(id)
+    if (known === undefined && webTransport !== undefined) {
+      if (webTransport.has(id)) webTransport.onReadable(id)
+      else if (this.#isPeers(id)) webTransport.receiveBidirectional(id)
+      return
+    }
+    const stream = known ?? this.#openedByPeer(id)
     if (stream !== undefined) this.#messages.read(stream)
+  }
+
+  /** A new stream of the peer, of which these bytes were read to see whether it is one of WebTransport. */
+  receiveRequestBytes(id: number, bytes: Buffer, isEnd: boolean): void {
+    const stream = this.#openedByPeer(id)
+    if (stream === undefined) return
+    if (bytes.length > 0) stream.rest = bytes
+    stream.hasReadEnd = isEnd
+    this.#messages.read(stream)
+  }
+
+  /** A request, or whatever else, has come on that stream of a client. */
+  hasSeen(id: number): boolean {
+    return this.#core.webTransport?.hasSeen(id) === true
+  }
+
+  #isPeers(id: number): boolean {
+    return (id & 1) === (this.#core.role === 'client' ? 1 : 0)
   }
 
   /** Bidirectional streams of the peer: requests, if we are the server. */
   #openedByPeer(id: number): RequestStream | undefined {
     const { role, quic } = this.#core
-    const isOurs = (id & 1) === (role === 'client' ? 0 : 1)
-    if (isOurs) return undefined
+    if (!this.#isPeers(id)) return undefined
     if (role === 'client') {
       // RFC 9114 6.1
       throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream')
@@ -190,11 +222,14 @@ export class InboundTurn {
 
   #onReset(id: number, code: number): void {
     if (isUnidirectional(id)) {
-      this.#unidirectional.onReset(id)
-      return
+      if (this.#core.webTransport?.has(id) !== true) {
+        this.#unidirectional.onReset(id)
+        return
+      }
     }
     const stream = this.#core.table.get(id)
     if (stream !== undefined) this.#breaks.onReset(stream, code)
+    else this.#core.webTransport?.onReset(id, code)
   }
 
   #onStopped(id: number, code: number): void {
@@ -206,6 +241,7 @@ export class InboundTurn {
     }
     const stream = this.#core.table.get(id)
     if (stream !== undefined) this.#breaks.onStop(stream, code)
+    else if (this.#core.webTransport?.has(id) === true) this.#core.webTransport.onStopped(id, code)
     else if (this.#core.role === 'server') this.#breaks.onEarlyStop(id, code)
   }
 
@@ -216,6 +252,7 @@ export class InboundTurn {
       throw new Http3ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
     }
     const { streamId, payload } = readDatagram(bytes)
+    if (this.#core.webTransport?.receiveDatagram(streamId, payload) === true) return
     const stream = table.get(streamId)
     if (stream === undefined) guard.count('maxStrayDatagramsPerSecond', now)
     else events.onDatagram(stream, payload)

@@ -1,4 +1,5 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
+import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
 import { type ResetCode, type Stream, type StreamEvents, UNKNOWN_LENGTH } from '../multiplex/stream.ts'
@@ -19,6 +20,8 @@ export interface Http3StreamParts {
     end(stream: RequestStream, trailers: HeaderList): void
   }
   readonly ending: { abandonStream(stream: RequestStream, code: ResetCode): void }
+  /** Undefined: WebTransport is not offered. */
+  readonly carrierOf: (stream: RequestStream) => WebTransportCarrier | undefined
 }
 
 /** Nearly no stream ever queues: the array is made when one does. */
@@ -134,6 +137,10 @@ export class RequestStream implements Stream, FrameSink {
 
   end(trailers: HeaderList): void {
     this.#parts.outbound.end(this, trailers)
+  }
+
+  carrier(): WebTransportCarrier | undefined {
+    return this.#parts.carrierOf(this)
   }
 
   reset(code: ResetCode): void {

@@ -17,6 +17,7 @@ import { type Http3Settings, INITIAL_HTTP3_SETTINGS } from './frames/settings.ts
 import type { RequestStream } from './request-stream.ts'
 import { Http3SendSide } from './send-side.ts'
 import type { Http3SessionEvents, Http3SessionOptions } from './session.ts'
+import type { ConnectionStreams } from './webtransport/connection-streams.ts'
 
 /** How a stream, and the session, end: in the codes of HTTP/3. */
 export type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: Http3ErrorCode }
@@ -54,6 +55,10 @@ export class Http3SessionCore {
   readonly reader: SectionReader
   readonly sending: Http3SendSide
   readonly guard: FloodGuard<(typeof FLOOD_KINDS)[number]>
+  /** What we say of ourselves. */
+  readonly ownSettings: Http3Settings
+  /** Undefined: WebTransport is not offered. */
+  webTransport: ConnectionStreams | undefined
   readonly #onSettle: () => void
   #peerSettings: Http3Settings | undefined
   /** The time of the input or command that is being worked on. */
@@ -75,6 +80,14 @@ export class Http3SessionCore {
       rates: http3,
       fault: (message, limit) => new Http3ConnectionFault('H3_EXCESSIVE_LOAD', message, limit),
     })
+    this.ownSettings = {
+      qpackMaxTableCapacity: http3.qpackTableBytes,
+      qpackBlockedStreams: http3.qpackBlockedStreams,
+      maxFieldSectionSize: options.maxHeaderBytes,
+      enableConnectProtocol: options.enableConnectProtocol,
+      h3Datagram: options.enableDatagrams,
+      webTransport: options.webTransport,
+    }
     this.sections = new MessageWriter(http3.encoderTableBytes)
     this.reader = new SectionReader({
       maxTableBytes: http3.qpackTableBytes,
@@ -114,6 +127,7 @@ export class Http3SessionCore {
   }
 
   endTurn(): void {
+    this.webTransport?.onTurnEnd()
     this.#onSettle()
     this.flush()
     this.#isTurning = false
@@ -122,7 +136,9 @@ export class Http3SessionCore {
   /** Gives QUIC what was put out since it was reported. */
   flush(): void {
     this.#isOutputReported = false
-    if (!this.life.isEnded) this.sending.flush()
+    if (this.life.isEnded) return
+    this.sending.flush()
+    this.webTransport?.flush()
   }
 
   settle(): void {
@@ -277,6 +293,7 @@ export class Http3SessionCore {
   #release(stream: RequestStream): void {
     this.table.remove(stream)
     this.sending.forget(stream)
+    this.webTransport?.onRequestOver(stream.id)
     if (!stream.hasReceivedEnd) this.reader.cancel(stream.id)
     stream.rest = undefined
     stream.blockedSection = undefined

@@ -3,7 +3,7 @@ import type { QuicConnection, QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSessionEvents } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../multiplex/stream.ts'
-import type { Http3Settings } from './frames/settings.ts'
+import type { Http3Settings, WebTransportSettings } from './frames/settings.ts'
 
 export interface Http3SessionOptions {
   readonly role: 'client' | 'server'
@@ -27,6 +27,8 @@ export interface Http3SessionOptions {
   readonly enableConnectProtocol: boolean
   /** HTTP datagrams are taken (RFC 9297), if the engine and the peer take them. */
   readonly enableDatagrams: boolean
+  /** WebTransport is offered. Needs the two above, the first one of a server. Default: it is not. */
+  readonly webTransport?: WebTransportSettings | undefined
   /**
    * Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2).
    */

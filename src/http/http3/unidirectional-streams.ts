@@ -12,6 +12,7 @@ import { GOAWAY, SETTINGS } from './frames/frame-table.ts'
 import { encodeHttp3Settings, type Http3Settings } from './frames/settings.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './frames/varint.ts'
 import type { Http3SessionCore } from './session-core.ts'
+import { UNIDIRECTIONAL_STREAM } from './webtransport/code-points.ts'
 
 /** The stream types of RFC 9114 6.2 and RFC 9204 4.2. */
 const CONTROL = 0x00
@@ -23,9 +24,10 @@ const QPACK_DECODER = 0x03
  * What a unidirectional stream of the peer is:
  * - `unknown`: its type has not come whole. Valid transitions: any other
  * - `control`, `encoder`, `decoder`: critical; the connection ends with it. Final
+ * - `handed-on`: of WebTransport, which reads it from now on. Final
  * - `ignored`: of an extension that we do not have, or of grease: we have said that we do not read it. Final
  */
-type Kind = 'unknown' | 'control' | 'encoder' | 'decoder' | 'ignored'
+type Kind = 'unknown' | 'control' | 'encoder' | 'decoder' | 'handed-on' | 'ignored'
 
 interface PeerStream {
   readonly id: number
@@ -35,6 +37,8 @@ interface PeerStream {
 }
 
 const READ_BYTES = 16_384
+/** Where WebTransport is spoken: its type and no more, since what follows is for its reader. */
+const TYPE_BYTES = 2
 const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** Reads the peer's unidirectional streams (RFC 9114 6.2). */
@@ -57,22 +61,25 @@ export class UnidirectionalStreams {
 
   /** Reads what there is. Throws Http3ConnectionFault. */
   read(id: number): void {
-    const { quic } = this.#core
-    let stream = this.#streams.get(id)
-    if (stream === undefined) {
-      stream = { id, kind: 'unknown', typeBytes: Buffer.alloc(0) }
-      this.#streams.set(id, stream)
-    }
+    const { quic, webTransport } = this.#core
+    const stream = this.#streams.get(id) ?? { id, kind: 'unknown', typeBytes: Buffer.alloc(0) }
     for (;;) {
-      const read = quic.read(id, buffer)
+      const room = stream.kind === 'unknown' && webTransport !== undefined ? TYPE_BYTES : READ_BYTES
+      const read = quic.read(id, room === READ_BYTES ? buffer : buffer.subarray(0, room))
       if (read === undefined || this.#core.life.state.kind === 'ended') return
+      // One that is over may come up once more, and has nothing to read.
+      if (stream.kind === 'unknown') this.#streams.set(id, stream)
       const [bytes, isEnd] = read
       this.#receive(stream, bytes)
       if (isEnd) {
         this.#end(stream)
         return
       }
-      if (bytes < READ_BYTES) return
+      if (stream.kind === 'handed-on') {
+        webTransport?.receiveUnidirectional(id)
+        return
+      }
+      if (bytes < room) return
     }
   }
 
@@ -113,7 +120,10 @@ export class UnidirectionalStreams {
     if (type === CONTROL) this.#take(stream, 'control')
     else if (type === QPACK_ENCODER) this.#take(stream, 'encoder')
     else if (type === QPACK_DECODER) this.#take(stream, 'decoder')
-    else if (type === PUSH) {
+    else if (type === UNIDIRECTIONAL_STREAM && this.#core.webTransport !== undefined) {
+      stream.kind = 'handed-on'
+      this.#streams.delete(stream.id)
+    } else if (type === PUSH) {
       // RFC 9114 4.6, 6.2.2: we never allow one; and a client must not push.
       const code: Http3ErrorCode = this.#core.role === 'client' ? 'H3_ID_ERROR' : 'H3_STREAM_CREATION_ERROR'
       throw new Http3ConnectionFault(code, 'a push stream, which we have not allowed')
@@ -138,7 +148,7 @@ export class UnidirectionalStreams {
   #end(stream: PeerStream): void {
     this.#streams.delete(stream.id)
     // RFC 9114 6.2: one may end before its type was said.
-    if (stream.kind === 'unknown' || stream.kind === 'ignored') return
+    if (stream.kind === 'unknown' || stream.kind === 'ignored' || stream.kind === 'handed-on') return
     throw new Http3ConnectionFault('H3_CLOSED_CRITICAL_STREAM', `the peer closed its ${stream.kind} stream`)
   }
 }

@@ -100,7 +100,9 @@ export class Admission {
     else if (readiness === 'refused') {
       exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
     } else {
-      const message = 'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
+      const message =
+        session.whyUnavailable?.(exchange.request) ??
+        'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
       exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
     }
   }

@@ -38,6 +38,8 @@ export interface ClientSession {
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
   readonly peerEnablesConnect: boolean
+  /** The drafts of WebTransport that the peer offers. Left out, or undefined: nobody can tell. */
+  readonly webTransportDrafts?: readonly string[] | undefined
   /**
    * When onTimeout wants to be called; Infinity: not at all. Changes with every input and command, and with
    * readiness().
@@ -51,6 +53,8 @@ export interface ClientSession {
    * bytes knows.
    */
   isInDoubt?(now: number): boolean
+  /** Why readiness() is `unavailable`, where that is another reason than the lack of extended CONNECT. */
+  whyUnavailable?(request: ExchangeRequest): string | undefined
   /** A `later` may be bounded: see nextTimeoutAt. */
   readiness(request: ExchangeRequest, now: number): Readiness
   /**

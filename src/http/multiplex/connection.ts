@@ -167,6 +167,11 @@ export class MultiplexedConnection implements Connection, GuestHost {
     return this.#session.hasPeerSettings ? this.#session.peerEnablesConnect : undefined
   }
 
+  /** The drafts of WebTransport that the peer offers. Undefined: it has not said yet, or cannot. */
+  get webTransportDrafts(): readonly string[] | undefined {
+    return this.#session.webTransportDrafts
+  }
+
   /**
    * The origins that the peer says it is good for (RFC 8336, RFC 9412), as ASCII serializations. Undefined:
    * it has not said.

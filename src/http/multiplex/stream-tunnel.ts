@@ -63,6 +63,7 @@ export class StreamTunnel {
     this.duplex = Object.assign(duplex, {
       ref: () => onReference(true),
       unref: () => onReference(false),
+      carrier: () => stream.carrier?.(),
     })
   }
 

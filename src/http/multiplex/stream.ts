@@ -1,5 +1,6 @@
 import type { BodyWriter } from '../../base/http/body-upload.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
+import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 
 /** The length of a message's content is not known before. */
@@ -27,6 +28,11 @@ export interface Stream {
   write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
   /** Our side is complete. Trailers may be empty. */
   end(trailers: HeaderList): void
+  /**
+   * Where it asked for WebTransport and that was accepted: what carries the session. Left out, or undefined:
+   * the connection does not speak it.
+   */
+  carrier?(): WebTransportCarrier | undefined
   /** Breaks the stream off. No event follows. Does nothing when it is over. */
   reset(code: ResetCode): void
   /** Stops onData and onEnd; what the peer still sends is held, up to the window of the stream. */

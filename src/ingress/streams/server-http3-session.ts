@@ -6,6 +6,7 @@ import { hasHeader } from '../../base/http/headers.ts'
 import { HTTP3_ERROR_CODES } from '../../http/http3/frames/error-codes.ts'
 import { Http3Session } from '../../http/http3/http3-session.ts'
 import type { Http3SessionEvents } from '../../http/http3/session.ts'
+import { offeredWebTransport } from '../../http/http3/webtransport/own-settings.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
@@ -40,6 +41,8 @@ function markEarlyData(head: RequestHead): RequestHead {
 
 export interface ServerHttp3SessionContext extends ListenerContext {
   readonly limits: IngressLimits
+  /** Clients are offered WebTransport. */
+  readonly webTransport?: boolean
   onHandshake(handshake: QuicHandshake): void
   /** Of a connection that began in early data. */
   onHandshakeFailed(): void
@@ -96,7 +99,8 @@ export class ServerHttp3Session
       maxRequests: limits.quic.maxRequestsPerConnection,
       headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
-      enableDatagrams: false,
+      enableDatagrams: context.webTransport === true,
+      webTransport: context.webTransport === true ? offeredWebTransport(limits.http3) : undefined,
       liveness: limits.liveness,
       events: this,
       keep: copyOf,

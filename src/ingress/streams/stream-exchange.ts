@@ -1,8 +1,8 @@
-import type { Duplex } from 'node:stream'
 import { NEVER } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { RequestBody } from '../../base/http/exchange.ts'
 import { type HeaderList, hasHeader } from '../../base/http/headers.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../http/multiplex/stream.ts'
 import { StreamTunnel } from '../../http/multiplex/stream-tunnel.ts'
@@ -334,7 +334,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
     this.#reset(isClientsDoing(error) ? 'CANCEL' : 'INTERNAL_ERROR')
   }
 
-  acceptUpgrade(status: number, headers: HeaderList): Duplex {
+  acceptUpgrade(status: number, headers: HeaderList): StreamSocket {
     if (this.#phase !== 'waiting' || !this.#isTunnelWanted)
       throw new TransportError('MM_INTERNAL', 'an upgrade without a request for it')
     this.#stream.respond(status === 101 ? 200 : status, acceptedHeaders(headers), false)

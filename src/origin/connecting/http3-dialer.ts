@@ -70,7 +70,7 @@ export interface Http3DialRequest {
   readonly alternative: Pick<Alternative, 'host' | 'port'>
   readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
   readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'> &
-    Partial<Pick<OriginSettings, 'socket'>>
+    Partial<Pick<OriginSettings, 'socket' | 'webTransport'>>
   /** Where connections of the origin leave from. Default: as those of all. */
   readonly departures?: Departures | undefined
   /** How long the resolver took, for the timings. */
@@ -150,7 +150,7 @@ export class Http3Dialer {
     place: string | undefined,
   ): Promise<Http3Dialed> {
     const { origin, attempts, settings, dnsMs, onAttempts } = request
-    const { tls, quic, timeouts, trusted } = settings
+    const { tls, quic, timeouts, trusted, webTransport = false } = settings
     const loaded = this.#options.loadEngine()
     if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
     const meter = new HandshakeMeter(this.#options.readCpuMs)
@@ -170,6 +170,7 @@ export class Http3Dialer {
         dscp: dscpOf(settings.socket?.dscp ?? 0),
         earlyData: request.wantsEarlyData && offered?.taken.isFirstUse === true,
         allowsSecondPath: trusted,
+        takesServerStreams: webTransport,
         keylog: this.#options.keylog,
         onAttempts: made => onAttempts(attemptRecords(made)),
       },

@@ -61,15 +61,18 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
   return http2Connection({ ...common, http2, liveness, onAltSvc, onDefence, onOrigins })
 }
 
-export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic' | 'liveness'> & {
-  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness'>
+export type Http3Parts = Omit<
+  Http3ConnectionOptions,
+  'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'
+> & {
+  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'>
 }
 
 /** Puts HTTP/3 over a QUIC connection. */
 export function makeHttp3Connection({ settings, ...parts }: Http3Parts): Connection {
   lastConnectionId += 1
-  const { limits, http3, quic, liveness } = settings
-  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic, liveness })
+  const { limits, http3, quic, liveness, webTransport } = settings
+  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic, liveness, webTransport })
 }
 
 /**

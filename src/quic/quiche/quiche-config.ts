@@ -13,6 +13,8 @@ export interface ConfigVariant {
   readonly earlyData: boolean
   readonly allowsSecondPath: boolean
   readonly keylog: boolean
+  /** Client: see QuicConnectOptions. */
+  readonly takesServerStreams?: boolean
 }
 
 /**
@@ -92,8 +94,8 @@ export class QuicheConfigs {
     const verify = tls.rejectUnauthorized ?? true
     const config = this.#make(verify, ca, identity)
     this.#apply(config, quic, variant)
-    // A server opens no bidirectional streams in HTTP/3 (RFC 9114 6.1).
-    config.setInitialMaxStreamsBidi(0)
+    // A server opens no bidirectional streams in HTTP/3 (RFC 9114 6.1) but those of WebTransport.
+    config.setInitialMaxStreamsBidi(variant.takesServerStreams === true ? quic.maxConcurrentStreams : 0)
     return config
   }
 
@@ -183,8 +185,8 @@ function cached<K extends object>(
   if (byQuic === undefined) cache.set(tls, (byQuic = new WeakMap()))
   let byVariant = byQuic.get(quic)
   if (byVariant === undefined) byQuic.set(quic, (byVariant = new Map()))
-  const { earlyData, allowsSecondPath, keylog, protocols } = variant
-  const key = JSON.stringify([earlyData, allowsSecondPath, keylog, protocols])
+  const { earlyData, allowsSecondPath, keylog, protocols, takesServerStreams = false } = variant
+  const key = JSON.stringify([earlyData, allowsSecondPath, keylog, protocols, takesServerStreams])
   let config = byVariant.get(key)
   if (config === undefined) byVariant.set(key, (config = make()))
   return config

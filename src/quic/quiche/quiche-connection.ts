@@ -39,6 +39,8 @@ const EXCESSIVE_LOAD = 0x107
  * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
 const MAX_LINGERS = 8
+/** Of the unidirectional streams of the peer so many may be stopped at once: see ReceiveStreams. */
+const LOST_CREDIT_SHARE = 4
 /** Made before their turn, for a client that has moved; no more than a first flight. */
 const MAX_AHEAD = 10
 
@@ -129,6 +131,7 @@ export class QuicheConnection implements DrivenConnection {
       sends: this.#sends,
       watchdog: this.#watchdog,
       local: this.#bidirectional,
+      maxLostCredit: Math.floor(quic.maxUnidirectionalStreams / LOST_CREDIT_SHARE),
     })
     this.#budget = new SendBudget({
       maxBurstBytes: quic.maxBurstBytes,
@@ -192,19 +195,25 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   nextDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
-    return this.#ahead.shift() ?? this.#makeDatagram(now, into)
+    const ahead = this.#ahead.shift()
+    if (ahead !== undefined) return ahead
+    return this.#budget.allows(now) ? this.#makeDatagram(into) : undefined
   }
 
   #sendAhead(now: number): void {
-    while (this.#ahead.length < MAX_AHEAD) {
-      const datagram = this.#makeDatagram(now)
-      if (datagram === undefined) return
-      this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
-    }
+    while (this.#ahead.length < MAX_AHEAD && this.#budget.allows(now)) if (!this.#makeAhead()) return
   }
 
-  #makeDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
-    if (this.#isDead || !this.#budget.allows(now)) return undefined
+  /** One datagram that leaves before anything else is received. False: there was none. */
+  #makeAhead(): boolean {
+    const datagram = this.#makeDatagram()
+    if (datagram === undefined) return false
+    this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
+    return true
+  }
+
+  #makeDatagram(into?: Buffer): OutgoingDatagram | undefined {
+    if (this.#isDead) return undefined
     const out = into ?? (this.#out ??= Buffer.allocUnsafeSlow(this.packetRoomBytes))
     try {
       const sent = this.#native.send(out)
@@ -340,6 +349,13 @@ export class QuicheConnection implements DrivenConnection {
     return taken
   }
 
+  finish(stream: number): boolean {
+    if (this.#end !== undefined) return true
+    const outcome = this.#sends.finish(stream)
+    if (outcome === 'finished') this.#makeAhead()
+    return outcome !== 'full'
+  }
+
   read(stream: number, into: Buffer): StreamRead | undefined {
     const read = this.#receives.read(stream, into)
     if (read !== undefined) this.#movedBytes += read[0]
@@ -352,6 +368,10 @@ export class QuicheConnection implements DrivenConnection {
 
   stop(stream: number, code: number): void {
     if (this.#end === undefined) this.#receives.stop(stream, code)
+  }
+
+  stopAtOnce(stream: number, code: number): void {
+    if (this.#end === undefined) this.#receives.stopAtOnce(stream, code)
   }
 
   prioritize(stream: number, urgency: number, incremental: boolean): void {

@@ -40,7 +40,14 @@ export class QuicheEngine implements DrivenEngine {
     const allowsSecondPath = options.allowsSecondPath ?? false
     const wantsEarlyData = options.earlyData === true && options.ticket !== undefined
     const hasKeylog = options.keylog !== undefined
-    const variant = { protocols, earlyData: wantsEarlyData, allowsSecondPath, keylog: hasKeylog }
+    const { takesServerStreams = false } = options
+    const variant = {
+      protocols,
+      earlyData: wantsEarlyData,
+      allowsSecondPath,
+      keylog: hasKeylog,
+      takesServerStreams,
+    }
     const { config, trust } = this.#configs.client(tls, quic, variant)
     // Null is a name that quiche does not check, which suits an address: it would be taken for a DNS name.
     // peer-identity.ts checks it.

@@ -38,6 +38,10 @@ interface Discard {
  *   by a RESET_STREAM, which the peer ignores after the end (RFC 9000 3.2): for our own streams at once,
  *   since nobody wants them any more; for others when the end of our answer has surely been acknowledged.
  *
+ * - Unidirectional streams of the peer have no side of ours that could make quiche look again: each that is
+ *   stopped costs a credit for good. So only some are stopped at once, and when these are used up the
+ *   connection is retired.
+ *
  * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read,
  * which nobody does who has received the reset. So such streams are read once more when something has come,
  * until quiche says that it does not know them.
@@ -60,6 +64,8 @@ export class ReceiveStreams {
   #nextReadable = 0
   #filledBuffer = false
   #now = 0
+  readonly #maxLostCredit: number
+  #lostCredit = 0
   /** Streams of ours whose answers have ended, in whatever way. */
   #ended = 0
 
@@ -72,6 +78,8 @@ export class ReceiveStreams {
     readonly watchdog: UnreadDataGuard
     /** Those that we open for answers. */
     readonly local: LocalStreams
+    /** Unidirectional streams of the peer that may be stopped at once. */
+    readonly maxLostCredit: number
   }) {
     this.#native = options.native
     this.#shutdown = options.shutdown
@@ -80,6 +88,7 @@ export class ReceiveStreams {
     this.#sends = options.sends
     this.#watchdog = options.watchdog
     this.#local = options.local
+    this.#maxLostCredit = options.maxLostCredit
     this.#seen = new SeenStreams(firstStream(this.#role === 'client' ? 'server' : 'client', 'bidirectional'))
   }
 
@@ -144,6 +153,25 @@ export class ReceiveStreams {
       this.#discarding.set(stream, { leftBytes: MAX_DISCARDED_BYTES, code })
       this.#discard(stream)
     }
+  }
+
+  /** See QuicConnection.stopAtOnce. */
+  stopAtOnce(stream: number, code: number): void {
+    if (isOpenedBy(this.#role, stream)) {
+      this.stop(stream, code)
+      return
+    }
+    const isCounted = isUnidirectional(stream)
+    if (isCounted && this.#lostCredit >= this.#maxLostCredit) {
+      this.stop(stream, code)
+      return
+    }
+    if (!this.#stopNow(stream, code)) return
+    this.#watchdog.onStopped()
+    if (!isCounted) return
+    this.#stopped.delete(stream)
+    this.#lostCredit += 1
+    if (this.#lostCredit === this.#maxLostCredit) this.#events.push({ type: 'worn-out' })
   }
 
   #onReset(stream: number, code: number): void {

@@ -61,6 +61,7 @@ export const FACT_LIFETIMES_MS = {
   capacity: DAY,
   keepAlive: DAY,
   extendedConnect: DAY,
+  webTransport: DAY,
   idleHorizon: DAY,
   // A pool follows its demand within seconds: what it was is good for a restart.
   demand: 10 * MINUTE,

@@ -35,6 +35,8 @@ export interface FactValues {
    * Whether it offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said.
    */
   extendedConnect: boolean
+  /** The drafts of WebTransport that it offers, as its last HTTP/3 connection said. */
+  webTransport: readonly string[]
   /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Evidence, not acted on. */
   originSet: readonly string[]
   addresses: readonly string[]
@@ -97,6 +99,7 @@ export const FACTS: { readonly [Name in FactName]: FactRule<FactValues[Name]> } 
   idleHorizon: { isOfPath: false, read: readHorizon },
   demand: { isOfPath: false, read: readDemand },
   extendedConnect: { isOfPath: false, read: readFlag },
+  webTransport: { isOfPath: false, read: readNames },
   originSet: { isOfPath: false },
   addresses: { isOfPath: true },
   // Where two processes share a file, nobody could tell whose connect succeeded since.

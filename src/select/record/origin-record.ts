@@ -143,6 +143,10 @@ export class OriginRecord {
   get extendedConnect(): Evidence<boolean> | undefined {
     return this.#get('extendedConnect')
   }
+  /** The drafts of WebTransport that the origin offers, as its last HTTP/3 connection said; empty: none. */
+  get webTransport(): Evidence<readonly string[]> | undefined {
+    return this.#get('webTransport')
+  }
   /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Kept, not acted on. */
   get originSet(): Evidence<readonly string[]> | undefined {
     return this.#get('originSet')
@@ -285,6 +289,10 @@ export class OriginRecord {
 
   onExtendedConnect(isOffered: boolean, now: number): void {
     this.#set('extendedConnect', isOffered, 'SETTINGS of its last connection', now)
+  }
+
+  onWebTransport(drafts: readonly string[], now: number): void {
+    this.#set('webTransport', drafts, 'SETTINGS of its last HTTP/3 connection', now)
   }
 
   onOriginSet(origins: readonly string[], now: number): void {

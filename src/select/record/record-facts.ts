@@ -40,6 +40,8 @@ const WORDS: { readonly [Name in FactName]?: (value: FactValues[Name]) => string
   tcpLossRatio: ratio => `${percent(ratio)} of the packets over TCP are lost`,
   quicLossRatio: ratio => `${percent(ratio)} of the packets over QUIC are lost`,
   capacity: capacity => `allows ${capacity} streams on a connection`,
+  webTransport: drafts =>
+    drafts.length > 0 ? `offers WebTransport (${drafts.join(', ')})` : 'offers no WebTransport',
   tlsVersions: versions => `takes ${versions.length === 0 ? 'no TLS' : versions.join(' and ')}`,
   alpn: protocols => `agrees by ALPN to ${protocols.length === 0 ? 'nothing' : protocols.join(' and ')}`,
   tickets,
@@ -94,7 +96,7 @@ export function recordFacts(parts: RecordParts, now: number): KnownFact[] {
       ? `offers extended CONNECT: upgrades go over ${protocol ?? 'h2'}`
       : 'offers no extended CONNECT: upgrades go over http/1.1 connections of their own, where it is allowed',
   )
-  tell('serviceRecords')
+  tell('webTransport', 'serviceRecords')
   list.push(...alternativeFacts(parts.alternatives, now))
   tell('originSet', 'keepAlive', 'idleHorizon', 'demand', 'lastFailure')
   list.push(...endpointFacts(parts.endpoints, now))

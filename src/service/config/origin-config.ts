@@ -108,6 +108,8 @@ export interface OriginOptionsConfig {
    * within bounds, or `never`. Default `auto`.
    */
   preconnectHints?: 'auto' | 'never' | undefined
+  /** Connections of HTTP/3 offer WebTransport to the origin. Default false. */
+  webTransport?: boolean | undefined
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean | undefined
   /** The name of the way out in `egress`. Default: none; connections go directly. */

@@ -38,6 +38,7 @@ export function originOptions(parsed: ParsedOriginOptions): OriginOptions {
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
   if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
   if (parsed.preconnectHints !== undefined) options.preconnectHints = parsed.preconnectHints
+  if (parsed.webTransport !== undefined) options.webTransport = parsed.webTransport
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
   if (parsed.egress !== undefined) options.egress = parsed.egress
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted

@@ -50,7 +50,7 @@ const SLACK_MS = 1e-6
  * One connection of the simulated engine: the semantics of RFC 9000, 9001, 9002, 9218 and 9221 on a wire
  * format of its own, without cryptography. What it leaves out: packet number spaces (there is one), coalesced
  * packets, address validation limits, delayed acknowledgements, key updates, stateless resets, a second path,
- * and the guards of the real engine against hostile peers.
+ * ends of streams without a byte, and the guards of the real engine against hostile peers.
  *
  * - `open`: from its first datagram on, before and after the handshake is complete
  * - `closing`: we ended it; CONNECTION_CLOSE answers what still comes, for three probe timeouts
@@ -252,6 +252,10 @@ export class SimulatedConnection implements QuicConnection {
     return this.#maySend ? this.#streams.write(stream, bytes, isLast) : 0
   }
 
+  finish(stream: number): boolean {
+    throw new Error(`the end of stream ${stream} needs a byte here`)
+  }
+
   read(stream: number, into: Buffer): StreamRead | undefined {
     return this.#streams.read(stream, into)
   }
@@ -262,6 +266,10 @@ export class SimulatedConnection implements QuicConnection {
 
   stop(stream: number, code: number): void {
     this.#streams.stop(stream, code)
+  }
+
+  stopAtOnce(stream: number, code: number): void {
+    this.stop(stream, code)
   }
 
   prioritize(stream: number, urgency: number, incremental: boolean): void {

@@ -1,3 +1,9 @@
+import type { SessionLimits } from '../../../base/http/web-transport-carrier.ts'
+import {
+  SESSION_LIMIT_SETTINGS,
+  WEBTRANSPORT_SETTINGS,
+  type WebTransportDraft,
+} from '../webtransport/code-points.ts'
 import { Http3ConnectionFault } from './error-codes.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
 
@@ -12,6 +18,18 @@ export interface Http3Settings {
   readonly maxFieldSectionSize: number
   readonly enableConnectProtocol: boolean
   readonly h3Datagram: boolean
+  /** Undefined: it does not speak WebTransport. */
+  readonly webTransport?: WebTransportSettings | undefined
+}
+
+/** What SETTINGS say of WebTransport (draft-ietf-webtrans-http3 9.2). */
+export interface WebTransportSettings {
+  /** By whose names it was said; some of them came with a number of sessions. */
+  readonly drafts: readonly WebTransportDraft[]
+  /** Sessions that may be open at once; Infinity: it did not say. */
+  readonly maxSessions: number
+  /** Undefined: it asks for no flow control of sessions. */
+  readonly limits: SessionLimits | undefined
 }
 
 /** What holds until the peer has said something. */
@@ -62,7 +80,30 @@ export function readHttp3Settings(payload: Buffer): Http3Settings {
     maxFieldSectionSize: values.get(IDS.maxFieldSectionSize) ?? Number.POSITIVE_INFINITY,
     enableConnectProtocol: flag(values, IDS.enableConnectProtocol, 'ENABLE_CONNECT_PROTOCOL'),
     h3Datagram: flag(values, IDS.h3Datagram, 'H3_DATAGRAM'),
+    webTransport: readWebTransport(values),
   }
+}
+
+const DRAFTS = Object.entries(WEBTRANSPORT_SETTINGS) as [WebTransportDraft, number][] // its own keys
+
+function readWebTransport(values: ReadonlyMap<number, number>): WebTransportSettings | undefined {
+  const said = DRAFTS.filter(([, id]) => (values.get(id) ?? 0) > 0)
+  if (said.length === 0) return undefined
+  const drafts = said.map(([draft]) => draft)
+  const counts = said.filter(([draft]) => hasCount(draft)).map(([, id]) => values.get(id) ?? 0)
+  const maxData = values.get(SESSION_LIMIT_SETTINGS.maxData) ?? 0
+  const maxBidirectional = values.get(SESSION_LIMIT_SETTINGS.maxBidirectional) ?? 0
+  const maxUnidirectional = values.get(SESSION_LIMIT_SETTINGS.maxUnidirectional) ?? 0
+  const hasLimits = maxData > 0 || maxBidirectional > 0 || maxUnidirectional > 0
+  const limits = hasLimits ? { maxData, maxBidirectional, maxUnidirectional } : undefined
+  // From draft 15 on only who asks for flow control takes more than one (5.1).
+  const most = drafts.includes('draft-02') || hasLimits ? Number.POSITIVE_INFINITY : 1
+  return { drafts, maxSessions: counts.length > 0 ? Math.max(...counts) : most, limits }
+}
+
+/** Its value is a number of sessions. */
+function hasCount(draft: WebTransportDraft): boolean {
+  return draft === 'draft-07' || draft === 'draft-13'
 }
 
 /** RFC 9220 3 and RFC 9297 2.1.1: nothing but 0 and 1. */
@@ -116,6 +157,7 @@ export function encodeHttp3Settings(
   }
   if (settings.enableConnectProtocol) pairs.push([IDS.enableConnectProtocol, 1])
   if (settings.h3Datagram) pairs.push([IDS.h3Datagram, 1])
+  if (settings.webTransport !== undefined) pairs.push(...webTransportPairs(settings.webTransport))
   if (grease !== undefined) pairs.push([0x1f * grease[0] + 0x21, grease[1]])
   const payload = Buffer.alloc(
     pairs.reduce((bytes, [id, value]) => bytes + varintBytes(id) + varintBytes(value), 0),
@@ -123,6 +165,20 @@ export function encodeHttp3Settings(
   let at = 0
   for (const pair of pairs) for (const value of pair) at = encodeVarint(payload, at, value)
   return payload
+}
+
+function webTransportPairs({ drafts, maxSessions, limits }: WebTransportSettings): [number, number][] {
+  const pairs = drafts.map((draft): [number, number] => [
+    WEBTRANSPORT_SETTINGS[draft],
+    hasCount(draft) ? maxSessions : 1,
+  ])
+  if (limits === undefined) return pairs
+  return [
+    ...pairs,
+    [SESSION_LIMIT_SETTINGS.maxData, limits.maxData],
+    [SESSION_LIMIT_SETTINGS.maxUnidirectional, limits.maxUnidirectional],
+    [SESSION_LIMIT_SETTINGS.maxBidirectional, limits.maxBidirectional],
+  ]
 }
 
 function settingsFault(message: string): Http3ConnectionFault {

@@ -137,6 +137,7 @@ export function originOptionFields(directory: string) {
     coalesce: z.enum(['auto', 'never']).optional(),
     certificateNames: z.array(certificateNameField).optional(),
     preconnectHints: z.enum(['auto', 'never']).optional(),
+    webTransport: z.boolean().optional(),
     tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
   }
 }

@@ -212,6 +212,18 @@ export class FakeQuic implements QuicConnection {
     return taken
   }
 
+  finish(id: number): boolean {
+    const stream = this.stream(id)
+    if (stream.isFinished) throw new Error(`stream ${id} was finished`)
+    if (stream.room <= 0) {
+      stream.isBlocked = true
+      return false
+    }
+    stream.isFinished = true
+    this.writes.push(`${id} 0 end`)
+    return true
+  }
+
   read(id: number, into: Buffer): StreamRead | undefined {
     const stream = this.stream(id)
     if (stream.isOver || stream.stopCode !== undefined) return undefined
@@ -232,6 +244,10 @@ export class FakeQuic implements QuicConnection {
 
   stop(id: number, code: number): void {
     this.stream(id).stopCode ??= code
+  }
+
+  stopAtOnce(id: number, code: number): void {
+    this.stop(id, code)
   }
 
   prioritize(stream: number, urgency: number, incremental: boolean): void {

@@ -1,0 +1,176 @@
+import type { Clock } from '../base/clock.ts'
+import { abortError, TransportError } from '../base/errors.ts'
+import { guardedListener } from '../base/guard.ts'
+import type { ExchangeController, ExchangeHandler } from '../base/http/exchange.ts'
+import { type HeaderList, headersToRecord, headerValue } from '../base/http/headers.ts'
+import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import type { StreamSocket } from '../base/socket/stream-socket.ts'
+import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import { OpenSession } from '../webtransport/open-session.ts'
+import {
+  AVAILABLE_PROTOCOLS,
+  CHOSEN_PROTOCOL,
+  encodeProtocols,
+  isProtocolName,
+  readProtocols,
+} from '../webtransport/protocol-fields.ts'
+import type { WebTransportSession } from '../webtransport/types.ts'
+import { checkCallNames } from './call-names.ts'
+import { prepareHeaders } from './request-headers.ts'
+import type { WebTransportOptions } from './web-transport-options.ts'
+
+/** What a session needs of the transport. */
+export interface SessionParts {
+  readonly clock: Clock
+  /** Why no session can be had from the origin; undefined: it may be. */
+  unavailable(origin: Origin): string | undefined
+  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
+}
+
+/**
+ * Opens a session: a CONNECT over the pool of HTTP/3 connections of its origin (RFC 9220), whose stream stays
+ * open as long as the session does. Throws MM_INVALID_ARGUMENT; whatever else goes wrong rejects `ready` and
+ * `closed`.
+ */
+export function openWebTransport(
+  parts: SessionParts,
+  url: URL,
+  options: WebTransportOptions = {},
+): WebTransportSession {
+  checkCallNames('webTransport', options)
+  const { protocols = [], signal, headersTimeoutMs } = options
+  if (url.protocol !== 'https:') throw invalid('sessions of WebTransport need an https URL')
+  if (
+    !Array.isArray(protocols) ||
+    !protocols.every(isProtocolName) ||
+    new Set(protocols).size < protocols.length
+  )
+    throw invalid('protocols must be a list of different names in visible ASCII')
+  const origin = parseOrigin(url)
+  const { headers, authority } = prepareHeaders(options.headers)
+  if (protocols.length > 0) headers.push(AVAILABLE_PROTOCOLS, encodeProtocols(protocols))
+  let handle: DispatchHandle | undefined
+  const session = new OpenSession({
+    clock: parts.clock,
+    isServer: false,
+    onGivenUp: error => handle?.abort(error),
+  })
+  const because = parts.unavailable(origin)
+  if (because !== undefined) {
+    session.fail(new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', `${origin.key}: ${because}`))
+    return session
+  }
+  const give = (): void => {
+    if (signal === undefined) return
+    const error = abortError(signal, 'the session')
+    session.fail(error)
+    handle?.abort(error)
+  }
+  const onAbort = guardedListener('the abort of a session', give, error => session.fail(error))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const exchange = new SessionExchange(session, protocols, () =>
+    signal?.removeEventListener('abort', onAbort),
+  )
+  const isAborted = (): boolean => signal?.aborted === true
+  if (isAborted()) {
+    give()
+    return session
+  }
+  handle = parts.dispatch(
+    origin,
+    {
+      method: 'GET', // an extended CONNECT by the name of what it stands for (RFC 8441 5)
+      path: url.pathname + url.search,
+      headers,
+      body: null,
+      authority,
+      upgrade: 'webtransport',
+      protocols: ['h3'],
+      headersTimeoutMs,
+    },
+    exchange,
+  )
+  if (isAborted()) onAbort() // from within dispatch(), by an observer
+  return session
+}
+
+/** The CONNECT of one session. */
+class SessionExchange implements ExchangeHandler {
+  readonly #session: OpenSession
+  readonly #protocols: readonly string[]
+  readonly #onSettled: () => void
+
+  constructor(session: OpenSession, protocols: readonly string[], onSettled: () => void) {
+    this.#session = session
+    this.#protocols = protocols
+    this.#onSettled = onSettled
+  }
+
+  onRequestStart(): void {}
+  onInformational(): void {}
+
+  /** Any status but 2xx; its body is nobody's business. */
+  onResponseStart(controller: ExchangeController, status: number): void {
+    const message = `the origin answered the CONNECT with status ${status}`
+    controller.abort(new TransportError('MM_WEBTRANSPORT_REFUSED', message, { processed: 'yes' }))
+  }
+
+  onResponseData(): void {}
+  onResponseEnd(): void {}
+
+  onUpgrade(
+    _controller: ExchangeController,
+    _status: number,
+    headers: HeaderList,
+    tunnel: StreamSocket,
+  ): void {
+    this.#onSettled()
+    const carrier = tunnel.carrier?.()
+    const [protocol = ''] = readProtocols(headerValue(headers, CHOSEN_PROTOCOL))
+    const refusal =
+      carrier === undefined
+        ? new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', 'the connection carries no streams of sessions')
+        : protocol !== '' && !this.#protocols.includes(protocol)
+          ? new TransportError('MM_PROTOCOL_ERROR', 'the origin chose a protocol that was not offered')
+          : undefined
+    if (carrier !== undefined && refusal === undefined) {
+      this.#session.begin({ tunnel, carrier, protocol, headers: headersToRecord(headers) })
+      return
+    }
+    tunnel.on('error', () => {}).destroy()
+    if (refusal !== undefined) this.#session.fail(refusal)
+  }
+
+  onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
+    this.#onSettled()
+    this.#session.fail(NO_HTTP3.has(error.code) ? unavailable(error) : error)
+  }
+}
+
+/** Errors of who finds no HTTP/3, or no WebTransport, at the origin. */
+const NO_HTTP3: ReadonlySet<string> = new Set([
+  'MM_UPGRADE_UNAVAILABLE',
+  'MM_PROTOCOL_UNAVAILABLE',
+  'MM_ALPN_MISMATCH',
+  'MM_QUIC_VERSION',
+  'MM_CONNECT_REFUSED',
+  'MM_CONNECT_TIMEOUT',
+  'MM_CONNECT_FAILED',
+])
+
+function unavailable(cause: TransportError): TransportError {
+  const isAnswer = cause.code === 'MM_UPGRADE_UNAVAILABLE'
+  const message = isAnswer
+    ? `the origin offers no WebTransport: ${cause.message}`
+    : `the origin cannot be reached over HTTP/3: ${cause.message}`
+  const { processed, retryable } = cause
+  return new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', message, {
+    cause,
+    processed,
+    retryable: isAnswer ? false : retryable,
+  })
+}
+
+function invalid(message: string): TransportError {
+  return new TransportError('MM_INVALID_ARGUMENT', message)
+}

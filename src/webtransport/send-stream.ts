@@ -1,0 +1,139 @@
+import { WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import { guardedListener } from '../base/guard.ts'
+import type { RawStream } from '../base/http/web-transport-carrier.ts'
+import { bytesOf } from './bytes-of.ts'
+import type { SendGroup, SendOrders } from './send-orders.ts'
+import type { WebTransportSendGroup, WebTransportSendStream } from './types.ts'
+import { codeOfReason, WebTransportError } from './web-transport-error.ts'
+
+/** What the sending side of a stream asks of its session. */
+export interface SendStreamHost {
+  readonly orders: SendOrders
+  /** So many bytes the session may send now. */
+  readonly sendRoom: number
+  onSent(bytes: number): void
+  /** There was no room: onWritable() follows when there is. */
+  awaitRoom(stream: SendSide): void
+  onSendEnded(stream: SendSide): void
+}
+
+/** The sending side of a stream. */
+export class SendSide {
+  readonly writable: WebTransportSendStream
+  readonly #raw: RawStream
+  readonly #host: SendStreamHost
+  #controller: WritableStreamDefaultController | undefined
+  /** A writer waits. */
+  #wake: (() => void) | undefined
+  #order = 0
+  #group: SendGroup | null = null
+  #writtenBytes = 0
+  #isOver = false
+
+  constructor(raw: RawStream, host: SendStreamHost, order = 0, group: SendGroup | null = null) {
+    this.#raw = raw
+    this.#host = host
+    const stream = new WritableStream<Uint8Array | ArrayBuffer>({
+      start: controller => {
+        this.#controller = controller
+        // A write that waits must not keep the reset back, and `abort` below comes behind it only.
+        const { signal } = controller as { signal?: AbortSignal } // Node has it, its types do not
+        const onAbort = guardedListener(
+          'the abort of a stream',
+          () => this.#abort(signal?.reason),
+          () => {},
+        )
+        signal?.addEventListener('abort', onAbort, { once: true })
+      },
+      write: chunk => this.#write(bytesOf(chunk)),
+      close: () => {
+        this.#raw.end()
+        this.#leave()
+      },
+      abort: reason => this.#abort(reason),
+    })
+    this.writable = Object.defineProperties(stream, {
+      sendOrder: {
+        get: () => this.#order,
+        set: (value: number) => {
+          this.#setOrder(value, this.#group)
+        },
+      },
+      sendGroup: {
+        get: () => this.#group,
+        set: (value: WebTransportSendGroup | null) => {
+          this.#setOrder(this.#order, host.orders.groupOf(value))
+        },
+      },
+      getStats: { value: () => Promise.resolve({ bytesWritten: this.#writtenBytes }) },
+    }) as WebTransportSendStream // with what was defined above
+    if (order !== 0 || group !== null) this.#setOrder(order, group)
+  }
+
+  get order(): number {
+    return this.#order
+  }
+
+  prioritize(urgency: number): void {
+    this.#raw.prioritize(urgency, true)
+  }
+
+  onWritable(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  onStopped(code: number | undefined): void {
+    const message =
+      code === undefined
+        ? 'the peer wants no more of the stream'
+        : `the peer stopped the stream with code ${code}`
+    this.end(new WebTransportError('MM_STREAM_RESET', message, { source: 'stream', streamErrorCode: code }))
+  }
+
+  /** The session is over, or the peer wants no more. */
+  end(error: WebTransportError): void {
+    if (this.#isOver) return
+    this.#controller?.error(error)
+    this.#leave()
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    // After this turn of the loop's callbacks, so that an end that was asked for with it leaves with it.
+    await Promise.resolve()
+    let left = bytes
+    while (left.length > 0 && !this.#isOver) {
+      const room = Math.min(left.length, this.#host.sendRoom)
+      const taken = room > 0 ? this.#raw.write(left.subarray(0, room)) : 0
+      this.#host.onSent(taken)
+      this.#writtenBytes += taken
+      this.#group?.onWritten(taken)
+      left = left.subarray(taken)
+      if (taken === room && left.length > 0) this.#host.awaitRoom(this)
+      if (left.length > 0) await new Promise<void>(resolve => (this.#wake = resolve))
+    }
+  }
+
+  #abort(reason: unknown): void {
+    if (this.#isOver) return
+    this.#raw.reset(codeOfReason(reason))
+    this.#leave()
+  }
+
+  #setOrder(order: number, group: SendGroup | null): void {
+    if (!Number.isSafeInteger(order)) throw new RangeError(`sendOrder must be a whole number, not ${order}`)
+    this.#host.orders.remove(this, this.#group)
+    this.#order = order
+    this.#group = group
+    if (!this.#isOver) this.#host.orders.add(this, group)
+  }
+
+  #leave(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#host.orders.remove(this, this.#group)
+    this.onWritable()
+    this.#host.onSendEnded(this)
+  }
+}
