@@ -23,6 +23,8 @@ export class EndpointTicket implements Waiter, BalancedRequest {
   /** See Waiter.avoids. */
   readonly avoided: number | undefined
   timer: Timer | undefined
+  /** A pool has it, and has neither leased to it nor failed it. */
+  isWaiting = false
   readonly #owner: TicketOwner
   #tried: Set<number> | undefined
   #index = UNRESOLVED
