@@ -97,6 +97,8 @@ interface Eligible {
    * back.
    */
   readonly awaiting: readonly Member[]
+  /** All have the same weight: one is drawn without a look at the others. */
+  readonly isEven: boolean
   /** Weights grow until then: looked at anew. */
   readonly until: number
   /** Of the health that it was made by. */
@@ -212,7 +214,9 @@ export class Balancer {
     if (left.length === 0) return this.#lastResort(tried)
     const { policy } = this.#parts.options
     const index =
-      policy === 'hash' && key !== undefined ? this.#hashed(eligible, key, tried) : this.#pick(left, now)
+      policy === 'hash' && key !== undefined
+        ? this.#hashed(eligible, key, tried)
+        : this.#pick(left, eligible.isEven, now)
     if (index === undefined) return undefined
     return {
       index,
@@ -300,20 +304,28 @@ export class Balancer {
     return undefined
   }
 
-  #pick(left: Eligible['members'], now: number): number | undefined {
+  #pick(left: Eligible['members'], isEven: boolean, now: number): number | undefined {
     const { policy } = this.#parts.options
     if (policy === 'round-robin') return this.#turns.next(left)
-    let total = 0
-    for (const { weight } of left) total += weight
-    const first = this.#draw(left, total)
+    const first = isEven ? this.#drawEvenly(left) : this.#draw(left)
     if (policy === 'random' || left.length === 1 || first === undefined) return first?.index
-    const second = this.#draw(left, total - first.weight, first)
+    const second = isEven ? this.#drawEvenly(left, first) : this.#draw(left, first)
     if (second === undefined) return first.index
     return this.#cost(second, now) < this.#cost(first, now) ? second.index : first.index
   }
 
-  /** By weight; `total`: of all but the exception. On the hot path: it makes no lists. */
-  #draw(from: Eligible['members'], total: number, except?: EligibleMember): EligibleMember | undefined {
+  #drawEvenly(from: Eligible['members'], except?: EligibleMember): EligibleMember | undefined {
+    const last = from.length - 1
+    if (except === undefined) return from[Math.floor(this.#parts.random() * from.length)]
+    // The last one stands in for the exception, which is among the others or is the last one itself.
+    const one = from[Math.floor(this.#parts.random() * last)]
+    return one === except ? from[last] : one
+  }
+
+  /** By weight. On the hot path: it makes no lists. */
+  #draw(from: Eligible['members'], except?: EligibleMember): EligibleMember | undefined {
+    let total = 0
+    for (const one of from) if (one !== except) total += one.weight
     let at = this.#parts.random() * total
     let last: EligibleMember | undefined
     for (const one of from) {
@@ -366,12 +378,14 @@ export class Balancer {
         healthy === undefined,
         reachable.filter(({ endpoint }) => endpoint.tier === tier),
       )
+    const members = chosen.map(member => ({
+      index: member.index,
+      weight: member.endpoint.weight * (shares.get(member) ?? 1),
+      member,
+    }))
     return {
-      members: chosen.map(member => ({
-        index: member.index,
-        weight: member.endpoint.weight * (shares.get(member) ?? 1),
-        member,
-      })),
+      members,
+      isEven: members.every(({ weight }) => weight === members[0]?.weight),
       because: this.#reason(up.length === 0, tier, chosen, near),
       awaiting: reachable.filter(member => health.awaitsProbe(member.index) && isBefore(member)),
       until: grows ? now + slowStartMs / SLOW_START_STEPS : Infinity,

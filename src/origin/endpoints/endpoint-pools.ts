@@ -93,6 +93,14 @@ export class EndpointPools {
     return false
   }
 
+  /** On the way of every request: no closure, no generator. */
+  get live(): number {
+    let live = 0
+    for (const { pool } of this.#members.values()) live += pool.live
+    for (const { pool } of this.#leaving.values()) live += pool.live
+    return live
+  }
+
   of(connection: Connection): Pool | undefined {
     for (const pool of this.all()) if (pool.has(connection)) return pool
     return undefined

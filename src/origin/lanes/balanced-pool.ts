@@ -322,7 +322,7 @@ export class BalancedPool implements RequestPool, TicketOwner, EndpointUser {
   }
 
   get live(): number {
-    return this.#pools.sum(pool => pool.live)
+    return this.#pools.live
   }
 
   get size(): number {

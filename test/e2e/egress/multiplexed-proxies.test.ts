@@ -4,10 +4,12 @@ import { createTransport, type Transport, type TransportOptions } from '../../..
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../../src/testing/http2-origin.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
+import { startConfiguredConnector } from '../../support/connector-process.ts'
 import { type MultiplexedProxyOptions, startMultiplexedProxy } from '../../support/multiplexed-proxy.ts'
 import { openTunnel } from '../../support/open-tunnel.ts'
 import { startOwnProxy } from '../../support/own-proxy.ts'
 import { requireQuic } from '../../support/require-quic.ts'
+import { scrape } from '../../support/worker-service.ts'
 
 let authority: CertificateAuthority
 let origins: Record<'http/1.1' | 'h2', Pick<TestOrigin, 'url' | 'port' | 'connectionsSeen' | 'close'>>
@@ -97,7 +99,7 @@ describe.each(['h2', 'h3'] as const)('a proxy that speaks %s', protocol => {
       await using proxy = await start({ answer })
       const name = `${protocol}://127.0.0.1:${proxy.port}`
       await using transport = transportThrough([name.replace('//', '//me:verysecret@')], {
-        defaults: { timeouts: { connectMs: 400 } },
+        defaults: { timeouts: { connectMs: answer === 'silence' ? 400 : 20_000 } },
       })
       const error: unknown = await transport.request(origins.h2.url).catch((failure: unknown) => failure)
       expect(error).toMatchObject({ code, processed: 'no' })
@@ -136,5 +138,41 @@ describe.each(['h2', 'h3'] as const)('a proxy that speaks %s', protocol => {
     expect((await next.bytes()).length).toBe(1_000)
     expect(proxy.connections()).toBe(1)
     expect(proxy.targets.length).toBe(2)
+  })
+})
+
+describe.each(['h2', 'h3'] as const)('the connector as a forward proxy, by %s', protocol => {
+  const missing = protocol === 'h3' ? requireQuic() : undefined
+
+  it('carries the tunnels of all origins over one connection, to whom it allows', async ctx => {
+    ctx.skip(missing !== undefined, missing)
+    const { cert, key } = proxyTls
+    await using connector = await startConfiguredConnector({
+      listen: [{ address: '127.0.0.1:0', tls: { cert, key }, protocols: ['h3', 'h2'] }],
+      origins: {},
+      routes: [
+        {
+          forward: {
+            allow: [`localhost:${origins.h2.port},${origins['http/1.1'].port}`],
+            allowPrivate: ['127.0.0.0/8'],
+          },
+        },
+      ],
+    })
+    await using transport = transportThrough([`${protocol}://127.0.0.1:${connector.port}`])
+    const urls = [origins.h2.url, origins['http/1.1'].url]
+    const sizes = await Promise.all(
+      [...urls, ...urls].map(async url => {
+        const response = await transport.request(`${url}/bytes/70000`)
+        return (await response.bytes()).length
+      }),
+    )
+    expect(sizes).toEqual([70_000, 70_000, 70_000, 70_000])
+    const page = await scrape(connector)
+    expect(page.sum('middlemile_ingress_sessions_total', { protocol })).toBe(1)
+    await expect(transport.request(cleartext.url)).rejects.toMatchObject({
+      code: 'MM_PROXY_REFUSED',
+      message: expect.stringContaining('(403)') as string,
+    })
   })
 })
