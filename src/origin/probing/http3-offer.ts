@@ -9,8 +9,8 @@ import type { OriginSettings } from '../origin-settings.ts'
 const SETTINGS_MS = 500
 
 /**
- * The drafts of WebTransport that the SETTINGS of a server name, over a link that was dialed for the question:
- * it is closed then. Undefined: they have not come in time.
+ * The drafts of WebTransport that the SETTINGS of a server name, over a link that was dialed for the
+ * question: it is closed then. Undefined: they have not come in time.
  */
 export function webTransportOffer(
   { link, endpoint, handshake }: Http3Dialed,

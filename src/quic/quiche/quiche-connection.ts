@@ -348,7 +348,7 @@ export class QuicheConnection implements DrivenConnection {
   finish(stream: number): boolean {
     if (this.#end !== undefined) return true
     const outcome = this.#sends.finish(stream)
-    // Twice, since it is not sent again when what went before is acknowledged: a peer ignores the second copy.
+    // Twice: it is not sent again when what went before is acknowledged. A peer ignores the copy.
     const datagram = outcome === 'finished' ? this.#makeDatagram() : undefined
     if (datagram !== undefined) {
       const copy = { ...datagram, bytes: Buffer.from(datagram.bytes) }
