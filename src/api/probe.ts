@@ -14,6 +14,7 @@ import type { LocalAddress } from '../connect/native/descriptor-socket.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { OriginMaker } from '../origin/origin-maker.ts'
+import { webTransportOffer } from '../origin/probing/http3-offer.ts'
 import { connectTcp } from '../origin/probing/probe-with-timeout.ts'
 import { quicVersions } from '../origin/probing/quic-versions.ts'
 import { TlsProbe } from '../origin/probing/tls-probe.ts'
@@ -184,12 +185,14 @@ class TransportProbeTools implements ProbeTools {
         },
         signal,
       )
-      const { link, handshake } = dialed
-      link.connection.close(true, 0x100, 'probed') // H3_NO_ERROR
-      link.schedule()
+      const { handshake } = dialed
+      const drafts = await webTransportOffer(dialed, settings, this.#maker.clock)
       const { uses, missing } = http3Dialer.udp
       const udp = missing === undefined ? uses : `${uses} (${missing})`
-      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined, udp } }
+      const webTransport = drafts === undefined ? {} : { webTransport: drafts }
+      return {
+        found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined, udp, ...webTransport },
+      }
     } catch (cause) {
       return faultOf(cause)
     }

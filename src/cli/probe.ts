@@ -189,13 +189,18 @@ function tlsRows(
   ]
 }
 
-function handshakeText({ ms: took, protocol, cipher, udp }: ProbedHandshake): string {
+function handshakeText({ ms: took, protocol, cipher, udp, webTransport }: ProbedHandshake): string {
   return [
     `handshake in ${ms(took)}`,
     protocol ?? 'no ALPN',
     ...(cipher === undefined ? [] : [cipher]),
     ...(udp === undefined ? [] : [`UDP by ${udp}`]),
+    ...(webTransport === undefined ? [] : [webTransportText(webTransport)]),
   ].join(', ')
+}
+
+function webTransportText(drafts: readonly string[]): string {
+  return drafts.length === 0 ? 'no WebTransport' : `WebTransport (${drafts.join(', ')})`
 }
 
 function ticketsText({ version, issued, lifetimeSeconds, maxEarlyDataBytes }: ProbedTickets): string {

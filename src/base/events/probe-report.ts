@@ -90,6 +90,8 @@ export interface ProbedHandshake {
   readonly cipher: string | undefined
   /** HTTP/3: how this machine moves the datagrams, and what is in the way of better. */
   readonly udp?: string
+  /** HTTP/3: the drafts of WebTransport that its SETTINGS name. Left out: they did not come in time. */
+  readonly webTransport?: readonly string[]
 }
 
 /** The certificate that the origin showed, as far as operators ask for it. */

@@ -201,15 +201,11 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   #sendAhead(now: number): void {
-    while (this.#ahead.length < MAX_AHEAD && this.#budget.allows(now)) if (!this.#makeAhead()) return
-  }
-
-  /** One datagram that leaves before anything else is received. False: there was none. */
-  #makeAhead(): boolean {
-    const datagram = this.#makeDatagram()
-    if (datagram === undefined) return false
-    this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
-    return true
+    while (this.#ahead.length < MAX_AHEAD && this.#budget.allows(now)) {
+      const datagram = this.#makeDatagram()
+      if (datagram === undefined) return
+      this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
+    }
   }
 
   #makeDatagram(into?: Buffer): OutgoingDatagram | undefined {
@@ -352,7 +348,13 @@ export class QuicheConnection implements DrivenConnection {
   finish(stream: number): boolean {
     if (this.#end !== undefined) return true
     const outcome = this.#sends.finish(stream)
-    if (outcome === 'finished') this.#makeAhead()
+    // Twice: it is not sent again when what went before is acknowledged. A peer ignores the copy.
+    const datagram = outcome === 'finished' ? this.#makeDatagram() : undefined
+    if (datagram !== undefined) {
+      const copy = { ...datagram, bytes: Buffer.from(datagram.bytes) }
+      this.#ahead.push(copy)
+      this.#ahead.push(copy)
+    }
     return outcome !== 'full'
   }
 

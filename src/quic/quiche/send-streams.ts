@@ -101,7 +101,7 @@ export class SendStreams {
   /**
    * See QuicConnection.finish. quiche 0.18 forgets an end that stands alone when the data before it is
    * acknowledged first (cloudflare/quiche 2525): it goes ahead of every other stream, and whoever calls lets
-   * the next datagram leave before anything is received.
+   * the next datagram leave before anything is received, and better twice.
    */
   finish(stream: number): 'finished' | 'over' | 'full' {
     const isFirst = this.#unwritten.has(stream)

@@ -262,7 +262,9 @@ export function learnFromProbe(record: OriginRecord, report: ProbeReport, now: n
   }
   for (const { endpoint, answer } of report.quic) record.onQuicProbed(endpoint, answer, now)
   for (const { host, endpoint, handshake } of report.http3) {
-    if (found(handshake) === undefined) continue
+    const shaken = found(handshake)
+    if (shaken === undefined) continue
+    if (shaken.webTransport !== undefined) record.onWebTransport(shaken.webTransport, now)
     record.onHttp3Found(host, Number(endpoint.slice(endpoint.lastIndexOf(':') + 1)), now)
     break // One place is enough; the others have been advertised, and come from there.
   }

@@ -409,3 +409,66 @@ function pathEvents(connection: DrivenConnection): PathEvent[] {
     events.push(event)
   return events
 }
+
+describe.skipIf(noQuic !== undefined)('an end that stands alone', () => {
+  /** The end of a stream of which everything was sent; `between`: what happens before it can leave. */
+  async function endsAfter(between: (pair: QuicPair) => void): Promise<boolean> {
+    const pair = connected()
+    const stream = pair.client.openStream('unidirectional')!
+    pair.client.write(stream, text('all of it'), false)
+    pair.toServer()
+    let isEnd = false
+    const buffer = Buffer.alloc(100)
+    const read = (): boolean => {
+      for (
+        let got = pair.server.read(stream, buffer);
+        got !== undefined;
+        got = pair.server.read(stream, buffer)
+      )
+        isEnd ||= got[1]
+      return isEnd
+    }
+    read()
+    expect(pair.client.finish(stream)).toBe(true)
+    between(pair)
+    await pair.runUntil(read, 3_000)
+    return isEnd
+  }
+
+  it('arrives though all data before it is acknowledged first', async () => {
+    const acknowledged = endsAfter(pair => {
+      for (const connection of [pair.server]) connection.onTimeout(performance.now() + 100)
+      pair.toClient()
+    })
+    expect(await acknowledged).toBe(true)
+  })
+
+  it('arrives though one copy of the packet that it left in is lost', async () => {
+    const lost = endsAfter(pair => {
+      let copies = 0
+      pair.lose = from => from === 'client' && ++copies === 1
+      pair.toServer()
+      pair.lose = () => false
+    })
+    expect(await lost).toBe(true)
+  })
+})
+
+describe.skipIf(noQuic !== undefined)('a unidirectional stream that is stopped at once', () => {
+  it('tells the peer, until a quarter of its credit is used up, and the connection is to be replaced then', () => {
+    const pair = connected({ serverQuic: { maxUnidirectionalStreams: 8 } })
+    for (let i = 0; i < 3; i++) {
+      const stream = pair.client.openStream('unidirectional')!
+      pair.client.write(stream, text('unwanted'), false)
+      pair.run()
+      pair.server.stopAtOnce(stream, 42)
+      pair.run()
+    }
+    const stopped = pair.clientEvents.filter(({ type }) => type === 'stopped')
+    expect(stopped).toEqual([
+      { type: 'stopped', stream: 2, code: 42 },
+      { type: 'stopped', stream: 6, code: 42 },
+    ])
+    expect(pair.serverEvents.filter(({ type }) => type === 'worn-out')).toHaveLength(1)
+  })
+})

@@ -158,6 +158,15 @@ test('a signal ends the opening with its reason, and a session that was given up
   await expect(other.closed).rejects.toMatchObject({ code: 'MM_ABORTED' })
 })
 
+test('a probe reads what SETTINGS say of WebTransport, and explain knows it', async () => {
+  const world = await sessionWorld()
+  const { http3 } = await world.transport.probe(world.origin.url)
+  const drafts = ['draft-02', 'draft-07', 'draft-13', 'draft-15']
+  expect(http3[0]?.handshake).toMatchObject({ found: { webTransport: drafts } })
+  const { known } = await world.transport.explain(world.origin.url)
+  expect(known.map(({ fact }) => fact)).toContain(`offers WebTransport (${drafts.join(', ')})`)
+})
+
 test('explain says what SETTINGS said of WebTransport', async () => {
   const world = await sessionWorld()
   await world.open().ready
