@@ -111,7 +111,7 @@ export class SessionDatagrams implements WebTransportDatagrams {
     this.#send()
   }
 
-  /** Undefined: it was closed, and what has come can still be read no more. */
+  /** The session is over. Undefined: it was closed, else it was lost. */
   end(error: Error | undefined): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -349,11 +349,7 @@ export class OpenSession
   // The tunnel
 
   #onBytes(bytes: Buffer): void {
-    const state = this.#state
-    if (state.kind !== 'open') {
-      if (this.#linger !== undefined) return // it was closed here, and what still comes is late
-      return
-    }
+    if (this.#state.kind !== 'open') return // what still comes is late
     try {
       this.#capsules.receive(bytes)
     } catch (error) {
