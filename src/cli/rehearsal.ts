@@ -119,14 +119,20 @@ async function play(
   const request = async (transport: Transport): Promise<void> => {
     await runGets(transport, plan, () => {})
   }
-  // The system's list of authorities is read by the first context that has none of its own.
-  if (isSecure && defaults.tls?.ca === undefined) createSecureContext()
-  if (kind === 'probe') {
-    await run({ select: { ...defaults.select, probeTimeoutMs: LIMIT_MS } }, transport => transport.probe(url))
-  } else {
-    const spoken = protocols.filter(protocol => protocol !== 'h3' || http3 !== undefined)
-    await Promise.all(spoken.map(protocol => run({ protocols: [protocol] }, request)))
-    for (let i = 0; i < RUNS; i++) await run({}, request)
+  try {
+    // The system's list of authorities is read by the first context that has none of its own.
+    if (isSecure && defaults.tls?.ca === undefined) createSecureContext()
+    if (kind === 'probe') {
+      await run({ select: { ...defaults.select, probeTimeoutMs: LIMIT_MS } }, transport =>
+        transport.probe(url),
+      )
+    } else {
+      const spoken = protocols.filter(protocol => protocol !== 'h3' || http3 !== undefined)
+      await Promise.all(spoken.map(protocol => run({ protocols: [protocol] }, request)))
+      for (let i = 0; i < RUNS; i++) await run({}, request)
+    }
+  } finally {
+    // Options that are refused are for the command to say.
+    await Promise.all([origin.close(), http3?.close(), names.close()])
   }
-  await Promise.all([origin.close(), http3?.close(), names.close()])
 }
