@@ -375,7 +375,9 @@ export class BalancedPool implements RequestPool, TicketOwner, EndpointUser {
     this.#waitIn(pool, ticket, fresh, now)
   }
 
-  /** Most are leased within acquire(), and never wait: to keep them in a table would cost 3 % of a request. */
+  /**
+   * Most are leased within acquire(), and never wait: to keep them in a table would cost 3 % of a request.
+   */
   #waitIn(pool: Pool, ticket: EndpointTicket, fresh: boolean, now: number): void {
     ticket.isWaiting = true
     pool.acquire(ticket, fresh, ticket.isReplay, now)
