@@ -24,15 +24,3 @@ export function laneOf(wanted: readonly Protocol[], allowed: readonly Protocol[]
   if (typeof found !== 'string') return found.lane
   throw new TransportError('MM_INVALID_ARGUMENT', `protocols: ${found}`)
 }
-
-export function parseUrl(url: string): URL {
-  try {
-    return new URL(url)
-  } catch (cause) {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
-      { cause },
-    )
-  }
-}

@@ -9,13 +9,13 @@ import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumber } from '../base/options/check-options.ts'
 import { layered } from '../base/options/options.ts'
-import { checkRequestRetry, type OnlyLane } from '../base/options/request-options.ts'
+import type { OnlyLane } from '../base/options/request-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
-import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { REFUSED_DISPATCH, refusedExchange } from '../exchange/exchange-ended.ts'
 import { connectRaw, type RawConnection } from '../origin/connecting/raw-connect.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
 import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
@@ -31,12 +31,12 @@ import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
-import { laneOf, originAt, originOf, parseUrl } from './call-targets.ts'
+import { laneOf, originAt, originOf } from './call-targets.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
-import { prepareMessage } from './request-headers.ts'
+import { requestOf, requestTarget } from './request-call.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
   ConnectOptions,
@@ -199,24 +199,9 @@ class PooledTransport implements Transport {
     return new Promise((resolve, reject) => {
       const { signal } = options
       if (signal?.aborted) throw callersError(abortError(signal, 'the request'))
-      const target = typeof url === 'string' ? parseUrl(url) : url
-      if (target.username !== '' || target.password !== '') {
-        throw new TransportError(
-          'MM_INVALID_ARGUMENT',
-          'credentials in a URL are refused: send an authorization header',
-        )
-      }
-      checkCallNames('request', options)
-      const { method = 'GET', earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs } = options
-      const { requestTimeoutMs, retry, protocols } = options
-      if (requestTimeoutMs !== undefined) checkNumber('requestTimeoutMs', requestTimeoutMs)
-      if (retry !== undefined) checkRequestRetry(retry)
-      if (fairKey !== undefined && typeof fairKey !== 'string')
-        throw new TransportError('MM_INVALID_ARGUMENT', 'fairKey must be a string')
-      if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
-      if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
+      const target = requestTarget(url)
+      const request = requestOf(target, options)
       const origin = parseOrigin(target)
-      const { headers, body, authority } = prepareMessage(options.headers, options.body)
       const abort = (): void => {
         if (signal !== undefined) exchange.handle?.abort(abortError(signal, 'the request'))
       }
@@ -227,25 +212,7 @@ class PooledTransport implements Transport {
         signal?.removeEventListener('abort', onAbort),
       )
       signal?.addEventListener('abort', onAbort, { once: true })
-      const path = target.pathname + target.search
-      exchange.handle = this.dispatch(
-        origin,
-        {
-          method,
-          path,
-          headers,
-          body,
-          authority,
-          earlyData,
-          fairKey,
-          headersTimeoutMs,
-          bodyTimeoutMs,
-          requestTimeoutMs,
-          retry,
-          protocols,
-        },
-        exchange,
-      )
+      exchange.handle = this.dispatch(origin, request, exchange)
       if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
     })
   }
@@ -265,7 +232,7 @@ class PooledTransport implements Transport {
   }
 
   webTransport(url: string | URL, options: WebTransportOptions = {}): WebTransportSession {
-    const target = typeof url === 'string' ? parseUrl(url) : url
+    const target = requestTarget(url)
     const unavailable = (origin: Origin): string | undefined =>
       this.#sessionFault(this.#sessionEntryFor(origin))
     const dispatch: Transport['dispatch'] = (...request) => this.dispatch(...request)
@@ -497,9 +464,9 @@ class PooledTransport implements Transport {
   ): DispatchHandle {
     const { body } = request
     if (body !== null && !(body instanceof Uint8Array)) body.cancel()
-    if (this.#isObserved()) this.#observe(refusedExchange(FAILED_DISPATCH, origin, request, error))
+    if (this.#isObserved()) this.#observe(refusedExchange(origin, request, error))
     handler.onResponseError(undefined, error)
-    return FAILED_DISPATCH
+    return REFUSED_DISPATCH
   }
 
   readonly #isObserved = (): boolean => this.#options.observer !== undefined
@@ -519,17 +486,4 @@ class PooledTransport implements Transport {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
   }
-}
-
-/** Of a dispatch that ended before it began. */
-const FAILED_DISPATCH: DispatchHandle = {
-  abort: () => {},
-  lane: undefined,
-  connection: undefined,
-  reused: false,
-  retries: 0,
-  wasEarly: false,
-  queueMs: 0,
-  ttfbMs: 0,
-  attempts: [],
 }

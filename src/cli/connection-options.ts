@@ -37,8 +37,9 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
                         times
   --proxy URL           goes through this proxy: http, https, h2, h3, socks5 or
                         socks5h, with user:password@ where it asks; '' for
-                        none. Default: https_proxy, http_proxy or all_proxy of the environment,
-                        but for what no_proxy names, as curl reads them
+                        none. Default: https_proxy, http_proxy or all_proxy of
+                        the environment, but for what no_proxy names, as curl
+                        reads them
   --interface ADDR      connections leave from this local address, or from one
                         of that prefix (ADDR/LENGTH), or of that interface; not
                         together with a proxy

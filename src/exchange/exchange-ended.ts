@@ -45,14 +45,22 @@ export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): Excha
   }
 }
 
+/** Of a dispatch that ended before it began. */
+export const REFUSED_DISPATCH: DispatchHandle = {
+  abort: () => {},
+  lane: undefined,
+  connection: undefined,
+  reused: false,
+  retries: 0,
+  wasEarly: false,
+  queueMs: 0,
+  ttfbMs: 0,
+  attempts: [],
+}
+
 /** The same of one that got no further than the door: its origin has no pool, and can have none now. */
-export function refusedExchange(
-  exchange: DispatchHandle,
-  origin: Origin,
-  request: EndedRequest,
-  error: TransportError,
-): ExchangeEnded {
-  return exchangeEnded(exchange, {
+export function refusedExchange(origin: Origin, request: EndedRequest, error: TransportError): ExchangeEnded {
+  return exchangeEnded(REFUSED_DISPATCH, {
     origin,
     request,
     status: 0,

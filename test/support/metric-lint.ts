@@ -44,6 +44,8 @@ const NAMES: ReadonlySet<string> = new Set([
   'type',
   'space',
   'quantile',
+  'local',
+  'remote',
 ])
 
 /** Label values that are words of ours and not in the one style that they have. */

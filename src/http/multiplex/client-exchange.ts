@@ -15,7 +15,7 @@ import type { ClientSession } from './client-session.ts'
 import type { DeadlineTable } from './deadlines.ts'
 import type { GuestConnection } from './guest-connection.ts'
 import type { ResponseHead } from './messages/message-head.ts'
-import { prepareRequest, upgradeAnswer } from './messages/outgoing-request.ts'
+import { isNoBody, prepareRequest, upgradeAnswer } from './messages/outgoing-request.ts'
 import {
   keepAsItIs,
   type ResetCode,
@@ -152,7 +152,7 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
     const { session, table } = this.#owner
     try {
       const prepared = prepareRequest(request)
-      const body = this.#wantsTunnel || isEmpty(request.body) ? null : request.body
+      const body = this.#wantsTunnel || isNoBody(request.body) ? null : request.body
       const endsStream = body === null && !this.#wantsTunnel
       const stream = session.open(prepared, endsStream, this, table.now)
       this.#stream = stream
@@ -495,8 +495,4 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
       this.#owner.onHandlerThrew(thrown)
     }
   }
-}
-
-function isEmpty(body: RequestBody): boolean {
-  return body === null || (body instanceof Uint8Array && body.length === 0)
 }

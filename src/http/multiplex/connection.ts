@@ -1,4 +1,3 @@
-import type { Clock } from '../../base/clock.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { TransportError } from '../../base/errors.ts'
 import type {
@@ -12,7 +11,6 @@ import { containFault, guarded, guardedListener, reportFault, throwLater } from 
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { Admission } from './admission.ts'
 import { MultiplexedClientExchange, type MultiplexedExchangeOwner } from './client-exchange.ts'
 import type {
@@ -22,6 +20,7 @@ import type {
   SessionEnd,
   SessionHost,
 } from './client-session.ts'
+import type { MultiplexedOptions } from './connection-options.ts'
 import { DeadlineTable } from './deadlines.ts'
 import { type GuestConnection, type GuestHost, type GuestOptions, Guests } from './guest-connection.ts'
 import { SharedPing } from './liveness.ts'
@@ -29,33 +28,6 @@ import { addOrigins } from './messages/origin-frame.ts'
 import type { Stream } from './stream.ts'
 import { closeReasonOf, sessionFailure } from './stream-failure.ts'
 import { Tunnels } from './stream-tunnel.ts'
-
-export interface MultiplexedOptions {
-  /** Unique in the process. */
-  id: number
-  protocol: Protocol
-  endpoint: Endpoint
-  handshake: HandshakeInfo
-  listener: ConnectionListener
-  maxInformational: number
-  clock: Clock
-  /** The version of a borrowed chunk that may be kept. */
-  keep: (chunk: Buffer) => Buffer
-  /**
-   * Makes the session and starts it. The host receives nothing that needs an answer before this has returned.
-   */
-  start(host: SessionHost, now: number): { session: ClientSession; carrier: Carrier }
-  /** A defence took effect: the name of its limit. */
-  onDefence?: ((limit: string) => void) | undefined
-  /** See Connection.altUsed. */
-  altUsed?: string | undefined
-  /** `originSet` has changed. */
-  onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
-  /**
-   * Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is.
-   */
-  hasUnread?: UnreadProbe | undefined
-}
 
 const ENDING = 'ending a connection'
 

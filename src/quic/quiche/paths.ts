@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { PathEvent } from '../driven-connection.ts'
-import type { UdpAddress } from '../engine.ts'
+import type { QuicStats, UdpAddress } from '../engine.ts'
 import { RESET_TOKEN_BYTES } from '../stateless-reset.ts'
 import { type NativeConnection, type NativePathEvent, resetTokenNumber } from './binding.ts'
 import { BounceSchedule } from './path-bounces.ts'
@@ -64,6 +64,22 @@ export class Paths {
     this.#inUse = options.local
     this.#ids = options.connectionId === undefined ? [] : [options.connectionId]
     this.#usual = { from: options.remote, to: options.local }
+  }
+
+  /** Of the connection, and of the path in use. */
+  stats(): QuicStats {
+    const { native } = this.#options
+    const { recv, recvBytes, sent, sentBytes, lost } = native.stats()
+    const path = native.pathStats().find(({ active }) => active)
+    return {
+      receivedPackets: recv,
+      receivedBytes: recvBytes,
+      sentPackets: sent,
+      sentBytes,
+      lostPackets: lost,
+      rttMs: path?.rtt ?? 0,
+      congestionWindowBytes: path?.cwnd ?? 0,
+    }
   }
 
   /**

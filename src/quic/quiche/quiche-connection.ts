@@ -39,8 +39,6 @@ const EXCESSIVE_LOAD = 0x107
  * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
 const MAX_LINGERS = 8
-/** Of the unidirectional streams of the peer so many may be stopped at once: see ReceiveStreams. */
-const LOST_CREDIT_SHARE = 4
 /** Made before their turn, for a client that has moved; no more than a first flight. */
 const MAX_AHEAD = 10
 
@@ -117,10 +115,9 @@ export class QuicheConnection implements DrivenConnection {
     this.#bidirectional = new LocalStreams(native, role, 'bidirectional')
     this.#unidirectional = new LocalStreams(native, role, 'unidirectional')
     const streams = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
-    this.#watchdog = new UnreadDataGuard({
-      maxSurplusBytes: quic.maxSurplusBytes,
-      streamWindowBytes: Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes),
-    })
+    const { maxSurplusBytes, streamWindowBytes, maxStreamWindowBytes } = quic
+    const mostUnread = Math.max(streamWindowBytes, maxStreamWindowBytes)
+    this.#watchdog = new UnreadDataGuard({ maxSurplusBytes, streamWindowBytes: mostUnread })
     this.#datagrams = new Datagrams(native, events, this.#watchdog, quic.maxQueuedDatagrams)
     this.#sends = new SendStreams(native, shutdown, events, streams)
     this.#receives = new ReceiveStreams({
@@ -131,7 +128,7 @@ export class QuicheConnection implements DrivenConnection {
       sends: this.#sends,
       watchdog: this.#watchdog,
       local: this.#bidirectional,
-      maxLostCredit: Math.floor(quic.maxUnidirectionalStreams / LOST_CREDIT_SHARE),
+      maxUnidirectionalStreams: quic.maxUnidirectionalStreams,
     })
     this.#budget = new SendBudget({
       maxBurstBytes: quic.maxBurstBytes,
@@ -313,17 +310,7 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   stats(): QuicStats {
-    const { recv, recvBytes, sent, sentBytes, lost } = this.#native.stats()
-    const path = this.#native.pathStats().find(({ active }) => active)
-    return {
-      receivedPackets: recv,
-      receivedBytes: recvBytes,
-      sentPackets: sent,
-      sentBytes,
-      lostPackets: lost,
-      rttMs: path?.rtt ?? 0,
-      congestionWindowBytes: path?.cwnd ?? 0,
-    }
+    return this.#paths.stats()
   }
 
   get migrationRefusal(): string | undefined {
@@ -350,11 +337,8 @@ export class QuicheConnection implements DrivenConnection {
     const outcome = this.#sends.finish(stream)
     // Twice: it is not sent again when what went before is acknowledged. A peer ignores the copy.
     const datagram = outcome === 'finished' ? this.#makeDatagram() : undefined
-    if (datagram !== undefined) {
-      const copy = { ...datagram, bytes: Buffer.from(datagram.bytes) }
-      this.#ahead.push(copy)
-      this.#ahead.push(copy)
-    }
+    const copy = datagram && { ...datagram, bytes: Buffer.from(datagram.bytes) }
+    for (let i = 0; copy !== undefined && i < 2; i++) this.#ahead.push(copy)
     return outcome !== 'full'
   }
 
@@ -453,10 +437,7 @@ export class QuicheConnection implements DrivenConnection {
     return id === null ? undefined : Buffer.from(id)
   }
 
-  /**
-   * A client's streams would be held until the handshake is complete, under limits that the server may not
-   * keep.
-   */
+  /** A client's would be held until the handshake is complete, under limits that may not hold then. */
   get #canSendStreams(): boolean {
     if (this.#end !== undefined) return false
     return this.role === 'server' || this.isEstablished || this.#handshake.isInEarlyData
@@ -485,11 +466,8 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#end !== undefined || this.#isDead) return
     this.#handshake.pollTicket(true)
     const unreadStreams = this.#native.isReadable() ? [...this.#native.readable()].length : 0
-    // quiche counts what it could decrypt: anybody can send datagrams with our peer's address as their
-    // sender.
-    const { recv, recvBytes, sentBytes } = this.#native.stats()
-    const traffic = { receivedPackets: recv, receivedBytes: recvBytes, sentBytes, unreadStreams }
-    const verdict = this.#watchdog.onTraffic(traffic)
+    // It counts what it could decrypt: anybody can send datagrams with our peer's address as their sender.
+    const verdict = this.#watchdog.onTraffic({ ...this.#paths.stats(), unreadStreams })
     if (verdict === 'worn-out') this.#events.push({ type: 'worn-out' })
     if (verdict !== 'flood') return
     this.#events.push({ type: 'defence', limit: 'quic.maxSurplusBytes' })

@@ -22,6 +22,9 @@ interface Discard {
   readonly code: number
 }
 
+/** Of the unidirectional streams of the peer so many may be stopped at once. */
+const LOST_CREDIT_SHARE = 4
+
 /**
  * The peer's sides of streams.
  *
@@ -78,8 +81,7 @@ export class ReceiveStreams {
     readonly watchdog: UnreadDataGuard
     /** Those that we open for answers. */
     readonly local: LocalStreams
-    /** Unidirectional streams of the peer that may be stopped at once. */
-    readonly maxLostCredit: number
+    readonly maxUnidirectionalStreams: number
   }) {
     this.#native = options.native
     this.#shutdown = options.shutdown
@@ -88,7 +90,7 @@ export class ReceiveStreams {
     this.#sends = options.sends
     this.#watchdog = options.watchdog
     this.#local = options.local
-    this.#maxLostCredit = options.maxLostCredit
+    this.#maxLostCredit = Math.floor(options.maxUnidirectionalStreams / LOST_CREDIT_SHARE)
     this.#seen = new SeenStreams(firstStream(this.#role === 'client' ? 'server' : 'client', 'bidirectional'))
   }
 

@@ -61,10 +61,10 @@ export function registerEgressMetrics(
     registry,
     'gauge',
     'middlemile_local_ports_in_use',
-    'Connections from a local address (empty: what the kernel chooses) to an address and port, of the 16 such pairs with the most',
+    'Connections from a local address (any: what the kernel chooses) to an address and port, of the 16 such pairs with the most',
     () =>
       stats().ports.pairs.map(({ transport, local, remote, inUse }) => ({
-        labels: { transport, local, remote },
+        labels: { transport, local: local === '' ? 'any' : local, remote },
         value: inUse,
       })),
   )

@@ -269,6 +269,19 @@ describe('GET /pools', () => {
     expect(await pools()).toEqual({
       totalConnections: 1,
       leaving: [],
+      forward: [],
+      ports: {
+        budget: expect.any(Number),
+        refused: 0,
+        pairs: [
+          {
+            transport: 'tcp',
+            local: '',
+            remote: new URL(shop.url).host.replace('localhost', '127.0.0.1'),
+            inUse: 1,
+          },
+        ],
+      },
       economy: expect.objectContaining({ sinceStart: expect.objectContaining({ requests: 3, opened: 1 }) }),
       pools: [
         {

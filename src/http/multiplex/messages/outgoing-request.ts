@@ -97,7 +97,7 @@ function prepareTunnel(request: ExchangeRequest): PreparedRequest {
   }
 }
 
-function isNoBody(body: RequestBody): boolean {
+export function isNoBody(body: RequestBody): boolean {
   return body === null || (body instanceof Uint8Array && body.length === 0)
 }
 

@@ -40,7 +40,7 @@ it('says of each proxy what became of connects, which one carries, and which one
     'middlemile_egress_current{origin="a",egress="out",member="http://p.test:1"} 1',
     'middlemile_egress_current{origin="a",egress="out",member="http://q.test:1"} 0',
     'middlemile_egress_backoff_seconds{origin="a",egress="out",member="http://q.test:1"} 1.5',
-    'middlemile_local_ports_in_use{transport="tcp",local="",remote="192.0.2.1:443"} 4',
+    'middlemile_local_ports_in_use{transport="tcp",local="any",remote="192.0.2.1:443"} 4',
     'middlemile_local_ports_budget 90',
     'middlemile_local_ports_refused_total 3',
   ])
