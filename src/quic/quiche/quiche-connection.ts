@@ -467,7 +467,8 @@ export class QuicheConnection implements DrivenConnection {
     this.#handshake.pollTicket(true)
     const unreadStreams = this.#native.isReadable() ? [...this.#native.readable()].length : 0
     // It counts what it could decrypt: anybody can send datagrams with our peer's address as their sender.
-    const verdict = this.#watchdog.onTraffic({ ...this.#paths.stats(), unreadStreams })
+    const { recv: receivedPackets, recvBytes: receivedBytes, sentBytes } = this.#native.stats()
+    const verdict = this.#watchdog.onTraffic({ receivedPackets, receivedBytes, sentBytes, unreadStreams })
     if (verdict === 'worn-out') this.#events.push({ type: 'worn-out' })
     if (verdict !== 'flood') return
     this.#events.push({ type: 'defence', limit: 'quic.maxSurplusBytes' })
