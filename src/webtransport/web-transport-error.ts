@@ -13,9 +13,8 @@ export interface WebTransportErrorOptions {
  *
  * @example
  * ```ts
- * await writer.write(bytes).catch((error: WebTransportError) => console.log(error.source,
- * error.streamErrorCode)) await writer.abort(new WebTransportError('MM_ABORTED', 'not wanted', {
- * streamErrorCode: 42 }))
+ * const reason = new WebTransportError('MM_ABORTED', 'not wanted', { source: 'stream', streamErrorCode: 42 })
+ * console.log(reason.source, reason.streamErrorCode)
  * ```
  */
 export class WebTransportError extends TransportError {
