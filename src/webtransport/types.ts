@@ -77,7 +77,9 @@ export interface WebTransportBidirectionalStream {
  *
  * @example
  * ```ts
- * for await (const stream of session.incomingUnidirectionalStreams) await readAll(stream)
+ * for await (const stream of session.incomingUnidirectionalStreams) {
+ *   for await (const chunk of stream) console.log(chunk.length)
+ * }
  * ```
  */
 export interface WebTransportReceiveStream extends ReadableStream<Uint8Array> {

@@ -71,7 +71,7 @@ export function parseOrigin(url: string | URL): Origin {
  * @example
  * ```ts
  * const origin = throughEgress(parseOrigin('https://origin.example'), 'bulk')
- * transport.dispatch(origin, request, handler)
+ * console.log(await transport.explain(origin))
  * ```
  */
 export function throughEgress(origin: Origin, egress: string): Origin {

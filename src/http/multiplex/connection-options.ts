@@ -4,9 +4,9 @@ import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
 import type { Carrier, ClientSession, SessionHost } from './client-session.ts'
-import type { MultiplexedConnection } from './connection.ts'
 
-export interface MultiplexedOptions {
+/** `Made`: the connection itself. */
+export interface MultiplexedOptions<Made> {
   /** Unique in the process. */
   id: number
   protocol: Protocol
@@ -26,7 +26,7 @@ export interface MultiplexedOptions {
   /** See Connection.altUsed. */
   altUsed?: string | undefined
   /** `originSet` has changed. */
-  onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
+  onOrigins?: ((connection: Made) => void) | undefined
   /**
    * Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is.
    */

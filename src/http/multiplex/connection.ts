@@ -91,7 +91,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
   #originSet: readonly string[] | undefined
   #requestsTaken: number | undefined
 
-  constructor(options: MultiplexedOptions) {
+  constructor(options: MultiplexedOptions<MultiplexedConnection>) {
     const { listener, clock, maxInformational, keep } = options
     this.id = options.id
     this.protocol = options.protocol

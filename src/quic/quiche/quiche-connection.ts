@@ -338,7 +338,7 @@ export class QuicheConnection implements DrivenConnection {
     // Twice: it is not sent again when what went before is acknowledged. A peer ignores the copy.
     const datagram = outcome === 'finished' ? this.#makeDatagram() : undefined
     const copy = datagram && { ...datagram, bytes: Buffer.from(datagram.bytes) }
-    for (let i = 0; copy !== undefined && i < 2; i++) this.#ahead.push(copy)
+    if (copy !== undefined) for (let i = 0; i < 2; i++) this.#ahead.push(copy)
     return outcome !== 'full'
   }
 

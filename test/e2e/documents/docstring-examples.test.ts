@@ -34,6 +34,9 @@ function programOf(example: string): string {
     ...(/\btransport\b/.test(example) && !declared('transport')
       ? ['declare const transport: Transport']
       : []),
+    ...(/\bsession\b/.test(example) && !declared('session')
+      ? ['declare const session: WebTransportSession', 'declare const bytes: Uint8Array']
+      : []),
     ...(/\berror\b/.test(example) ? ['declare const error: TransportError'] : []),
   ]
   const words = new Set(`${assumed.join(' ')} ${example}`.match(/\b[A-Za-z]\w*\b/g))
