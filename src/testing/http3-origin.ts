@@ -1,8 +1,10 @@
+import { reportFault } from '../base/guard.ts'
 import { NO_HEADERS } from '../base/http/headers.ts'
 import type { Http3Options, QuicOptions } from '../base/options/protocol-options.ts'
 import { acceptWebTransport, offeredProtocols } from '../ingress/accept-web-transport.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
+import { WebTransportError } from '../webtransport/web-transport-error.ts'
 import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
@@ -27,9 +29,10 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   allowsMigration?: boolean
   /**
    * Takes sessions of WebTransport, and is handed each as it was accepted, with the path that it was asked
-   * for. Default: none are offered.
+   * for. A promise that it returns may reject with the failure of the session, which ends nothing else.
+   * Default: none are offered.
    */
-  onSession?: (session: WebTransportSession, path: string) => void
+  onSession?: (session: WebTransportSession, path: string) => void | Promise<void>
   /** Whether a session is accepted; else its CONNECT is answered with 403. Default: all are. */
   acceptsSession?: (path: string) => boolean
   quic?: Partial<QuicOptions>
@@ -83,7 +86,10 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
       exchange.events = { onDrain() {}, onAborted() {} }
       if (acceptsSession(exchange.path)) {
         const [protocol] = offeredProtocols(exchange)
-        onSession(acceptWebTransport(exchange, { protocol }), exchange.path)
+        const session = acceptWebTransport(exchange, { protocol })
+        Promise.resolve(onSession(session, exchange.path)).catch((error: unknown) => {
+          if (!(error instanceof WebTransportError)) reportFault('a session of a test origin', error)
+        })
       } else {
         exchange.respondStart(403, NO_HEADERS)
         exchange.respondEnd(NO_HEADERS)

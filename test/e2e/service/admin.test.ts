@@ -270,18 +270,7 @@ describe('GET /pools', () => {
       totalConnections: 1,
       leaving: [],
       forward: [],
-      ports: {
-        budget: expect.any(Number),
-        refused: 0,
-        pairs: [
-          {
-            transport: 'tcp',
-            local: '',
-            remote: new URL(shop.url).host.replace('localhost', '127.0.0.1'),
-            inUse: 1,
-          },
-        ],
-      },
+      ports: expect.objectContaining({ refused: 0, pairs: [expect.objectContaining({ inUse: 1 })] }),
       economy: expect.objectContaining({ sinceStart: expect.objectContaining({ requests: 3, opened: 1 }) }),
       pools: [
         {
