@@ -4,8 +4,7 @@ import { SelectionLog } from './selection-log.ts'
 
 /** The bounds of the issue: what a request may take longer than it does over plain TCP. */
 const FIRST_MS = 300
-// The QUIC handshake of a first dial shares the event loop with the second request, origin included: 10 to 30 ms.
-const SECOND_MS = 40
+const SECOND_MS = 5
 /**
  * A shared machine is late now and then: what counts is the median of a round, and a round may be repeated.
  */
