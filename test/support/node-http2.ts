@@ -13,7 +13,7 @@ import {
 } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { createCertificateAuthority } from '../../src/testing/certificates.ts'
+import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 
 export interface NodeHttp2Options {
   /** Default true: TLS and ALPN. False: prior knowledge. */
@@ -21,6 +21,8 @@ export interface NodeHttp2Options {
   /** Offers HTTP/1.1 by ALPN, too. */
   allowHTTP1?: boolean
   settings?: Settings
+  /** Who signs its certificate. Default: an authority of its own. */
+  authority?: CertificateAuthority
   onRequest?: (request: Http2ServerRequest, response: Http2ServerResponse) => void
   /** Extended CONNECT. */
   onConnect?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
@@ -41,7 +43,7 @@ export interface NodeHttp2 extends AsyncDisposable {
 /** Node's own HTTP/2 server (nghttp2 below) on loopback. It answers `hello` unless told otherwise. */
 export async function startNodeHttp2(options: NodeHttp2Options = {}): Promise<NodeHttp2> {
   const { tls = true, allowHTTP1 = false, settings = {} } = options
-  const authority = await createCertificateAuthority()
+  const authority = options.authority ?? (await createCertificateAuthority())
   const { cert, key } = await authority.issue({ names: ['localhost'] })
   const server = tls
     ? createSecureServer({
