@@ -26,9 +26,9 @@ export type {
   TransportDispatcher,
   TransportResponse,
   TransportStats,
+  WebTransportOptions,
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
-export type { WebTransportOptions } from './api/web-transport-options.ts'
 export type { ErrorCodeInfo, Fault, Processed } from './base/error-code-info.ts'
 export type { ErrorCode } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'

@@ -1,7 +1,12 @@
 import { checkNames, type Names } from '../base/options/option-names.ts'
 import type { MigrateOptions } from '../origin/stats.ts'
-import type { ConnectOptions, DispatcherOptions, RequestOptions, Transport } from './types.ts'
-import type { WebTransportOptions } from './web-transport-options.ts'
+import type {
+  ConnectOptions,
+  DispatcherOptions,
+  RequestOptions,
+  Transport,
+  WebTransportOptions,
+} from './types.ts'
 
 type PreconnectOptions = NonNullable<Parameters<Transport['preconnect']>[1]>
 type ProbeOptions = NonNullable<Parameters<Transport['probe']>[1]>

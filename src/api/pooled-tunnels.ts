@@ -16,7 +16,7 @@ import type { Transport } from './types.ts'
 /**
  * The connections to proxies that speak HTTP/2 or HTTP/3. To us such a proxy is an origin as any other: a
  * transport of its own has its pools, tickets and liveness, and each tunnel is a CONNECT (RFC 9113 8.5, RFC
- * 9114 4.4). Each egress and protocol has one, so that nothing tells a proxy that two egresses are both us.
+ * 9114 4.4). Each egress and protocol has one, so that a proxy cannot see that two egresses are both us.
  */
 export class PooledTunnels {
   readonly #make: (options: TransportOptions) => Transport
@@ -119,7 +119,7 @@ class TunnelExchange implements ExchangeHandler {
   onRequestStart(): void {}
   onInformational(): void {}
 
-  /** Any status but 2xx; its body is nobody's business. */
+  /** Any status but 2xx; its body is not read. */
   onResponseStart(controller: ExchangeController, status: number): void {
     const { proxy, target } = this.#request
     controller.abort(connectRefusal(proxy.name, target, status, ''))

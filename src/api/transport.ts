@@ -31,12 +31,11 @@ import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
-import { laneOf, originAt, originOf } from './call-targets.ts'
+import { laneOf, originAt, originOf, requestOf, requestTarget } from './calls.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
 import { probe } from './probe.ts'
-import { requestOf, requestTarget } from './request-call.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
   ConnectOptions,
@@ -49,10 +48,10 @@ import type {
   TransportDispatcher,
   TransportResponse,
   TransportStats,
+  WebTransportOptions,
 } from './types.ts'
 import { transportDispatcher } from './undici/dispatcher.ts'
 import { openWebTransport } from './web-transport.ts'
-import type { WebTransportOptions } from './web-transport-options.ts'
 
 /** What the world gives a transport; the tests give it another one. */
 export interface TransportEnvironment {

@@ -17,7 +17,7 @@ import {
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
 import { prepareHeaders } from './request-headers.ts'
-import type { WebTransportOptions } from './web-transport-options.ts'
+import type { WebTransportOptions } from './types.ts'
 
 /** What a session needs of the transport. */
 export interface SessionParts {
@@ -109,7 +109,7 @@ class SessionExchange implements ExchangeHandler {
   onRequestStart(): void {}
   onInformational(): void {}
 
-  /** Any status but 2xx; its body is nobody's business. */
+  /** Any status but 2xx; its body is not read. */
   onResponseStart(controller: ExchangeController, status: number): void {
     const message = `the origin answered the CONNECT with status ${status}`
     controller.abort(new TransportError('MM_WEBTRANSPORT_REFUSED', message, { processed: 'yes' }))

@@ -103,7 +103,7 @@ export class EndpointSet {
     scope: AnswerScope,
   ): EndpointSetChange | undefined {
     const known = this.#names.get(name)
-    // An empty answer is more likely a slip of whoever keeps the zone than a wish to have none.
+    // An empty answer is more likely a mistake in the zone than a wish to have none.
     if (known === undefined || places.length === 0) return undefined
     const now = new Map(places.map(place => [place.key, place]))
     const families = new Set(places.map(({ family }) => family))

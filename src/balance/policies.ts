@@ -65,7 +65,7 @@ export class SmoothRoundRobin {
 
   /**
    * Others take turns from now on. What one gathered while it was away is no claim; nor is what one that
-   * went owed, which would add up to turns in a row for whoever comes.
+   * went owed, which would add up to turns in a row for a new endpoint.
    */
   reset(): void {
     this.#credit.clear()

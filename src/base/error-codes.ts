@@ -448,7 +448,7 @@ export const ERROR_CODES = {
     'http_request_denied',
     'if clients may reach it, add its host, and a port that is not the usual one, to forward.allow',
   ),
-  /** A client of a route with `forward.auth` sent no credentials, or some that nobody has. */
+  /** A client of a route with `forward.auth` sent no credentials, or unknown ones. */
   MM_CLIENT_CREDENTIALS: remote(
     407,
     'http_request_denied',

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { guardedListener } from '../base/guard.ts'
 import type { ResolvedAddress } from '../base/http/endpoint.ts'
-import { addressBytes, commonBits } from './address-bytes.ts'
+import { commonBits, mappedAddressBytes } from '../base/socket/socket-address.ts'
 import { lookUpLiteral } from './addresses.ts'
 
 /** A destination with the address that this machine would send from; undefined: it has no route. */
@@ -33,12 +33,12 @@ const POLICIES: readonly (readonly [string, number, number, number])[] = [
   ['::', 0, 40, 1],
 ]
 const POLICY_TABLE = POLICIES.map(([prefix, bits, precedence, label]) => ({
-  prefix: addressBytes(prefix),
+  prefix: mappedAddressBytes(prefix),
   bits,
   precedence,
   label,
 }))
-const MAPPED = addressBytes('::ffff:0:0')
+const MAPPED = mappedAddressBytes('::ffff:0:0')
 
 const LINK_LOCAL = 0x2
 const SITE_LOCAL = 0x5
@@ -57,8 +57,8 @@ const MAX_PREFIX_BITS = 64
 export function orderDestinations<T extends ResolvedAddress>(addresses: readonly RoutedAddress<T>[]): T[] {
   const ranked = addresses.map(({ destination, source }, index) => ({
     destination,
-    bytes: addressBytes(destination.address),
-    source: source === undefined ? undefined : addressBytes(source),
+    bytes: mappedAddressBytes(destination.address),
+    source: source === undefined ? undefined : mappedAddressBytes(source),
     index,
   }))
   return ranked.toSorted(compare).map(({ destination }) => destination)

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { addressBytes, commonBits } from './address-bytes.ts'
+import { commonBits, mappedAddressBytes } from '../base/socket/socket-address.ts'
 
 /**
  * What an address that is no public destination is for. By the special-purpose registries of IANA (RFC 6890
@@ -34,7 +34,7 @@ interface Block {
 const IPV4_BITS = 96
 
 function block(prefix: string, bits: number, use: SpecialUse): Block {
-  return { prefix: addressBytes(prefix), bits: prefix.includes(':') ? bits : IPV4_BITS + bits, use }
+  return { prefix: mappedAddressBytes(prefix), bits: prefix.includes(':') ? bits : IPV4_BITS + bits, use }
 }
 
 const IPV4: readonly Block[] = [
@@ -104,7 +104,7 @@ export function specialUse(address: string): SpecialUse | undefined {
   if (address.includes('%')) return 'link-local'
   const family = isIP(address)
   if (family === 0) return 'no address'
-  const bytes = addressBytes(address)
+  const bytes = mappedAddressBytes(address)
   return family === 4 ? specialIpv4(bytes) : specialIpv6(bytes)
 }
 
@@ -136,7 +136,7 @@ function specialIpv6(bytes: Uint8Array): SpecialUse | undefined {
 
 /** Of the IPv4 address that begins at that byte. */
 function carried(bytes: Uint8Array, at: number): SpecialUse | undefined {
-  const mapped = addressBytes('0.0.0.0')
+  const mapped = mappedAddressBytes('0.0.0.0')
   mapped.set(bytes.subarray(at, at + 4), 12)
   return specialIpv4(mapped)
 }

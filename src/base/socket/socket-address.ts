@@ -16,6 +16,24 @@ export function addressBytes(host: string): Buffer | undefined {
 }
 
 /**
+ * 16 bytes, of IPv4 as the mapped address (RFC 4291 2.5.5.2), so that both families compare. Without its
+ * zone; all zeros: it is no IP address.
+ */
+export function mappedAddressBytes(host: string): Buffer {
+  const bytes = addressBytes(host.replace(/%.*$/, '')) ?? Buffer.alloc(IPV6_BYTES)
+  return bytes.length === IPV6_BYTES ? bytes : Buffer.concat([MAPPED_PREFIX, bytes])
+}
+
+/** How many leading bits two addresses of one length have in common. */
+export function commonBits(a: Uint8Array, b: Uint8Array): number {
+  for (let at = 0; at < a.length; at++) {
+    const difference = (a[at] ?? 0) ^ (b[at] ?? 0)
+    if (difference !== 0) return at * 8 + Math.clz32(difference) - 24
+  }
+  return a.length * 8
+}
+
+/**
  * Writes the address for a socket of `family`, and returns the length. A socket for IPv6 sends to IPv4 by
  * mapped addresses (RFC 4291 2.5.5.2). 0: it is no address of that family.
  */

@@ -9,10 +9,9 @@ import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
 import type { Carrier, SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import { HTTP3_ERROR_CODES } from './frames/error-codes.ts'
-import { encodeTicket, type Http3Settings } from './frames/settings.ts'
+import { encodeTicket, type Http3Settings, offeredWebTransport } from './frames/settings.ts'
 import { Http3Session } from './http3-session.ts'
 import type { Http3SessionEvents } from './session.ts'
-import { offeredWebTransport } from './webtransport/own-settings.ts'
 
 /** Round trips that a ticket may take behind the end of the handshake, and what machines add to them. */
 const ROUND_TRIPS = 2

@@ -38,7 +38,7 @@ export interface ClientSession {
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
   readonly peerEnablesConnect: boolean
-  /** The drafts of WebTransport that the peer offers. Left out, or undefined: nobody can tell. */
+  /** The drafts of WebTransport that the peer offers. Left out, or undefined: it is not known. */
   readonly webTransportDrafts?: readonly string[] | undefined
   /**
    * When onTimeout wants to be called; Infinity: not at all. Changes with every input and command, and with

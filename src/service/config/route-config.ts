@@ -85,7 +85,7 @@ interface ForwardConfig {
    * machine's own: `[10.1.0.0/16]`. Listeners of this service and its admin server are not. Default: none.
    */
   allowPrivate?: string[] | undefined
-  /** Who may use it. Default: whoever reaches the listener. */
+  /** Who may use it. Default: every client of the listener. */
   auth?: ForwardAuthConfig | undefined
   /**
    * Origins at once, each with pools of its own; the one that was unused for longest makes room. In each

@@ -128,7 +128,7 @@ export class ForwardProxy {
     const users = this.#users
     if (users !== undefined && users.userOf(exchange.headers) === undefined) {
       const isGiven = combinedHeaderValue(exchange.headers, 'proxy-authorization') !== undefined
-      const message = isGiven ? 'nobody is known by these credentials' : 'the proxy asks for credentials'
+      const message = isGiven ? 'these credentials are unknown' : 'the proxy asks for credentials'
       return new TransportError('MM_CLIENT_CREDENTIALS', message)
     }
     const target = readProxyTarget(exchange)

@@ -1,9 +1,9 @@
+import { networkInterfaces } from 'node:os'
 import type { Clock } from '../../entry/events.ts'
 import { createTransport, type Observer, type TransportOptions } from '../../index.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { ForwardProxies, type SharedOptions } from '../forward-proxy/forward-proxies.ts'
-import { isOwnServer } from '../forward-proxy/own-servers.ts'
 import type { ForwardSettings } from '../forward-proxy/proxy-settings.ts'
 import type { ServiceMetrics } from '../metrics/service-metrics.ts'
 import type { OpenSockets } from './open-sockets.ts'
@@ -60,4 +60,28 @@ function ownServers({ settings, sockets }: ServiceProxiesParts): readonly Listen
   const open = listeners.map(({ listener: { address: host, port } }) => ({ host, port }))
   const all = [...listen.map(({ address }) => address), ...open, admin.address, openAdmin?.address]
   return all.filter(address => address !== undefined)
+}
+
+const EVERY_ADDRESS: readonly string[] = ['', '0.0.0.0', '::']
+
+/**
+ * Whether a server of our own is there: a request that went to it would come back, or come to the admin
+ * server from an address that is believed. `present`: the addresses of this machine.
+ */
+export function isOwnServer(
+  address: string,
+  port: number,
+  servers: readonly ListenAddress[],
+  present: readonly string[] = presentAddresses(),
+): boolean {
+  return servers.some(server => {
+    if (server.port !== port || port === 0) return false
+    const host = server.host === 'localhost' ? '' : server.host
+    if (!EVERY_ADDRESS.includes(host)) return host === address
+    return address.startsWith('127.') || present.includes(address)
+  })
+}
+
+function presentAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap(addresses => addresses?.map(one => one.address) ?? [])
 }

@@ -23,14 +23,20 @@ async function runProgram(body: string, options = ''): Promise<{ code: number; s
   }
 }
 
+function fetchFrom({ url }: { readonly url: string }): string {
+  return `
+    const response = await transport.request('${url}/bytes/10')
+    console.log(response.status, (await response.bytes()).length)`
+}
+
+/** With what fetchFrom() prints. */
+const ENDED = { code: 0, stdout: '200 10\n' }
+
 describe('a program that forgot to close its transport', () => {
   it('ends when its work is done, pooled connections or not', async () => {
     const origin = await startQuickOrigin()
     const startedAt = performance.now()
-    const { code, stdout } = await runProgram(`
-      const response = await transport.request('${origin.url}/bytes/10')
-      console.log(response.status, (await response.bytes()).length)`)
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
+    expect(await runProgram(fetchFrom(origin))).toEqual(ENDED)
     expect(performance.now() - startedAt).toBeLessThan(8_000) // its connection would stay for 90 s
     await origin.close()
   })
@@ -45,13 +51,7 @@ describe('a program that forgot to close its transport', () => {
         },
       },
     }
-    const { code, stdout } = await runProgram(
-      `
-      const response = await transport.request('${origin.url}/bytes/10')
-      console.log(response.status, (await response.bytes()).length)`,
-      JSON.stringify(options),
-    )
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
+    expect(await runProgram(fetchFrom(origin), JSON.stringify(options))).toEqual(ENDED)
     await origin.close()
   })
 
@@ -66,13 +66,7 @@ describe('a program that forgot to close its transport', () => {
       egress: { out: { proxies: [`h2://127.0.0.1:${proxy.port}`], ca: authority.cert } },
       defaults: { egress: 'out', tls: { ca: authority.cert } },
     }
-    const { code, stdout } = await runProgram(
-      `
-      const response = await transport.request('${origin.url}/bytes/10')
-      console.log(response.status, (await response.bytes()).length)`,
-      JSON.stringify(options),
-    )
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '200 10\n' })
+    expect(await runProgram(fetchFrom(origin), JSON.stringify(options))).toEqual(ENDED)
     await origin.close()
   })
 

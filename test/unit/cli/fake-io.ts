@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream'
-import { originOf } from '../../../src/api/call-targets.ts'
+import { originOf } from '../../../src/api/calls.ts'
 import { originUrl } from '../../../src/base/http/origin.ts'
 import type { CliIo } from '../../../src/cli/command.ts'
 import type { Rehearsal } from '../../../src/cli/rehearsal.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originOf } from '../../../src/api/call-targets.ts'
+import { originOf } from '../../../src/api/calls.ts'
 import { originUrl } from '../../../src/base/http/origin.ts'
 import { TLS_HINTS } from '../../../src/base/tls-hints.ts'
 import { main } from '../../../src/cli/main.ts'

@@ -1,4 +1,5 @@
 import type { SessionLimits } from '../../../base/http/web-transport-carrier.ts'
+import type { Http3Options } from '../../../base/options/protocol-options.ts'
 import {
   SESSION_LIMIT_SETTINGS,
   WEBTRANSPORT_SETTINGS,
@@ -30,6 +31,17 @@ export interface WebTransportSettings {
   readonly maxSessions: number
   /** Undefined: it asks for no flow control of sessions. */
   readonly limits: SessionLimits | undefined
+}
+
+/**
+ * What the peer may do on a session before we say more. What it makes us hold is bounded by the windows of
+ * QUIC; these bounds are for drafts that allow several sessions on a connection only where there are some.
+ */
+const OWN_SESSION_LIMITS = { maxData: 67_108_864, maxBidirectional: 1024, maxUnidirectional: 1024 }
+
+/** What our SETTINGS say, in either role: the names of all drafts, since peers look for the one they know. */
+export function offeredWebTransport({ maxSessions }: Http3Options): WebTransportSettings {
+  return { drafts: ['draft-02', 'draft-07', 'draft-13', 'draft-15'], maxSessions, limits: OWN_SESSION_LIMITS }
 }
 
 /** What holds until the peer has said something. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RawStream, WebTransportCarrier } from '../../../../../src/base/http/web-transport-carrier.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../../../../src/base/options/protocol-options.ts'
-import { offeredWebTransport } from '../../../../../src/http/http3/webtransport/own-settings.ts'
+import { offeredWebTransport } from '../../../../../src/http/http3/frames/settings.ts'
 import { data, responseHeaders, varint } from '../../../../support/http3-wire.ts'
 import { fc } from '../../../../support/property.ts'
 import { GET, ROLES, type Role, SessionRig } from '../http3-session/session-rig.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isOwnServer } from '../../../../src/service/forward-proxy/own-servers.ts'
+import { isOwnServer } from '../../../../src/service/lifecycle/service-proxies.ts'
 
 const SERVERS = [
   { host: '', port: 8080 },
