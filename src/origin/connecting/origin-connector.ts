@@ -208,7 +208,8 @@ export class OriginConnector implements Connector {
     signal: AbortSignal,
     resolver: Resolver = this.#config.resolver,
   ): Promise<Resolution> {
-    const { origin, alternativeResolver } = this.#config
+    const { origin, alternativeResolver, route } = this.#config
+    if (route !== undefined) return route.resolveForUdp(signal)
     return alternativeResolver.resolve({ origin, resolver, alternative }, signal)
   }
 
@@ -385,7 +386,8 @@ export class OriginConnector implements Connector {
   }
 
   async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, locals, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
+    const { origin, settings, record, locals, route, http3Dialer, dialTurns } = this.#config
+    const { clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
     const { alternative, because } = record.http3(startedAt)
     if (origin.scheme !== 'https') {
@@ -426,6 +428,8 @@ export class OriginConnector implements Connector {
               attempts,
               settings,
               departures: locals,
+              tunnels: route?.tunnelsTo(alternative),
+              attemptDelayMs: route?.attemptDelayMs,
               dnsMs,
               onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
               wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
@@ -446,7 +450,8 @@ export class OriginConnector implements Connector {
       return connection
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
-      const saysNothing = signal.aborted || dial.to?.hasOthers() === true || isOfDeparture(error)
+      const isOfWay = isOfDeparture(error) || error.code.startsWith('MM_PROXY_')
+      const saysNothing = signal.aborted || dial.to?.hasOthers() === true || isOfWay
       if (saysNothing) status.onTrialAbandoned(clock.now())
       else if (error.fault === 'remote') {
         status.onHttp3Failed(error.message, clock.now())
