@@ -38,7 +38,11 @@ export class PooledTunnels {
    */
   async open(request: PooledTunnelRequest, signal: AbortSignal): Promise<StreamSocket> {
     const authority = formatTarget(request.target)
-    return await this.#open(request, { method: 'CONNECT', authority, path: '', headers: [], body: null }, signal)
+    return await this.#open(
+      request,
+      { method: 'CONNECT', authority, path: '', headers: [], body: null },
+      signal,
+    )
   }
 
   /** For UDP (RFC 9298). Rejects with MM_PROXY_REFUSED where the proxy takes none, too. */

@@ -65,7 +65,10 @@ export type Http3Parts = Omit<
   Http3ConnectionOptions,
   'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport' | 'httpDatagrams'
 > & {
-  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport' | 'httpDatagrams'>
+  readonly settings: Pick<
+    OriginSettings,
+    'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport' | 'httpDatagrams'
+  >
 }
 
 /** Puts HTTP/3 over a QUIC connection. */

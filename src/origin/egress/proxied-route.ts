@@ -157,8 +157,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
       throw new TransportError(code, `no proxy of egress ${egress.name} has an address: ${message}`)
     }
     // Several may stand at one address, with other credentials: the first is meant.
-    for (const { index, ...place } of places.toReversed())
-      this.#remember({ ...place, transport }, index)
+    for (const { index, ...place } of places.toReversed()) this.#remember({ ...place, transport }, index)
     const unique = new Map(
       places.map(({ address, family, port }) => [`${address} ${port}`, { address, family, port }]),
     )

@@ -338,7 +338,11 @@ function egressField(directory: string): z.ZodType<EgressOptions> {
       else if (ca !== undefined && proxies === undefined)
         context.addIssue({ code: 'custom', path: ['ca'], message: 'is for proxies, and there are none' })
       else if (udpTemplate !== undefined && proxies === undefined)
-        context.addIssue({ code: 'custom', path: ['udpTemplate'], message: 'is for proxies, and there are none' })
+        context.addIssue({
+          code: 'custom',
+          path: ['udpTemplate'],
+          message: 'is for proxies, and there are none',
+        })
     })
     .transform(({ addresses, proxies, sticky, ca, udpTemplate }) => ({
       ...(addresses !== undefined && { addresses }),

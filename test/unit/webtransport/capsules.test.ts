@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CapsuleFault } from '../../../src/http/http3/frames/capsule-reader.ts'
-import {
-  type Capsule,
-  capsuleReader,
-  encodeCapsule,
-} from '../../../src/webtransport/capsules.ts'
+import { type Capsule, capsuleReader, encodeCapsule } from '../../../src/webtransport/capsules.ts'
 import { varint } from '../../support/http3-wire.ts'
 import { fc } from '../../support/property.ts'
 
