@@ -150,6 +150,8 @@ export function configSchema(directory: string) {
         z
           .strictObject({
             address: adminAddressField.optional(),
+            unix: unixField(directory).optional(),
+            mode: modeField.optional(),
             tokens: z
               .strictObject({
                 read: tokenField(directory).optional(),
@@ -158,12 +160,15 @@ export function configSchema(directory: string) {
               .optional(),
             tls: adminTlsField(directory).optional(),
           })
-          .superRefine(({ address, tokens = {}, tls }, context) => {
+          .superRefine(({ address, unix, mode, tokens = {}, tls }, context) => {
+            const refuse = (path: string, message: string): void =>
+              context.addIssue({ code: 'custom', path: [path], message })
+            if (address !== undefined && unix !== undefined) refuse('unix', 'goes without address')
+            if (unix === undefined && mode !== undefined) refuse('mode', 'needs unix')
             const asks =
               tokens.read !== undefined || tokens.change !== undefined || tls?.clientCa !== undefined
             if (asks || address === undefined || address === 'off' || isLoopbackHost(address.host)) return
-            const message = 'needs tokens, or tls with clientCa: only on loopback it may be without'
-            context.addIssue({ code: 'custom', path: ['address'], message })
+            refuse('address', 'needs tokens, or tls with clientCa: only on loopback it may be without')
           }),
       )
       .optional(),

@@ -156,21 +156,21 @@ function listenerFaults(config: Mapping | undefined): UnplacedFault[] {
       })
     }
   }
-  const paths = new Map<string, number>()
-  for (const [index, entry] of list(config?.['listen']).entries()) {
-    const unix = mapping(entry)?.['unix']
-    if (typeof unix !== 'string') continue
+  const paths = new Map<string, string>()
+  const claimPath = (unix: unknown, path: UnplacedFault['path'], what: string): void => {
+    if (typeof unix !== 'string') return
     const other = paths.get(unix)
-    if (other === undefined) paths.set(unix, index)
-    else
-      faults.push({
-        path: ['listen', index, 'unix'],
-        message: `listen[${other}] has ${unix} already; give this one another path`,
-      })
+    if (other === undefined) paths.set(unix, what)
+    else faults.push({ path, message: `${other} has ${unix} already; give this one another path` })
   }
-  for (const [index, entry] of list(config?.['listen']).entries())
-    claimAddress(mapping(entry)?.['address'], ['listen', index, 'address'], `listen[${index}]`, false)
-  claimAddress(mapping(config?.['admin'])?.['address'], ['admin', 'address'], 'the admin server', true)
+  for (const [index, entry] of list(config?.['listen']).entries()) {
+    const { address, unix } = mapping(entry) ?? {}
+    claimPath(unix, ['listen', index, 'unix'], `listen[${index}]`)
+    claimAddress(address, ['listen', index, 'address'], `listen[${index}]`, false)
+  }
+  const { address, unix } = mapping(config?.['admin']) ?? {}
+  claimPath(unix, ['admin', 'unix'], 'the admin server')
+  claimAddress(address, ['admin', 'address'], 'the admin server', true)
   return faults
 }
 
