@@ -31,7 +31,8 @@ import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
-import { laneOf, originAt, originOf, requestOf, requestTarget } from './calls.ts'
+import { laneOf, originOf, requestOf, requestTarget } from './calls.ts'
+import { connectTo, type RawParts } from './connect-to.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
@@ -259,11 +260,11 @@ class PooledTransport implements Transport {
   }
 
   async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawConnection> {
-    return await this.#connectTo(connectRaw, target, options)
+    return await connectTo(connectRaw, this.#rawParts, target, options)
   }
 
   async connectUdp(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawUdp> {
-    return await this.#connectTo(connectRawUdp, target, options)
+    return await connectTo(connectRawUdp, this.#rawParts, target, options)
   }
 
   async explain(origin: string | URL | Origin): Promise<Explanation> {
@@ -423,22 +424,8 @@ class PooledTransport implements Transport {
     return this.#http3Fault(entry)
   }
 
-  async #connectTo<T>(
-    open: (maker: OriginMaker, origin: Origin, settings: OriginSettings, signal: AbortSignal) => Promise<T>,
-    target: ConnectTarget,
-    options: ConnectOptions,
-  ): Promise<T> {
-    checkCallNames('connect', options)
-    const { signal = new AbortController().signal } = options
-    if (this.#isClosed)
-      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
-    const origin = originAt(target)
-    const settings = this.#settings.settingsFor(origin)
-    try {
-      return await this.#hold.during(open(this.#maker, origin, settings, signal))
-    } catch (error) {
-      throw callersError(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
-    }
+  get #rawParts(): RawParts {
+    return { maker: this.#maker, settings: this.#settings, hold: this.#hold, isClosed: this.#isClosed }
   }
 
   /** No other origin has to go for it. */

@@ -10,7 +10,7 @@ import type {
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
 import { type Origin, originUrl } from '../../base/http/origin.ts'
-import type { LaneName, Protocol } from '../../base/http/protocol.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
 import { isOfDeparture } from '../../connect/local/departure.ts'
@@ -38,6 +38,7 @@ import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
+import { allowedOn, type ConnectorPurpose, protocolToShare } from './connector-purpose.ts'
 import { connectTcp } from './tcp-connect.ts'
 
 /** Who is notified of what happens on the connections, and is asked. */
@@ -71,8 +72,7 @@ export interface ConnectorHooks {
 
 /** What a connector works with; all but the first are the same for every lane of an origin. */
 export interface ConnectorConfig extends ConnectorHooks {
-  /** What it makes connections for. `upgrades`: HTTP/1.1 only, beside the lanes. */
-  readonly purpose: LaneName | 'upgrades'
+  readonly purpose: ConnectorPurpose
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
@@ -473,21 +473,6 @@ export class OriginConnector implements Connector {
     record.onAttempts(made, clock.now())
     onAttempts(made, atMs)
   }
-}
-
-function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protocol[]): readonly Protocol[] {
-  if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
-  if (purpose === 'h2-spread') return ['h2']
-  return allowed
-}
-
-/** What a connection of another origin may speak to be of use. Undefined: this lane has its own ones only. */
-function protocolToShare(
-  purpose: ConnectorConfig['purpose'],
-  offered: readonly Protocol[],
-): Protocol | undefined {
-  if (purpose === 'h3') return 'h3'
-  return purpose === 'tcp' && offered[0] === 'h2' ? 'h2' : undefined
 }
 
 function endpointsOf(attempts: readonly PlannedAttempt[]): readonly Endpoint[] {
