@@ -35,10 +35,10 @@ import { untilOver } from '../coalescing/pending-dials.ts'
 import type { LocalRoute } from '../egress/local-route.ts'
 import type { ProxiedRoute } from '../egress/proxied-route.ts'
 import type { OriginSettings } from '../origin-settings.ts'
+import { allowedOn, type ConnectorPurpose, protocolToShare } from './connector-purpose.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
-import { allowedOn, type ConnectorPurpose, protocolToShare } from './connector-purpose.ts'
 import { connectTcp } from './tcp-connect.ts'
 
 /** Who is notified of what happens on the connections, and is asked. */

@@ -12,9 +12,9 @@ export type ClientStream = Duplex & Pick<StreamSocket, 'datagrams'>
 
 export interface TunnelReports {
   /** Bytes went, so many of them. */
-  onCarried(fromClient: number, fromTarget: number): void
+  readonly onCarried: (fromClient: number, fromTarget: number) => void
   /** The side of the target is closed, for the reason given, if there is one. */
-  onClosed(error?: TransportError): void
+  readonly onClosed: (error?: TransportError) => void
 }
 
 /** What a tunnel leads to, when it can be reached. */

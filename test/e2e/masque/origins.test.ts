@@ -139,7 +139,7 @@ describe.skipIf(missing !== undefined)(
       expect(protocols).toContain('h3')
     })
 
-    it('takes the path of a template that both were told', async () => {
+    it('takes the path of a template that both have', async () => {
       const udpTemplate = '/masque{?target_host,target_port}'
       await using proxy = await startProxy({ udpTemplate })
       await using transport = through([urlOf('h3', proxy)], { protocols: ['h3'] }, udpTemplate)
