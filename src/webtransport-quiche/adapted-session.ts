@@ -122,7 +122,7 @@ export class AdaptedSession {
     return { timestamp: systemClock.now(), expiredOutgoing, lostOutgoing: this.#lostOutgoing }
   }
 
-  /** False: it was refused at once. What is refused later the package cannot be told. */
+  /** False: it was refused at once. There is no call for what is refused later. */
   #open(
     direction: Direction,
     order: StreamOrder,
@@ -193,7 +193,7 @@ export class AdaptedSession {
     const run = async (): Promise<void> => {
       for await (const item of items) take(item)
     }
-    run().catch(ignore) // with the session, of whose end it is told
+    run().catch(ignore) // the end of the session is reported by itself
   }
 
   /** Who does not look at its promises must not be ended by a peer. */

@@ -130,7 +130,7 @@ export class AdaptedStream {
   }
 
   #signal(nettask: 'stopSending' | 'resetStream', error: unknown): void {
-    // Of the end of the session the session itself is told.
+    // The end of the session is its own report.
     if (!(error instanceof WebTransportError) || error.source !== 'stream') return
     const code = error.streamErrorCode ?? 0
     this.#tell(stream => stream.onStreamRecvSignal({ code, nettask }))

@@ -69,7 +69,7 @@ export class Http3WebTransportClient {
     if (state.kind !== 'decided') return
     const { session, refusal } = state
     const adapted = new AdaptedSession(session)
-    // Not from within: the package waits for what it is told only behind this call.
+    // Not from within: the package waits for its session only behind this call.
     guardedMicrotask(DURING, () => {
       this.#tell(client => client.onHttpWTSessionVisitor({ session: adapted, reliable: false }))
       if (adapted.jsobj === undefined) this.abandon()
@@ -113,7 +113,7 @@ export class Http3WebTransportClient {
       this.#tell(client => client.onClientWebTransportSupport({}))
       return
     }
-    // The package goes on over HTTP/2 when it hears nothing. There it takes any certificate whose chain is
+    // The package goes on over HTTP/2 when nothing is reported. There it takes any certificate whose chain is
     // good, so that who names certificates must not get that far.
     const { serverCertificateHashes = [], requireUnreliable = false } = this.#options
     const isCertificate = error instanceof TransportError && error.code === 'MM_TLS_CERTIFICATE'

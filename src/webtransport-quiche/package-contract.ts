@@ -27,7 +27,7 @@ export interface PackageQueue {
   readonly desiredSize: number | null
 }
 
-export interface NewStream {
+interface NewStream {
   readonly stream: object
   readonly bidirectional: boolean
   readonly incoming: boolean
@@ -35,13 +35,13 @@ export interface NewStream {
   readonly sendOrder: number
 }
 
-export interface DatagramStats {
+interface DatagramStats {
   readonly timestamp: number
   readonly expiredOutgoing: number
   readonly lostOutgoing: number
 }
 
-export interface SessionStats extends DatagramStats {
+interface SessionStats extends DatagramStats {
   readonly smoothedRtt: number
   readonly estimatedSendRateBps: number | null
 }

@@ -16,7 +16,7 @@ import type {
 import { windowsOf } from './quic-windows.ts'
 
 const DURING = 'a server of @fails-components/webtransport'
-/** How long its request callback may take: one that throws is never heard of again. */
+/** How long its request callback may take: the package keeps to itself what it rejects with. */
 const ANSWER_MS = 30_000
 /** The package knows no bound, and its clients may pool. */
 const MAX_SESSIONS = 64

@@ -9,7 +9,7 @@ const SOURCE = fileURLToPath(new URL(`../../node_modules/${PACKAGE}/`, import.me
 /** What the package loads, and does not name among its dependencies. */
 const TRANSPORT = `${PACKAGE}-transport-http3-quiche`
 
-export interface PackageStream {
+interface PackageStream {
   readonly readable: ReadableStream<Uint8Array>
   readonly writable: WritableStream<Uint8Array> & { sendOrder: number }
 }

@@ -2,7 +2,6 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { createTransport, type Transport } from '../../../src/index.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import {
-  installWebTransportPackage,
   type PackageServer,
   type PackageSession,
   type WebTransportPackage,
@@ -74,5 +73,3 @@ export async function packageWorld(
     },
   }
 }
-
-export { installWebTransportPackage }
