@@ -10,6 +10,7 @@ import { rttH2, rttH3 } from '../scenarios/client/round-trips.ts'
 import { selectLoss } from '../scenarios/client/select-loss.ts'
 import { slowReader } from '../scenarios/client/slow-reader.ts'
 import { fanOut, udpLink, udpSockets, unary, warmSmall } from '../scenarios/client/steady.ts'
+import { webTransport } from '../scenarios/client/webtransport.ts'
 import { endpoints } from '../scenarios/service/endpoints.ts'
 import { floods } from '../scenarios/service/floods.ts'
 import { forward, forwardH2 } from '../scenarios/service/forward.ts'
@@ -33,6 +34,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'udp-sockets': udpSockets,
   'udp-link': udpLink,
   unary,
+  webtransport: webTransport,
   'fan-out': fanOut,
   'many-origins': manyOrigins,
   'reuse-h2': reuseH2,

@@ -1,4 +1,4 @@
-import { type ReadableByteStreamController, ReadableStream } from 'node:stream/web'
+import { type ReadableByteStreamController, ReadableStream, type UnderlyingByteSource } from 'node:stream/web'
 import type { RawStream } from '../base/http/web-transport-carrier.ts'
 import type { WebTransportReceiveStream } from './types.ts'
 import { codeOfReason, WebTransportError } from './web-transport-error.ts'
@@ -15,11 +15,26 @@ export interface ReceiveStreamHost {
   onReceiveEnded(stream: ReceiveSide, isCounted: boolean): void
 }
 
+/** What users read. */
+class ReceiveStream extends ReadableStream<Uint8Array> implements WebTransportReceiveStream {
+  readonly #side: ReceiveSide
+
+  constructor(side: ReceiveSide) {
+    super(side as object) // its types know sources of bytes as another overload
+    this.#side = side
+  }
+
+  getStats(): Promise<{ readonly bytesRead: number }> {
+    return Promise.resolve({ bytesRead: this.#side.readBytes })
+  }
+}
+
 /**
- * The receiving side of a stream. Nothing is read before its reader asks, so that an unread stream holds no
- * more than its window in QUIC, where its writer stops.
+ * The receiving side of a stream, which is the source of its ReadableStream itself. Nothing is read before
+ * its reader asks, so that an unread stream holds no more than its window in QUIC, where its writer stops.
  */
-export class ReceiveSide {
+export class ReceiveSide implements UnderlyingByteSource {
+  readonly type = 'bytes'
   readonly readable: WebTransportReceiveStream
   readonly #raw: RawStream
   readonly #host: ReceiveStreamHost
@@ -32,16 +47,28 @@ export class ReceiveSide {
   constructor(raw: RawStream, host: ReceiveStreamHost) {
     this.#raw = raw
     this.#host = host
-    const readable = new ReadableStream({
-      type: 'bytes',
-      start: controller => void (this.#controller = controller),
-      pull: () => (this.#deliver() ? undefined : new Promise<void>(resolve => (this.#wake = resolve))),
-      cancel: reason => this.#cancel(codeOfReason(reason)),
-    })
-    this.readable = Object.assign(readable, {
-      getStats: () => Promise.resolve({ bytesRead: this.#readBytes }),
-    })
+    this.readable = new ReceiveStream(this)
   }
+
+  // Its ReadableStream
+
+  start(controller: ReadableByteStreamController): void {
+    this.#controller = controller
+  }
+
+  pull(): Promise<void> | undefined {
+    return this.#deliver() ? undefined : new Promise<void>(resolve => (this.#wake = resolve))
+  }
+
+  cancel(reason: unknown): void {
+    this.#cancel(codeOfReason(reason))
+  }
+
+  get readBytes(): number {
+    return this.#readBytes
+  }
+
+  // Its stream of QUIC
 
   onReadable(): void {
     if (this.#wake === undefined || !this.#deliver()) return
@@ -75,7 +102,7 @@ export class ReceiveSide {
     const request = controller.byobRequest
     if (bytes > 0) {
       if (view !== undefined && request !== null) request.respond(bytes)
-      else controller.enqueue(Uint8Array.from(sharedBuffer.subarray(0, bytes)))
+      else controller.enqueue(new Uint8Array(sharedBuffer.subarray(0, bytes)))
     }
     if (!isEnd) return true
     this.#isOver = true
