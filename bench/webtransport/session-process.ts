@@ -42,10 +42,19 @@ interface TheirPackage {
   }
 }
 
-/** Else its 101st stream is refused, since it never gives credit back. */
-const MANY_STREAMS = 1_000_000
+/** Else the package refuses its 101st stream, since it never gives credit back, and begins with 16 KB. */
+const GENEROUS = {
+  initialBidirectionalStreams: 1_000_000,
+  initialBidirectionalSendStreams: 1_000_000,
+  initialUnidirectionalStreams: 1_000_000,
+  initialStreamFlowControlWindow: 6_291_456,
+  initialSessionFlowControlWindow: 15_728_640,
+}
 
 const [role, library] = process.argv.slice(2)
+const isOurs = library !== 'package'
+/** What a path of large packets carries: loopback does. */
+const quic = library === 'middlemile-16k' ? { maxUdpPayloadBytes: 16_383 } : {}
 const served = new ServedSessions()
 let port = 0
 let hash = ''
@@ -63,11 +72,12 @@ async function startServer(): Promise<void> {
   const notAfter = new Date(Date.now() + 10 * 86_400_000)
   const tls = await authority.issue({ names: ['localhost'], notAfter })
   hash = createHash('sha256').update(new X509Certificate(tls.cert).raw).digest('hex')
-  if (library === 'middlemile') {
+  if (isOurs) {
     const listener = await listenQuic({
       address: { host: '127.0.0.1', port: 0 },
       tls,
       webTransport: true,
+      limits: { quic },
       handler: exchange => {
         exchange.events = { onDrain() {}, onAborted() {} }
         served.serve(acceptWebTransport(exchange) as AnySession) // with more than is used
@@ -83,8 +93,7 @@ async function startServer(): Promise<void> {
     secret: 'of no use here',
     cert: tls.cert,
     privKey: tls.key,
-    initialBidirectionalStreams: MANY_STREAMS,
-    initialUnidirectionalStreams: MANY_STREAMS,
+    ...GENEROUS,
   })
   server.startServer()
   await server.ready
@@ -105,9 +114,11 @@ async function workOnce({
   hash: pinned,
 }: Extract<SessionJob, { kind: 'work' }>): Promise<void> {
   const url = `https://localhost:${at}/session`
-  if (library === 'middlemile') {
+  if (isOurs) {
     const tls = { certificateHashes: [pinned] }
-    await using transport = createTransport({ defaults: { protocols: ['h3'], webTransport: true, tls } })
+    await using transport = createTransport({
+      defaults: { protocols: ['h3'], webTransport: true, tls, quic },
+    })
     const session = transport.webTransport(url)
     await session.ready
     await work(session as AnySession, what, ms) // with more than is used
@@ -117,8 +128,7 @@ async function workOnce({
   const { WebTransport } = await theirPackage()
   const session = new WebTransport(url, {
     forceReliable: true,
-    initialBidirectionalSendStreams: MANY_STREAMS,
-    initialBidirectionalStreams: MANY_STREAMS,
+    ...GENEROUS,
     serverCertificateHashes: [{ algorithm: 'sha-256', value: Buffer.from(pinned, 'hex') }],
   })
   session.closed.catch(() => {}) // it is closed below

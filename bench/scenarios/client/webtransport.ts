@@ -14,7 +14,12 @@ import type { SessionWork } from '../../webtransport/session-work.ts'
 
 const OURS = 'middlemile h3'
 const THEIRS = 'package h2'
-const LIBRARIES = { [OURS]: 'middlemile', [THEIRS]: 'package' } as const
+const LARGE = 'middlemile h3, packets of 16 KB'
+const LIBRARIES: Readonly<Record<string, string>> = {
+  [OURS]: 'middlemile',
+  [LARGE]: 'middlemile-16k',
+  [THEIRS]: 'package',
+}
 
 const METRICS: readonly Metric[] = [
   { key: 'perCpuSecond', title: 'per CPU s', better: 'more' },
@@ -35,7 +40,7 @@ const CASES: readonly Case[] = [
     name: 'MB one way, 64 KiB at a time',
     what: 'bulk',
     amount: ({ bytes }) => bytes / 1e6,
-    aims: [{ subject: OURS, metric: 'perCpuSecond', atLeast: 150 }],
+    aims: [OURS, LARGE].map(subject => ({ subject, metric: 'perCpuSecond', atLeast: 150 })),
   },
   {
     name: 'streams with 16 bytes each way, 32 at a time',
@@ -59,7 +64,7 @@ export const webTransport: Scenario = async settings => {
   for (let round = 0; round < settings.rounds; round++) {
     // In turns, so that what else the machine does meets both.
     for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
-      const library = subject === OURS ? LIBRARIES[OURS] : LIBRARIES[THEIRS]
+      const library = LIBRARIES[subject] ?? ''
       await using server = await start('server', library, plan.origin)
       await using client = await start('client', library, plan.subject)
       for (const { name, what, amount } of chosen) {
@@ -112,13 +117,14 @@ function resultOf(
     metrics: METRICS,
     cases: cases.map(({ name, aims }) => {
       const summary = summarizeCase(name, rounds.get(name) ?? new Map(), 'perCpuSecond', subject =>
-        subject === OURS ? [THEIRS] : [],
+        subject === THEIRS ? [] : [THEIRS],
       )
       return { ...summary, aims: judgeAims(summary, aims) }
     }),
     unavailable: [],
     limits: [
       'the HTTP/2 of the package speaks with itself alone, has no back-pressure, and its datagrams are reliable',
+      'packets of 16 KB fit through loopback, and through few networks',
       'datagrams that were lost, since their reader had no room, are in the CPU and not in the count',
     ],
   }
