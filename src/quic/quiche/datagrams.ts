@@ -3,12 +3,16 @@ import type { QuicEvent } from '../engine.ts'
 import type { NativeConnection } from './binding.ts'
 import type { UnreadDataGuard } from './unread-data-guard.ts'
 
+/** One read of a socket brings hundreds of packets, and quiche keeps `maxQueued` datagrams of them. */
+const PACKETS_BETWEEN_POLLS = 4
+
 /** The DATAGRAM frames of one connection (RFC 9221), in both directions. */
 export class Datagrams {
   readonly #native: NativeConnection
   readonly #events: Fifo<QuicEvent>
   readonly #guard: UnreadDataGuard
   readonly #isEnabled: boolean
+  #packets = 0
 
   /** `maxQueued` 0: none are taken. */
   constructor(native: NativeConnection, events: Fifo<QuicEvent>, guard: UnreadDataGuard, maxQueued: number) {
@@ -30,6 +34,15 @@ export class Datagrams {
     } catch {
       return false // BufferTooShort: too long; InvalidState: the peer takes none
     }
+  }
+
+  /**
+   * A packet was taken in. What quiche has no room for it drops unseen, and it would count as what nobody reads
+   * until the connection is taken for a flood.
+   */
+  onPacket(): void {
+    this.#packets = (this.#packets + 1) % PACKETS_BETWEEN_POLLS
+    if (this.#packets === 0) this.poll()
   }
 
   /** Hands out all that have come. */

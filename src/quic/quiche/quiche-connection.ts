@@ -173,7 +173,8 @@ export class QuicheConnection implements DrivenConnection {
       // closed the connection.
       if (this.#native.localError() !== null) this.#end ??= connectionEnd(this.#native)
     }
-    if (!handshake.isOver && this.#end === undefined) this.#refuse(handshake.afterReceive())
+    if (handshake.isOver) this.#datagrams.onPacket()
+    else if (this.#end === undefined) this.#refuse(handshake.afterReceive())
   }
 
   onTimeout(now: number): void {
