@@ -95,6 +95,7 @@ export class UdpTunnel implements DatagramTunnel {
         fail,
       ),
     )
+    stream.resume() // that of HTTP/1.1 comes paused
     if (this.#datagrams !== undefined)
       this.#datagrams.onDatagram = datagram => {
         if (!this.#isOver) this.#receive(datagram)
