@@ -100,7 +100,7 @@ export class ServerHttp3Session
       headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
       // What becomes of them is up to the handlers, and changes while a listener stays.
-      enableDatagrams: true,
+      enableDatagrams: limits.quic.maxQueuedDatagrams > 0,
       webTransport: context.webTransport === true ? offeredWebTransport(limits.http3) : undefined,
       liveness: limits.liveness,
       events: this,

@@ -103,6 +103,16 @@ describe.skipIf(missing !== undefined)(
       expect(await metric(proxy, 'middlemile_udp_tunnel_datagrams_total', { what: 'dropped' })).toBe(0)
     })
 
+    it('carries all on the stream where the proxy offers no datagrams', async () => {
+      await using proxy = await startForwardProxy(
+        { allow: allow() },
+        { listen: listenOn(), ingress: { quic: { maxQueuedDatagrams: 0 } } },
+      )
+      await using transport = through([urlOf('h3', proxy)], { protocols: ['h3'] })
+      const response = await transport.request(`${caddy.url}/1m`)
+      expect((await response.bytes()).equals(bodyOf(1_048_576))).toBe(true)
+    })
+
     it('resumes with the tickets that came through it, and with no others', async () => {
       await using proxy = await startProxy()
       const kinds: (string | undefined)[] = []
