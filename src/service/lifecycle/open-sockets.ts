@@ -10,7 +10,7 @@ import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
 import { formatListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { isAddressInUse, listenFailure } from './listen-failure.ts'
-import { type HandlerOf, type InheritedEntry, listeningLine, openListeners } from './open-listeners.ts'
+import { type InheritedEntry, listeningLine, openListeners, type Serving } from './open-listeners.ts'
 import { removeStaleSocket, takeSocketFile } from './unix-socket-file.ts'
 
 /** The sockets of a service. */
@@ -38,7 +38,7 @@ export interface SharedSockets {
 /** Opens the admin server and every listener; when one cannot be opened, none stays open. */
 export async function openSockets(
   settings: ServiceSettings,
-  handlerOf: HandlerOf,
+  serving: Serving,
   actions: AdminActions,
   logger: Logger,
   { inherited, ticketSecret = randomBytes(32) }: SharedSockets = {},
@@ -50,7 +50,7 @@ export async function openSockets(
     admin = await openAdmin(settings, actions, logger)
     for (const [index, entry] of settings.listen.entries()) {
       const opened = await openListeners(
-        { settings, entry, handlerOf, logger, room, ticketSecret },
+        { ...serving, settings, entry, logger, room, ticketSecret },
         inherited?.[index],
       )
       listeners.push(...opened.map(listener => ({ entry: index, listener })))

@@ -217,7 +217,10 @@ export class RunningService implements Service {
     try {
       service.#sockets = await openSockets(
         settings,
-        altSvc => service.#forwarder.handler(altSvc),
+        {
+          handlerOf: altSvc => service.#forwarder.handler(altSvc),
+          takesDatagrams: () => service.#proxies.takeUdp,
+        },
         service.actions,
         logger,
         outside.sockets,
