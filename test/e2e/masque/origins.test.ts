@@ -91,7 +91,9 @@ describe.skipIf(missing !== undefined)(
         await metric(proxy, 'middlemile_udp_tunnel_datagrams_total', { what: 'from_client' }),
       ).toBeGreaterThan(0)
       const [pool] = transport.stats().pools
-      expect(pool?.egress?.members).toMatchObject([{ name: urlOf(scheme, proxy), opened: 1, failed: {} }])
+      expect(pool?.egress?.members).toMatchObject([
+        { name: urlOf(scheme, proxy), opened: 1, udpTunnels: 1, failed: {} },
+      ])
       expect(await known(transport, caddy.url)).toContain(`the proxy ${urlOf(scheme, proxy)} of egress out`)
     })
 
