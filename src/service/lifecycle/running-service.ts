@@ -95,7 +95,7 @@ export class RunningService implements Service {
   /** With whom it shares the ceilings of protected origins; a worker's supervisor does that instead. */
   readonly #fleet: FleetShares | undefined
   readonly #ownShares: HostShares | undefined
-  #sockets: OpenSockets = { listeners: [], admin: undefined }
+  #sockets: OpenSockets = { listeners: [], admin: undefined, supervisorAdmin: undefined }
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
   /** What the configuration calls each origin, by key. */

@@ -1,5 +1,6 @@
 import type { ShareAnswer, ShareRequest } from '../../state/shares/share-messages.ts'
 import type { ConfigFault } from '../config/config-fault.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { InheritedSockets } from '../lifecycle/open-sockets.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
@@ -21,6 +22,8 @@ export interface ToWorker {
     readonly sockets: InheritedSockets
     /** Seals the tickets that clients resume with, at any worker: 32 bytes, hexadecimal. */
     readonly ticketSecret: string
+    /** Where the supervisor has its admin server; left out: nowhere. */
+    readonly supervisorAdmin?: ListenAddress | undefined
   } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine

@@ -109,7 +109,7 @@ export class SupervisedService {
       const { descriptor } = service.#adminSocket
       service.#admin = await openAdmin(settings, service.#actions(), logger, descriptor)
       fleet?.start()
-      await supervisor.start()
+      await supervisor.start(service.#admin?.address)
     } catch (error) {
       supervisor.killAll()
       await service.close()

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { guarded, guardedListener, reportFault } from '../../base/guard.ts'
 import { systemClock, type Timer } from '../../entry/events.ts'
 import { TransportError } from '../../index.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings, WorkersSettings } from '../config/service-settings.ts'
 import type { FleetShares } from '../fleet/fleet-shares.ts'
 import { SummedMetrics } from '../metrics/summed-metrics.ts'
@@ -70,6 +71,7 @@ export class Supervisor {
   readonly count: number
   #config: ConfigText
   #settings: ServiceSettings
+  #admin: ListenAddress | undefined
   #withheld: readonly string[] = []
   readonly #ticketSecret = randomBytes(32).toString('hex')
   #unsteered: string | undefined
@@ -114,8 +116,12 @@ export class Supervisor {
     )
   }
 
-  /** Resolves when every worker is ready. Rejects when one says why it cannot start; all are ended then. */
-  async start(): Promise<void> {
+  /**
+   * `admin`: where the admin server is, to which workers lead nobody. Resolves when every worker is ready.
+   * Rejects when one says why it cannot start; all are ended then.
+   */
+  async start(admin: ListenAddress | undefined): Promise<void> {
+    this.#admin = admin
     this.#tick()
     await this.#until(() => this.#failure !== undefined || this.#table.ready.length === this.count)
     this.#hasStarted = this.#failure === undefined
@@ -320,6 +326,7 @@ export class Supervisor {
         return { ...group, quic: { descriptor: next++, mark: one.mark, socket: one.socket } }
       }),
       ticketSecret: this.#ticketSecret,
+      supervisorAdmin: this.#admin,
       withoutHttp3: this.#withheld,
     })
   }

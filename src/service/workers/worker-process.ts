@@ -43,6 +43,7 @@ channel.receive('start', body => {
 async function start({
   sockets,
   ticketSecret,
+  supervisorAdmin,
   withoutHttp3: quarantined,
   ...config
 }: ToWorker['start']): Promise<void> {
@@ -73,7 +74,7 @@ async function start({
     read: async () => ({ ok: true, settings: own() }),
     onTooManyFaults: () => end(TOO_MANY_FAULTS),
     returnsMemory: true,
-    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex') },
+    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex'), supervisorAdmin },
     observer: http3.observe,
     shares: supervisorShares(channel),
   })
