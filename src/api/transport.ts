@@ -28,6 +28,7 @@ import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
+import type { NewsPort } from '../state/shares/host-news.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
@@ -61,6 +62,8 @@ export interface TransportEnvironment {
   readonly lookup?: Lookup | undefined
   /** Where ceilings of protected origins are shared with other processes. Default: they are not. */
   readonly shares?: SharePort | undefined
+  /** What other processes of this host find out. Default: nobody says. */
+  readonly news?: NewsPort | undefined
 }
 
 /**
@@ -107,13 +110,16 @@ class PooledTransport implements Transport {
   #isClosed = false
 
   constructor(options: TransportOptions, environment: TransportEnvironment) {
-    const { clock, random, lookup, shares } = environment
+    const { clock, random, lookup, shares, news } = environment
     const limits = globalLimits(options)
     const { resolver, dnsServers, keylog } = options
     this.#pooledTunnels = new PooledTunnels(
       clock,
       own =>
-        new PooledTransport({ ...own, resolver, dnsServers, keylog }, { ...environment, shares: undefined }),
+        new PooledTransport(
+          { ...own, resolver, dnsServers, keylog },
+          { ...environment, shares: undefined, news: undefined },
+        ),
     )
     this.#options = options
     this.#settings = new SettingsBook(options)
@@ -140,6 +146,7 @@ class PooledTransport implements Transport {
       entryOf: key => this.#entries.get(key),
       openPooledTunnel: (request, signal) => this.#pooledTunnels.open(request, signal),
       shareOf: key => originShares?.figuresOf(key),
+      news,
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
     this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))

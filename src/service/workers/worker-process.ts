@@ -13,6 +13,8 @@ import { Channel } from './channel.ts'
 import { supervisorShares } from './host-shares.ts'
 import { withoutHttp3 } from './http3-quarantine.ts'
 import type { AskSupervisor, AskWorker, ConfigText, Prepared, ToSupervisor, ToWorker } from './messages.ts'
+import { removeStateOf } from './shared-state.ts'
+import { supervisorNews } from './worker-news.ts'
 
 /** How often a worker says that it works. */
 const HEARTBEAT_MS = 200
@@ -29,6 +31,7 @@ const TOO_MANY_FAULTS = 4
 const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */
+const supervisor = process.ppid
 const channel = new Channel<ToSupervisor, ToWorker, AskSupervisor, AskWorker>(process)
 for (const signal of OF_SUPERVISOR) process.on(signal, () => {})
 channel.receive('start', body => {
@@ -44,6 +47,8 @@ async function start({
   sockets,
   ticketSecret,
   supervisorAdmin,
+  stateDirectory,
+  ejections,
   withoutHttp3: quarantined,
   ...config
 }: ToWorker['start']): Promise<void> {
@@ -65,6 +70,7 @@ async function start({
     ...withoutHttp3(settings, withheld),
     // The supervisor has it, and has waited.
     admin: { ...settings.admin, address: undefined },
+    state: settings.state ?? (stateDirectory === undefined ? undefined : { directory: stateDirectory }),
     shutdown: { ...settings.shutdown, delayMs: 0 },
     ingress: { drainIdleTimeoutMs: DRAIN_IDLE_MS, ...settings.ingress },
   })
@@ -77,6 +83,7 @@ async function start({
     sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex'), supervisorAdmin },
     observer: http3.observe,
     shares: supervisorShares(channel),
+    news: supervisorNews(channel, ejections, systemClock),
   })
 
   let prepared: ServiceSettings | undefined
@@ -107,6 +114,7 @@ async function start({
     if (isEnding) return
     log.logger.warn('the supervisor has gone: draining')
     systemClock.setTimer(MAX_ORPHANED_DRAIN_MS, () => process.exit(0))
+    if (stateDirectory !== undefined) process.once('exit', () => removeStateOf(supervisor, stateDirectory))
     end(0)
   }
   process.on(
