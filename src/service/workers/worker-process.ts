@@ -114,8 +114,13 @@ async function start({
     if (isEnding) return
     log.logger.warn('the supervisor has gone: draining')
     systemClock.setTimer(MAX_ORPHANED_DRAIN_MS, () => process.exit(0))
-    if (stateDirectory !== undefined) process.once('exit', () => removeStateOf(supervisor, stateDirectory))
     end(0)
+    if (stateDirectory === undefined) return
+    const remove = (): void => removeStateOf(supervisor, stateDirectory)
+    process.once(
+      'exit',
+      guardedListener('the end of what workers share', remove, () => {}),
+    )
   }
   process.on(
     'disconnect',
