@@ -29,6 +29,7 @@ import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
+import { udpTemplateField } from './fields/forward-fields.ts'
 import {
   isLoopbackHost,
   LISTEN_ADDRESS_FORM,
@@ -334,18 +335,26 @@ function egressField(directory: string): z.ZodType<EgressOptions> {
       proxies: z.array(proxyField).min(1).max(MAX_PROXIES).optional(),
       sticky: durationField.optional(),
       ca: authoritiesField(directory).optional(),
+      udpTemplate: udpTemplateField.optional(),
     })
-    .superRefine(({ addresses, proxies, ca }, context) => {
+    .superRefine(({ addresses, proxies, ca, udpTemplate }, context) => {
       if ((addresses === undefined) === (proxies === undefined))
         context.addIssue({ code: 'custom', message: 'needs proxies or addresses, and not both' })
       else if (ca !== undefined && proxies === undefined)
         context.addIssue({ code: 'custom', path: ['ca'], message: 'is for proxies, and there are none' })
+      else if (udpTemplate !== undefined && proxies === undefined)
+        context.addIssue({
+          code: 'custom',
+          path: ['udpTemplate'],
+          message: 'is for proxies, and there are none',
+        })
     })
-    .transform(({ addresses, proxies, sticky, ca }) => ({
+    .transform(({ addresses, proxies, sticky, ca, udpTemplate }) => ({
       ...(addresses !== undefined && { addresses }),
       ...(proxies !== undefined && { proxies }),
       ...(sticky !== undefined && { stickyMs: sticky }),
       ...(ca !== undefined && { ca }),
+      ...(udpTemplate !== undefined && { udpTemplate }),
     }))
 }
 

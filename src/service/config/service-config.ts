@@ -304,4 +304,9 @@ interface EgressConfig {
    * authorities.
    */
   ca?: string | string[] | undefined
+  /**
+   * Where `h2` and `h3` proxies take tunnels for UDP, which carry HTTP/3: a URI template with `{target_host}`
+   * and `{target_port}` (RFC 9298 2). Default `/.well-known/masque/udp/{target_host}/{target_port}/`.
+   */
+  udpTemplate?: string | undefined
 }
