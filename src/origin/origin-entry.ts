@@ -67,7 +67,7 @@ export interface OriginEntryParts
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
-  /** Undefined: other processes are told nothing. */
+  /** Undefined: no other process is to learn of it. */
   readonly news: NewsPort | undefined
   /** The record has changed: it is to be kept. */
   readonly onRecordChanged: () => void

@@ -64,7 +64,7 @@ export interface OriginMakerParts {
   readonly openPooledUdp: ProxiedRouteParts['openPooledUdp']
   /** How our share of an origin's ceiling stands; undefined: nobody else has a part in it. */
   readonly shareOf: (originKey: string) => ShareFigures | undefined
-  /** Undefined: other processes are told nothing. */
+  /** Undefined: no other process is to learn of it. */
   readonly news: NewsPort | undefined
 }
 

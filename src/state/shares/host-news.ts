@@ -20,7 +20,7 @@ export type HostNews =
 
 /** The way to the other processes of the host. */
 export interface NewsPort {
-  /** Never throws; nobody may hear of it. */
+  /** Never throws; it may reach nobody. */
   publish(news: HostNews): void
   /** Has the listener called with what others publish from now on. */
   onNews(listener: (news: HostNews) => void): void
