@@ -325,4 +325,14 @@ export const PUBLIC_SURFACE: Readonly<
       'TestOrigin',
     ],
   },
+  './webtransport-quiche': {
+    values: [
+      'Http3WebTransportClient',
+      'Http3WebTransportClientSocket',
+      'Http3WebTransportServer',
+      'Http3WebTransportServerSocket',
+      'checkQuicheInit',
+    ],
+    types: [],
+  },
 }
