@@ -24,12 +24,18 @@ export interface InheritedEntry {
 }
 
 /** Makes what takes the requests of a listener; `altSvc` is asked once it is open. */
-export type HandlerOf = (altSvc: () => string | undefined) => IngressHandler
+type HandlerOf = (altSvc: () => string | undefined) => IngressHandler
 
-interface ListenerParts {
+/** What takes the requests of listeners, and what these offer for it. */
+export interface Serving {
+  readonly handlerOf: HandlerOf
+  /** Requests may be for tunnels of datagrams. Asked for each connection of HTTP/3. */
+  readonly takesDatagrams: () => boolean
+}
+
+interface ListenerParts extends Serving {
   readonly settings: ServiceSettings
   readonly entry: ListenSettings
-  readonly handlerOf: HandlerOf
   readonly logger: Logger
   readonly room: AcceptRoom | undefined
   /** Who has it opens the tickets of all listeners. */
@@ -98,7 +104,7 @@ async function openTcp(
 }
 
 async function openQuic(
-  { settings, entry, logger, ticketSecret }: ListenerParts,
+  { settings, entry, logger, ticketSecret, takesDatagrams }: ListenerParts,
   { retry, earlyData, allowsMigration }: Http3ListenSettings,
   handler: IngressHandler,
   address: ListenAddress,
@@ -127,6 +133,7 @@ async function openQuic(
         allowsMigration,
         limits: settings.ingress,
         handler,
+        takesDatagrams,
         clock: systemClock,
         observer: ingressLog(logger),
         proxyName: proxyStatusName(settings.forwarding.pseudonym),
