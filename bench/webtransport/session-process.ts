@@ -80,7 +80,7 @@ async function startServer(): Promise<void> {
       limits: { quic },
       handler: exchange => {
         exchange.events = { onDrain() {}, onAborted() {} }
-        served.serve(acceptWebTransport(exchange) as AnySession) // with more than is used
+        served.serve(acceptWebTransport(exchange))
       },
     })
     port = listener.port
@@ -121,7 +121,7 @@ async function workOnce({
     })
     const session = transport.webTransport(url)
     await session.ready
-    await work(session as AnySession, what, ms) // with more than is used
+    await work(session, what, ms)
     session.close()
     return
   }

@@ -159,8 +159,8 @@ export class SendSide implements UnderlyingSink<Uint8Array | ArrayBuffer> {
   }
 
   /**
-   * A write that waits must not keep the reset back, and `abort` comes behind it only. Not before one waits: to
-   * ask for the signal makes it, which costs as much as the rest of a stream.
+   * A write that waits must not keep the reset back, and `abort` comes behind it only. Not before one waits:
+   * to ask for the signal makes it, with an event target of its own.
    */
   #watchAbort(): void {
     if (this.#watchesAbort) return
