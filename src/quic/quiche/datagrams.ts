@@ -38,8 +38,8 @@ export class Datagrams {
   }
 
   /**
-   * A packet was taken in. What quiche has no room for it drops unseen, and it would count as what nobody reads
-   * until the connection is taken for a flood.
+   * A packet was taken in. What quiche has no room for it drops unseen, and it would count as what nobody
+   * reads until the connection is taken for a flood.
    */
   onPacket(): void {
     this.#packets = (this.#packets + 1) % PACKETS_BETWEEN_POLLS
