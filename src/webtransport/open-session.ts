@@ -17,6 +17,7 @@ import { SendOrders } from './send-orders.ts'
 import { SendSide, type SendStreamHost } from './send-stream.ts'
 import { SessionFlow } from './session-flow.ts'
 import type {
+  CarriedSession,
   WebTransportBidirectionalStream,
   WebTransportCloseInfo,
   WebTransportReceiveStream,
@@ -58,7 +59,7 @@ type State =
 
 /** A session in either role, over the tunnel of its CONNECT and the carrier of its streams. */
 export class OpenSession
-  implements WebTransportSession, WebTransportCarrierOwner, ReceiveStreamHost, SendStreamHost
+  implements CarriedSession, WebTransportCarrierOwner, ReceiveStreamHost, SendStreamHost
 {
   readonly ready: Promise<void>
   readonly closed: Promise<WebTransportCloseInfo>
@@ -86,6 +87,8 @@ export class OpenSession
   #flow = new SessionFlow(undefined, undefined)
   #state: State = { kind: 'connecting' }
   #linger: Timer | undefined
+  /** The peer was asked to finish. */
+  #hasAskedToDrain = false
 
   constructor(options: { clock: Clock; isServer: boolean; onGivenUp?: (error: TransportError) => void }) {
     const { clock, isServer, onGivenUp = () => {} } = options
@@ -204,6 +207,26 @@ export class OpenSession
     this.#end(closedError('closed here', closeCode, reason), { closeCode, reason })
   }
 
+  // CarriedSession
+
+  get lostDatagrams(): CarriedSession['lostDatagrams'] {
+    const { droppedIncoming, oversizedOutgoing } = this.datagrams.figures
+    return { unread: droppedIncoming, oversized: oversizedOutgoing }
+  }
+
+  drain(): void {
+    if (this.#hasAskedToDrain) return
+    this.#hasAskedToDrain = true
+    this.#say({ type: 'drain' })
+  }
+
+  abort(error: TransportError): void {
+    if (this.#state.kind === 'connecting') {
+      this.fail(error)
+      this.#onGivenUp(error)
+    } else this.#onLost(error)
+  }
+
   async getStats(): Promise<WebTransportStats> {
     const { start } = this.#opened()
     const { sentBytes, sentPackets, lostPackets, receivedBytes, receivedPackets, rttMs } = start.carrier.stats
@@ -257,7 +280,7 @@ export class OpenSession
 
   /** The connection goes: a server says so to each session, whose client may have other sessions in mind. */
   onDraining(): void {
-    if (this.#isServer && this.#state.kind === 'open') this.#say({ type: 'drain' })
+    if (this.#isServer) this.drain()
     this.#draining.resolve()
   }
 
@@ -438,7 +461,7 @@ export class OpenSession
     }
     for (const stream of this.#receiving) stream.end(error)
     for (const stream of this.#sending) stream.end(error)
-    this.datagrams.end(info === undefined ? error : undefined)
+    this.datagrams.end(error, info === undefined)
     this.#endAccepting(info === undefined ? error : undefined)
     this.#wakeOpeners()
     this.#ready.reject(error)

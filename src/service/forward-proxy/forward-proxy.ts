@@ -17,6 +17,7 @@ export interface ForwardProxyReports {
     fromClient: number,
     fromOrigin: number,
   ): void
+  sessionCounts(): ReturnType<ForwardingContext['sessionCounts']>
 }
 
 interface ForwardProxyParts {
@@ -93,6 +94,7 @@ export class ForwardProxy {
       ...base,
       transport: this.transport,
       onAnswered: answer => this.#reports.onAnswered(answer),
+      sessionCounts: () => this.#reports.sessionCounts(),
       onCarried: (_origin, protocol, fromClient, fromOrigin) =>
         this.#reports.onCarried(protocol, fromClient, fromOrigin),
     }

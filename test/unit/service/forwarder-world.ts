@@ -4,6 +4,7 @@ import type { ServiceConfig } from '../../../src/service/config/service-config.t
 import type { EndedExchange } from '../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../src/service/forwarding/forwarder.ts'
 import { RequestIds } from '../../../src/service/forwarding/request-id.ts'
+import { SessionCounts } from '../../../src/service/web-transport/session-counts.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeIngressExchange } from './fake-ingress-exchange.ts'
 import { type FakeDispatch, fakeTransport } from './fake-transport.ts'
@@ -26,6 +27,7 @@ export function setUpForwarder(
     onAnswered: () => undefined,
     onEnded: ({ status, route, error }: EndedExchange) => answers.push({ status, route, code: error?.code }),
     onCarried: () => undefined,
+    sessionCounts: () => new SessionCounts(),
     random: () => 0.5,
   })
   const handle = forwarder.handler()

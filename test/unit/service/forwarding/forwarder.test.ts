@@ -7,6 +7,7 @@ import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../../src/service/config/service-config.ts'
 import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../../src/service/forwarding/forwarder.ts'
+import { SessionCounts } from '../../../../src/service/web-transport/session-counts.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { duplexPair, FakeIngressExchange } from '../fake-ingress-exchange.ts'
 import { type FakeDispatch, fakeTransport } from '../fake-transport.ts'
@@ -50,6 +51,7 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
     onAnswered: ({ status, originProtocol, clientProtocol, durationMs }) =>
       answers.push({ status, originProtocol, clientProtocol, durationMs }),
     onCarried: () => undefined,
+    sessionCounts: () => new SessionCounts(),
   })
   return { forwarder, dispatches, refused, answers, clock }
 }
