@@ -1,6 +1,7 @@
 import { connect } from 'node:http2'
 import { expect, test } from 'vitest'
 import { createTransport } from '../../../src/index.ts'
+import type { OriginConfig } from '../../../src/service/config/origin-config.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
@@ -190,11 +191,10 @@ test('a reload leaves open sessions alone, and new ones go by what it says', asy
   const world = await bridgeWorld(session => void echoStreams(session))
   const session = world.open()
   await session.ready
-  const { origins, ...rest } = world.config
-  const changed = { ...rest, origins: { app: { ...origins.app!, timeouts: { headersMs: 7_000 } } } }
-  expect(
-    await world.connector.service.reload({ ...changed, routes: [{ path: '/new/', origin: 'app' }] }),
-  ).toMatchObject({ ok: true })
+  const app = { ...world.config.origins?.['app'], timeouts: { headers: '7s' } } as OriginConfig // it has a URL
+  const routes = [{ path: '/new/', origin: 'app' }]
+  const reloaded = await world.connector.service.reload({ ...world.config, origins: { app }, routes })
+  expect(reloaded).toMatchObject({ ok: true })
   const { readable, writable } = await session.createBidirectionalStream()
   await writeAll(writable, Buffer.from('still here'))
   expect(String(await bytesOfStream(readable))).toBe('still here')
