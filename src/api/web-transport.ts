@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { abortError, TransportError } from '../base/errors.ts'
 import { guardedListener } from '../base/guard.ts'
 import type { ExchangeController, ExchangeHandler } from '../base/http/exchange.ts'
@@ -128,7 +128,7 @@ class SessionExchange implements ExchangeHandler {
   }
 }
 
-/** `headers`: of the answer. `offered`: the protocols that the CONNECT has named. Answers why it cannot be. */
+/** `headers`: of the answer. `offered`: by the CONNECT. Answers why it cannot be. */
 function beginOver(
   tunnel: StreamSocket,
   session: OpenSession,
@@ -155,11 +155,19 @@ function beginOver(
  * The session over the tunnel that came of a dispatched CONNECT (`upgrade: 'webtransport'`), for proxies.
  * Throws MM_WEBTRANSPORT_UNAVAILABLE where the tunnel is that of no session, and MM_PROTOCOL_ERROR where the
  * origin chose a protocol that the request has not offered; the tunnel is closed then.
+ *
+ * @example
+ * ```ts
+ * const onUpgrade: ExchangeHandler['onUpgrade'] = (_controller, _status, response, tunnel) => {
+ *   const session: CarriedSession = sessionOverTunnel(tunnel, { request: NO_HEADERS, response })
+ *   session.drain()
+ * }
+ * ```
  */
 export function sessionOverTunnel(
   tunnel: StreamSocket,
   headers: { readonly request: HeaderList; readonly response: HeaderList },
-  clock: Clock,
+  clock: Clock = systemClock,
 ): CarriedSession {
   const session = new OpenSession({ clock, isServer: false })
   const offered = readProtocols(combinedHeaderValue(headers.request, AVAILABLE_PROTOCOLS))
@@ -168,7 +176,14 @@ export function sessionOverTunnel(
   return session
 }
 
-/** What a failed CONNECT of a session says of the origin: it has no HTTP/3, or no WebTransport. */
+/**
+ * What a failed CONNECT of a session says of the origin: it has no HTTP/3, or no WebTransport.
+ *
+ * @example
+ * ```ts
+ * console.log(sessionFailure(error).code)
+ * ```
+ */
 export function sessionFailure(error: TransportError): TransportError {
   return NO_HTTP3.has(error.code) ? unavailable(error) : error
 }

@@ -327,19 +327,10 @@ export const ERROR_CODES = {
   MM_WEBTRANSPORT_UNAVAILABLE: remote(502, 'http_upgrade_failed', 'see what probe and explain say of h3'),
   /** The origin answered the CONNECT of a session of WebTransport with another status than 2xx. */
   MM_WEBTRANSPORT_REFUSED: remote(502, 'http_upgrade_failed', 'look at path, headers and the origin log'),
-  /**
-   * A client asked for a session of WebTransport where it is not offered: the listener has it off, or the
-   * client came over HTTP/1.1 or HTTP/2.
-   */
-  MM_WEBTRANSPORT_NOT_OFFERED: remote(
-    501,
-    'http_request_denied',
-    'switch on webTransport of the listener, with h3 among its protocols',
-  ),
-  /** As many sessions of WebTransport as `webTransport.maxSessions` of the listener allows are open. */
-  MM_WEBTRANSPORT_LIMIT: passing(
-    local(503, 'connection_limit_reached', 'raise webTransport.maxSessions, or lower its idleTimeout'),
-  ),
+  /** A client asked for a session of WebTransport where its listener, or the protocol, offers none. */
+  MM_WEBTRANSPORT_NOT_OFFERED: remote(501, 'http_request_denied', 'set webTransport of the listener'),
+  /** As many sessions as `webTransport.maxSessions` of the listener allows are open. */
+  MM_WEBTRANSPORT_LIMIT: passing(local(503, 'connection_limit_reached', 'raise webTransport.maxSessions')),
   /** A session of WebTransport was closed, by either side, and what was on it with it. */
   MM_WEBTRANSPORT_CLOSED: remote(502, 'connection_terminated', 'look at the close code in the message'),
   /** The origin demands HTTP/1.1 for this request, and HTTP/1.1 is not allowed for it. */
@@ -471,15 +462,8 @@ export const ERROR_CODES = {
   MM_TUNNEL_LIMIT: passing(
     local(503, 'connection_limit_reached', 'raise forward.maxTunnels, or lower forward.tunnelIdleTimeout'),
   ),
-  /**
-   * Nothing went through a tunnel for `forward.tunnelIdleTimeout`, or through a session of WebTransport for
-   * `webTransport.idleTimeout` of its listener, and it was ended.
-   */
-  MM_TUNNEL_IDLE: local(
-    504,
-    'connection_timeout',
-    'raise forward.tunnelIdleTimeout, or webTransport.idleTimeout of the listener',
-  ),
+  /** Nothing went through a tunnel (`forward.tunnelIdleTimeout`) or session (`webTransport.idleTimeout`). */
+  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise tunnelIdleTimeout, or idleTimeout of webTransport'),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**

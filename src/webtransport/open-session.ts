@@ -221,10 +221,7 @@ export class OpenSession
   }
 
   abort(error: TransportError): void {
-    if (this.#state.kind === 'connecting') {
-      this.fail(error)
-      this.#onGivenUp(error)
-    } else this.#onLost(error)
+    this.#onLost(error)
   }
 
   async getStats(): Promise<WebTransportStats> {

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream'
 import { guardedListener } from '../../base/guard.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import {
   type DispatchHandle,
   type DispatchRequest,
@@ -263,7 +263,7 @@ export class ForwardedExchange
     this.#reportEnd()
   }
 
-  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: StreamSocket): void {
     if (this.#phase !== 'waiting') {
       tunnel.destroy()
       return
@@ -303,7 +303,12 @@ export class ForwardedExchange
   }
 
   /** The origin has taken the session: so does the client, and each is carried to the other. */
-  #bridge(controller: ExchangeController, headers: HeaderList, tunnel: Duplex, place: SessionPlace): void {
+  #bridge(
+    controller: ExchangeController,
+    headers: HeaderList,
+    tunnel: StreamSocket,
+    place: SessionPlace,
+  ): void {
     const { clock, sessions, onEnded } = this.#context
     const { protocol } = controller
     const taken = {

@@ -123,8 +123,8 @@ export class Forwarder {
   }
 
   /**
-   * For a listener; `altSvc` is what its responses announce (RFC 7838), once there are any, `sessions` are its
-   * sessions of WebTransport, if it offers them.
+   * For a listener; `altSvc` is what its responses announce (RFC 7838), once there are any, `sessions` are
+   * its sessions of WebTransport, if it offers them.
    */
   handler(altSvc: () => string | undefined = announceNothing, sessions?: ListenerSessions): IngressHandler {
     let prepared: ForwardingState | undefined

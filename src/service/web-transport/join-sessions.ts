@@ -1,11 +1,10 @@
-import type { Duplex } from 'node:stream'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import { type CarriedSession, type HeaderList, sessionOverTunnel } from '../../entry/dispatch.ts'
 import type { Clock } from '../../entry/events.ts'
 import { acceptWebTransport } from '../../ingress/accept-web-transport.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
 
-/** Between two neighbors: which draft they speak, and what the origin chose, which the session says itself. */
+/** Of one hop: which draft is spoken, and what the origin chose, which the session says itself. */
 const OF_ONE_HOP: ReadonlySet<string> = new Set([
   'sec-webtransport-http3-draft',
   'sec-webtransport-http3-draft02',
@@ -19,7 +18,7 @@ export function sessionFields(headers: HeaderList): HeaderList {
 
 /** An origin has taken the session of a client: what it answered over. */
 export interface TakenSession {
-  readonly tunnel: Duplex
+  readonly tunnel: StreamSocket
   /** The fields of the request, as they were sent. */
   readonly request: HeaderList
   /** Those of the answer, as they came. */
@@ -37,7 +36,7 @@ export function joinSessions(
   { tunnel, request, response, answer }: TakenSession,
   clock: Clock,
 ): { readonly client: CarriedSession; readonly origin: CarriedSession } {
-  const origin = sessionOverTunnel(tunnel as StreamSocket, { request, response }, clock)
+  const origin = sessionOverTunnel(tunnel, { request, response }, clock)
   try {
     const { protocol } = origin
     return {

@@ -40,7 +40,8 @@ export function setUpForwarder(
   return { forwarder, dispatches, answers, clock, send }
 }
 
-function settingsOf(changes: Partial<ServiceConfig>) {
+/** Those of a configuration. Throws where it has faults. */
+export function settingsOf(changes: Partial<ServiceConfig>) {
   const parsed = parseConfig({ listen: [{ address: '127.0.0.1:0' }], ...changes }, '.')
   if (parsed.ok) return parsed.settings
   throw new Error(parsed.faults.map(({ path, message }) => `${formatPath(path)} ${message}`).join())
