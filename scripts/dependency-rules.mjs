@@ -35,7 +35,13 @@ const MAY_IMPORT = {
   'src/dns': ['src/base'],
 
   // A session over its carrier: the same in both roles.
-  'src/webtransport': ['src/base', 'src/http/http3/frames/varint.ts'],
+  'src/webtransport': [
+    'src/base',
+    'src/http/http3/frames/capsule-reader.ts',
+    'src/http/http3/frames/varint.ts',
+  ],
+  // A tunnel for datagrams, likewise.
+  'src/masque': ['src/base', 'src/http/http3/frames/capsule-reader.ts', 'src/http/http3/frames/varint.ts'],
 
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
@@ -51,6 +57,7 @@ const MAY_IMPORT = {
     'src/dns',
     'src/health',
     'src/http',
+    'src/masque',
     'src/pool',
     'src/quic',
     'src/select',
@@ -62,6 +69,7 @@ const MAY_IMPORT = {
     'src/connect',
     'src/dns',
     'src/exchange',
+    'src/masque',
     'src/origin',
     'src/pool',
     'src/select',
@@ -85,6 +93,7 @@ const MAY_IMPORT = {
   'src/ingress': [
     'src/base',
     'src/http',
+    'src/masque',
     'src/quic',
     'src/webtransport',
     'src/connect/native',
@@ -102,6 +111,7 @@ const MAY_IMPORT = {
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/base/package-require.ts',
     'src/base/socket/stream-socket.ts',
+    'src/masque', // tunnels for datagrams, which a forward proxy ends
     'src/dns/networks.ts', // what a network is, for whoever reads lists of them
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',

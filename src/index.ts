@@ -45,6 +45,7 @@ export type { AddressGuardOptions } from './base/options/address-guard-options.t
 export type { OriginOptions } from './base/options/options.ts'
 export type { StateOptions, TransportOptions } from './base/options/transport-options.ts'
 export type { RawConnection } from './origin/connecting/raw-connect.ts'
+export type { RawUdp } from './origin/connecting/raw-udp.ts'
 export type { MigrateOptions, MigrationResult, OriginLoad, PathHealth, PoolStats } from './origin/stats.ts'
 export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'
 export type {

@@ -6,9 +6,13 @@ import type { HeaderList } from '../base/http/headers.ts'
 import { parseOrigin } from '../base/http/origin.ts'
 import type { ProxyServer } from '../base/options/egress-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { DatagramTunnel } from '../base/socket/datagram-tunnel.ts'
 import type { StreamSocket } from '../base/socket/stream-socket.ts'
 import { basicCredentials, formatTarget } from '../connect/proxy/connect-codec.ts'
 import { connectRefusal } from '../connect/proxy/proxy-error.ts'
+import type { DispatchRequest } from '../exchange/dispatch.ts'
+import { UdpTemplate } from '../masque/udp-template.ts'
+import { UdpTunnel } from '../masque/udp-tunnel.ts'
 import type { ProxyEgress } from '../origin/egress/egress-settings.ts'
 import type { PooledTunnelRequest } from '../origin/egress/proxied-route.ts'
 import type { Transport } from './types.ts'
@@ -32,11 +36,42 @@ export class PooledTunnels {
    * Rejects with a TransportError that names the proxy; after an abort with the signal's reason. Nothing of
    * it stays open then.
    */
-  open(request: PooledTunnelRequest, signal: AbortSignal): Promise<StreamSocket> {
-    const { egress, proxy, target, timeoutMs } = request
+  async open(request: PooledTunnelRequest, signal: AbortSignal): Promise<StreamSocket> {
+    const authority = formatTarget(request.target)
+    return await this.#open(
+      request,
+      { method: 'CONNECT', authority, path: '', headers: [], body: null },
+      signal,
+    )
+  }
+
+  /** For UDP (RFC 9298). Rejects with MM_PROXY_REFUSED where the proxy takes none, too. */
+  async openUdp(request: PooledTunnelRequest, signal: AbortSignal): Promise<DatagramTunnel> {
+    const { egress, target, proxy } = request
+    const template = UdpTemplate.parse(egress.udpTemplate)
+    if (typeof template === 'string') throw new TransportError('MM_INTERNAL', `udpTemplate ${template}`)
+    const asked = {
+      method: 'GET', // an extended CONNECT by the name of what it stands for (RFC 8441 5)
+      path: template.expand(target),
+      headers: ['capsule-protocol', '?1'],
+      body: null,
+      upgrade: 'connect-udp',
+    }
+    try {
+      const stream = await this.#open(request, asked, signal)
+      return new UdpTunnel(stream, { clock: this.#clock, maxQueuedBytes: MAX_QUEUED_BYTES })
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.code !== 'MM_UPGRADE_UNAVAILABLE') throw error
+      const message = `the proxy ${proxy.name} takes no CONNECT-UDP: ${error.message}`
+      throw new TransportError('MM_PROXY_REFUSED', message, { cause: error })
+    }
+  }
+
+  #open(request: PooledTunnelRequest, asked: DispatchRequest, signal: AbortSignal): Promise<StreamSocket> {
+    const { egress, proxy, timeoutMs } = request
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortError(signal, 'the tunnel'))
-      const exchange = new TunnelExchange(request, {
+      const exchange = new TunnelExchange(request, asked.upgrade !== undefined, {
         onOpened: tunnel => {
           end()
           resolve(tunnel)
@@ -64,17 +99,12 @@ export class PooledTunnels {
         timeoutMs > 0 ? this.#clock.setTimer(timeoutMs, guardedListener(DURING, onTimeout, fail)) : undefined
       signal.addEventListener('abort', onAbort, { once: true })
       const { credentials, host, port, kind } = proxy
-      const handle = this.#transportOf(egress, kind).dispatch(
-        parseOrigin(`https://${formatTarget({ host, port })}`),
-        {
-          method: 'CONNECT',
-          authority: formatTarget(target),
-          path: '',
-          headers: credentials === undefined ? [] : ['proxy-authorization', basicCredentials(credentials)],
-          body: null,
-        },
-        exchange,
-      )
+      const headers =
+        credentials === undefined
+          ? asked.headers
+          : [...asked.headers, 'proxy-authorization', basicCredentials(credentials)]
+      const place = parseOrigin(`https://${formatTarget({ host, port })}`)
+      const handle = this.#transportOf(egress, kind).dispatch(place, { ...asked, headers }, exchange)
     })
   }
 
@@ -92,7 +122,12 @@ export class PooledTunnels {
     // Other authorities, since a reload: what they have not vouched for carries no new tunnels.
     if (known !== undefined) guardedPromise('the end of connections to proxies', known.transport.drain())
     const transport = this.#make({
-      defaults: { protocols: [kind], coalesce: 'never', ...(ca !== undefined && { tls: { ca } }) },
+      defaults: {
+        protocols: [kind],
+        coalesce: 'never',
+        quic: { maxQueuedDatagrams: MAX_QUEUED_DATAGRAMS },
+        ...(ca !== undefined && { tls: { ca } }),
+      },
     })
     this.#transports.set(key, { ca, transport })
     return transport
@@ -100,6 +135,10 @@ export class PooledTunnels {
 }
 
 const DURING = 'an event of a tunnel'
+/** Of UDP, for the congestion window of the connection to the proxy: about what a router holds. */
+const MAX_QUEUED_DATAGRAMS = 1_024
+/** The same of each tunnel whose datagrams go as part of its stream. */
+const MAX_QUEUED_BYTES = 1_048_576
 
 interface TunnelListener {
   readonly onOpened: (tunnel: StreamSocket) => void
@@ -109,10 +148,12 @@ interface TunnelListener {
 /** One CONNECT: the tunnel, or why there is none. */
 class TunnelExchange implements ExchangeHandler {
   readonly #request: PooledTunnelRequest
+  readonly #isUdp: boolean
   readonly #listener: TunnelListener
 
-  constructor(request: PooledTunnelRequest, listener: TunnelListener) {
+  constructor(request: PooledTunnelRequest, isUdp: boolean, listener: TunnelListener) {
     this.#request = request
+    this.#isUdp = isUdp
     this.#listener = listener
   }
 
@@ -122,7 +163,12 @@ class TunnelExchange implements ExchangeHandler {
   /** Any status but 2xx; its body is not read. */
   onResponseStart(controller: ExchangeController, status: number): void {
     const { proxy, target } = this.#request
-    controller.abort(connectRefusal(proxy.name, target, status, ''))
+    // 501 is of the proxy: it does not know what it is asked for (RFC 9110 15.6.2).
+    const refusal =
+      this.#isUdp && status === 501
+        ? new TransportError('MM_PROXY_REFUSED', `the proxy ${proxy.name} takes no CONNECT-UDP (501)`)
+        : connectRefusal(proxy.name, target, status, '')
+    controller.abort(refusal)
   }
 
   onResponseData(): void {}

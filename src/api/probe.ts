@@ -11,7 +11,7 @@ import type {
 import type { Endpoint } from '../base/http/endpoint.ts'
 import { parseOrigin } from '../base/http/origin.ts'
 import type { LocalAddress } from '../connect/native/descriptor-socket.ts'
-import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
+import type { ProxiedRoute } from '../origin/egress/proxied-route.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { OriginMaker } from '../origin/origin-maker.ts'
 import { webTransportOffer } from '../origin/probing/http3-offer.ts'
@@ -158,7 +158,7 @@ class TransportProbeTools implements ProbeTools {
   }
 
   async quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
-    if (this.#entry.route !== undefined) return { skipped: NO_HTTP3_THROUGH_PROXY }
+    if (this.#entry.route !== undefined) return { skipped: PROXIED }
     const local = this.#localOf(endpoint)
     if (local?.isFree === true) return { skipped: 'not asked from an address of a prefix' }
     return await quicVersions(endpoint, { clock: this.#maker.clock, localAddress: local?.address }, signal)
@@ -167,18 +167,21 @@ class TransportProbeTools implements ProbeTools {
   /** A connection of its own, that nothing is resumed from and that is closed at once. */
   async handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>> {
     const { origin, settings, route } = this.#entry
-    if (route !== undefined) return { skipped: NO_HTTP3_THROUGH_PROXY }
     const { http3Dialer } = this.#maker
-    const { fault } = http3Dialer
+    const fault = route?.udpFault(this.#maker.clock.now()) ?? http3Dialer.fault
     if (fault !== undefined) return { skipped: fault }
+    const alternative = { host: origin.host, port: route === undefined ? endpoint.port : origin.port }
     try {
+      const endpoints = route === undefined ? [endpoint] : await this.#proxiesFor(route, signal)
       const dialed = await http3Dialer.dial(
         {
           origin,
-          alternative: { host: origin.host, port: endpoint.port },
-          attempts: [{ endpoint, because: 'probe' }],
+          alternative,
+          attempts: endpoints.map(at => ({ endpoint: at, because: 'probe' })),
           settings: { ...settings, tls: { ...settings.tls, resumption: false } },
           departures: this.#entry.locals,
+          tunnels: route?.tunnelsTo(alternative),
+          attemptDelayMs: route?.attemptDelayMs,
           dnsMs: 0,
           wantsEarlyData: false,
           onAttempts: () => {},
@@ -196,6 +199,13 @@ class TransportProbeTools implements ProbeTools {
     } catch (cause) {
       return faultOf(cause)
     }
+  }
+
+  /** Where the proxies are that carry UDP. */
+  async #proxiesFor(route: ProxiedRoute, signal: AbortSignal): Promise<Endpoint[]> {
+    const { addresses } = await route.resolveForUdp(signal)
+    const { port: usual } = this.#entry.origin
+    return addresses.map(({ address, family, port = usual }) => ({ address, family, port, transport: 'udp' }))
   }
 
   async altSvc(signal: AbortSignal): Promise<Finding<readonly ProbedAlternative[]>> {

@@ -17,8 +17,8 @@ import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { REFUSED_DISPATCH, refusedExchange } from '../exchange/exchange-ended.ts'
 import { connectRaw, type RawConnection } from '../origin/connecting/raw-connect.ts'
+import { connectRawUdp, type RawUdp } from '../origin/connecting/raw-udp.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
-import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
@@ -31,7 +31,8 @@ import { Pools } from '../pool/pools.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
-import { laneOf, originAt, originOf, requestOf, requestTarget } from './calls.ts'
+import { laneOf, originOf, requestOf, requestTarget } from './calls.ts'
+import { connectTo, type RawParts } from './connect-to.ts'
 import { explain } from './explain.ts'
 import { globalLimits } from './global-limits.ts'
 import { PooledTunnels } from './pooled-tunnels.ts'
@@ -61,6 +62,8 @@ export interface TransportEnvironment {
   readonly lookup?: Lookup | undefined
   /** Where ceilings of protected origins are shared with other processes. Default: they are not. */
   readonly shares?: SharePort | undefined
+  /** Its connections carry HTTP datagrams. Default false. */
+  readonly httpDatagrams?: boolean | undefined
 }
 
 /**
@@ -100,6 +103,7 @@ class PooledTransport implements Transport {
   readonly #pooledTunnels: PooledTunnels
   /** Those that were asked for sessions of WebTransport. */
   readonly #sessionOrigins = new Set<string>()
+  readonly #httpDatagrams: boolean
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
@@ -107,17 +111,21 @@ class PooledTransport implements Transport {
   #isClosed = false
 
   constructor(options: TransportOptions, environment: TransportEnvironment) {
-    const { clock, random, lookup, shares } = environment
+    const { clock, random, lookup, shares, httpDatagrams = false } = environment
     const limits = globalLimits(options)
     const { resolver, dnsServers, keylog } = options
     this.#pooledTunnels = new PooledTunnels(
       clock,
       own =>
-        new PooledTransport({ ...own, resolver, dnsServers, keylog }, { ...environment, shares: undefined }),
+        new PooledTransport(
+          { ...own, resolver, dnsServers, keylog },
+          { ...environment, shares: undefined, httpDatagrams: true },
+        ),
     )
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
+    this.#httpDatagrams = httpDatagrams
     this.#maker = new OriginMaker({
       options,
       limits,
@@ -139,6 +147,7 @@ class PooledTransport implements Transport {
       hintTarget: origin => this.#hintTarget(origin),
       entryOf: key => this.#entries.get(key),
       openPooledTunnel: (request, signal) => this.#pooledTunnels.open(request, signal),
+      openPooledUdp: (request, signal) => this.#pooledTunnels.openUdp(request, signal),
       shareOf: key => originShares?.figuresOf(key),
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
@@ -249,18 +258,11 @@ class PooledTransport implements Transport {
   }
 
   async connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawConnection> {
-    checkCallNames('connect', options)
-    const { signal } = options
-    if (this.#isClosed)
-      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
-    const origin = originAt(target)
-    const settings = this.#settings.settingsFor(origin)
-    try {
-      const connecting = connectRaw(this.#maker, origin, settings, signal ?? new AbortController().signal)
-      return await this.#hold.during(connecting)
-    } catch (error) {
-      throw callersError(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
-    }
+    return await connectTo(connectRaw, this.#rawParts, target, options)
+  }
+
+  async connectUdp(target: ConnectTarget, options: ConnectOptions = {}): Promise<RawUdp> {
+    return await connectTo(connectRawUdp, this.#rawParts, target, options)
   }
 
   async explain(origin: string | URL | Origin): Promise<Explanation> {
@@ -269,7 +271,7 @@ class PooledTransport implements Transport {
     const { fastOpen, early } = dialer
     const http3Fault = this.#http3Fault(entry)
     const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
-    const udp = isSpoken ? http3Dialer.udp : undefined
+    const udp = isSpoken && entry.route === undefined ? http3Dialer.udp : undefined
     return explain(
       entry,
       { http3Fault, udp, fastOpen, early },
@@ -409,18 +411,23 @@ class PooledTransport implements Transport {
   }
 
   #settingsOf(book: SettingsBook, origin: Origin): OriginSettings {
-    return book.settingsFor(origin, this.#sessionOrigins.has(origin.key) ? { webTransport: true } : {})
+    const sessions = this.#sessionOrigins.has(origin.key) ? { webTransport: true } : {}
+    return book.settingsFor(origin, { httpDatagrams: this.#httpDatagrams, ...sessions })
   }
 
   /** Why there is no HTTP/3, where it is allowed. */
   #http3Fault({ settings, route }: OriginEntry): string | undefined {
     if (!settings.protocols.includes('h3')) return undefined
-    return route === undefined ? this.#maker.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY
+    return route?.udpFault(this.#clock.now()) ?? this.#maker.http3Dialer.fault
   }
 
   #sessionFault(entry: OriginEntry): string | undefined {
     if (!entry.settings.protocols.includes('h3')) return 'protocols of the origin has no h3'
     return this.#http3Fault(entry)
+  }
+
+  get #rawParts(): RawParts {
+    return { maker: this.#maker, settings: this.#settings, hold: this.#hold, isClosed: this.#isClosed }
   }
 
   /** No other origin has to go for it. */

@@ -13,6 +13,7 @@ import type { PortFigures } from '../connect/local/port-budget.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import type { RawConnection } from '../origin/connecting/raw-connect.ts'
+import type { RawUdp } from '../origin/connecting/raw-udp.ts'
 import type { Economy } from '../origin/economy/economy-figures.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
@@ -356,6 +357,11 @@ export interface Transport extends AsyncDisposable {
    * is the caller's own. Rejects with a TransportError.
    */
   connect(target: ConnectTarget, options?: ConnectOptions): Promise<RawConnection>
+  /**
+   * A socket of UDP that is connected to a host and port, whose name is looked up and whose addresses are
+   * checked likewise. It is the caller's own. Rejects with a TransportError.
+   */
+  connectUdp(target: ConnectTarget, options?: ConnectOptions): Promise<RawUdp>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
    * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects

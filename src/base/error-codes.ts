@@ -231,7 +231,7 @@ export const ERROR_CODES = {
   MM_PROXY_REFUSED: remote(
     502,
     'http_request_denied',
-    'have the proxy that the message names allow tunnels to the host and port of the origin',
+    'have the proxy that the message names allow tunnels to the host and port of the origin, of UDP for HTTP/3',
   ),
   // The exchange
   /**
@@ -462,8 +462,8 @@ export const ERROR_CODES = {
   MM_TUNNEL_LIMIT: passing(
     local(503, 'connection_limit_reached', 'raise forward.maxTunnels, or lower forward.tunnelIdleTimeout'),
   ),
-  /** Nothing went through a tunnel (`forward.tunnelIdleTimeout`) or session (`webTransport.idleTimeout`). */
-  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise tunnelIdleTimeout, or idleTimeout of webTransport'),
+  /** Nothing went through a tunnel, or a session of WebTransport, for as long as it may: it was ended. */
+  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise tunnelIdleTimeout, udpIdleTimeout or idleTimeout'),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**

@@ -77,7 +77,7 @@ export interface IngressExchange {
    */
   abort(error: TransportError): void
   /** Accepts the upgrade (101, or 200 to extended CONNECT and CONNECT) and hands the raw stream over. */
-  acceptUpgrade(status: number, headers: HeaderList): Duplex & Pick<StreamSocket, 'carrier'>
+  acceptUpgrade(status: number, headers: HeaderList): Duplex & Pick<StreamSocket, 'carrier' | 'datagrams'>
 }
 
 export interface IngressExchangeEvents {

@@ -193,6 +193,8 @@ export const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
   streamWindowBytes: 65_536,
   maxStreamWindowBytes: 1_048_576,
   maxSurplusBytes: 1_048_576,
+  // Of all its tunnels: about what a router holds.
+  maxQueuedDatagrams: 1_024,
 }
 
 export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {

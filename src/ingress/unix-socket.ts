@@ -6,6 +6,11 @@ import type { Socket } from 'node:net'
  */
 export const UNIX_SOCKET = 'unix:'
 
+/** Where a server listens at a path. */
+export function unixAddress(path: string): { readonly host: string; readonly port: 0 } {
+  return { host: `${UNIX_SOCKET}${path}`, port: 0 }
+}
+
 /** The path of `unix:/run/x.sock`; undefined: it is another address. */
 export function unixPathOf(host: string): string | undefined {
   return host.startsWith(UNIX_SOCKET) ? host.slice(UNIX_SOCKET.length) : undefined

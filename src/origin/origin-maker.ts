@@ -29,7 +29,7 @@ import { Coalescing } from './coalescing/coalescing.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
-import { NO_HTTP3_THROUGH_PROXY, trustIn } from './egress/egress-settings.ts'
+import { trustIn } from './egress/egress-settings.ts'
 import { LocalRoute } from './egress/local-route.ts'
 import { ProxiedRoute, type ProxiedRouteParts } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
@@ -60,6 +60,7 @@ export interface OriginMakerParts {
   /** The record of an origin, as far as it is in use. */
   readonly entryOf: (originKey: string) => OriginEntry | undefined
   readonly openPooledTunnel: ProxiedRouteParts['openPooledTunnel']
+  readonly openPooledUdp: ProxiedRouteParts['openPooledUdp']
   /** How our share of an origin's ceiling stands; undefined: nobody else has a part in it. */
   readonly shareOf: (originKey: string) => ShareFigures | undefined
 }
@@ -200,7 +201,7 @@ export class OriginMaker {
         this.resolver.forEndpoint(text, origin, { overrides: now.resolve, dnsMs }),
       ceiling: () => pools.ceilingOf(origin.key),
       share: () => this.#parts.shareOf(originUrl(origin)),
-      http3Fault: () => (route === undefined ? this.http3Dialer.fault : NO_HTTP3_THROUGH_PROXY),
+      http3Fault: () => route?.udpFault(clock.now()) ?? this.http3Dialer.fault,
       cpuMeter: this.#cpuMeter,
       discovery: {
         // Who has a fixed address for the name may have it from no DNS at all.
@@ -234,7 +235,7 @@ export class OriginMaker {
   #routeOf(origin: Origin, settings: OriginSettings, ownResolver: Resolver): ProxiedRoute | undefined {
     const { egress, timeouts } = settings
     if (egress?.kind !== 'proxies') return undefined
-    const { clock, random, openPooledTunnel } = this.#parts
+    const { clock, random, openPooledTunnel, openPooledUdp } = this.#parts
     return new ProxiedRoute({
       origin,
       egress,
@@ -245,6 +246,7 @@ export class OriginMaker {
       },
       context: () => this.#proxyContexts.get(trustIn(egress)).context,
       openPooledTunnel,
+      openPooledUdp,
       clock,
       random,
       timeoutMs: timeouts.connectMs,

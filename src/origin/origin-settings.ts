@@ -78,8 +78,13 @@ import {
 } from '../base/options/socket-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
-import { type EgressSettings, egressSettings } from './egress/egress-settings.ts'
+import { carriesTcpOnly, type EgressSettings, egressSettings } from './egress/egress-settings.ts'
 import { type EndpointBalance, endpointBalance, fixedFor } from './endpoints/endpoint-balance.ts'
+
+/** What calls ask for, over the options of an origin. */
+export interface AskedSettings extends Pick<OriginOptions, 'webTransport'> {
+  readonly httpDatagrams?: boolean
+}
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -116,6 +121,8 @@ export interface OriginSettings {
   readonly outlier: OutlierOptions
   readonly hedge: HedgeOptions
   readonly webTransport: boolean
+  /** Its tunnels carry HTTP datagrams (RFC 9297): see PooledTunnels. */
+  readonly httpDatagrams: boolean
   /** Fixed addresses of this origin and of host names among its endpoints, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /**
@@ -169,7 +176,7 @@ export class SettingsBook {
    * `asked`: what a call has asked for, over the options of the origin. Throws MM_INVALID_ARGUMENT where it
    * has an egress that there is not, or that its options forbid.
    */
-  settingsFor(origin: Origin, asked: Pick<OriginOptions, 'webTransport'> = {}): OriginSettings {
+  settingsFor(origin: Origin, asked: AskedSettings = {}): OriginSettings {
     const place = { host: origin.host, port: origin.port, resolve: this.#resolve }
     const options = this.#byOrigin.get(originUrl(origin)) ?? {}
     const { egress = options.egress } = origin
@@ -186,7 +193,7 @@ const ANYWHERE = { host: '', port: 443 }
 
 function mergeSettings(
   defaults: OriginOptions,
-  own: OriginOptions,
+  own: OriginOptions & AskedSettings,
   place: Place,
   ways: ReadonlyMap<string, EgressSettings>,
 ): OriginSettings {
@@ -238,13 +245,14 @@ function mergeSettings(
     outlier: checkOutlierOptions(layered(DEFAULT_OUTLIER_OPTIONS, defaults.outlier, own.outlier)),
     hedge: checkHedgeOptions(layered(DEFAULT_HEDGE_OPTIONS, defaults.hedge, own.hedge)),
     webTransport,
+    httpDatagrams: own.httpDatagrams ?? false,
     resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
-  if (egress?.kind === 'proxies' && settings.protocols.every(protocol => protocol === 'h3'))
+  if (carriesTcpOnly({ egress }) && settings.protocols.every(protocol => protocol === 'h3'))
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
-      `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
+      `egress ${egress?.name} needs h2 or http/1.1 among protocols: HTTP/3 goes through h2 and h3 proxies only`,
     )
   if (egress?.kind === 'proxies' && settings.balance !== undefined)
     throw new TransportError(

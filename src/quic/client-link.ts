@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import type { DatagramTunnel } from '../base/socket/datagram-tunnel.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { QuicConnectOptions, UdpAddress } from './engine.ts'
 import { PathMover } from './migration/path-mover.ts'
 import { LinkSockets, type LinkSocketsListener } from './udp/link-sockets.ts'
+import { TunnelSocket } from './udp/tunnel-socket.ts'
 import { Turns } from './udp/turns.ts'
 import { UdpLink } from './udp/udp-link.ts'
 import type { LocalChoice } from './udp/udp-port.ts'
 
 const CONNECTION_ID_BYTES = 16
+/** RFC 9000 14: no QUIC below it. */
+const MIN_UDP_PAYLOAD_BYTES = 1200
 
 export interface ClientLinkOptions extends Omit<QuicConnectOptions, 'local' | 'connectionId'> {
   readonly clock: Clock
@@ -61,6 +65,39 @@ export async function openClientLink(engine: DrivenEngine, options: ClientLinkOp
   }
   listener.link = link
   listener.mover = mover
+  link.flush()
+  return link
+}
+
+export interface TunneledLinkOptions
+  extends Omit<QuicConnectOptions, 'local' | 'connectionId' | 'allowsSecondPath' | 'maxUdpPayloadBytes'> {
+  readonly clock: Clock
+  /** It ends with the link. */
+  readonly tunnel: DatagramTunnel
+}
+
+/**
+ * The same through a tunnel: `remote` is where the proxy stands, and there is no other path to move to. What
+ * fits into no datagram of the tunnel would go as part of a stream; so neither side sends longer ones, as far
+ * as QUIC allows (RFC 9000 14).
+ */
+export function openTunneledLink(engine: DrivenEngine, options: TunneledLinkOptions): UdpLink {
+  const { remote, clock, tunnel } = options
+  const socket = new TunnelSocket(tunnel, remote)
+  const { local } = socket
+  const carried = tunnel.maxDatagramBytes
+  const connection = engine.connect({
+    ...options,
+    local,
+    connectionId: randomBytes(CONNECTION_ID_BYTES),
+    maxUdpPayloadBytes: carried === 0 ? undefined : Math.max(MIN_UDP_PAYLOAD_BYTES, carried),
+  })
+  const turns = new Turns(() => {})
+  const link = new UdpLink({ connection, local, remote, clock, turns, socket })
+  tunnel.owner = {
+    onDatagram: payload => link.receive(payload, remote),
+    onClosed: error => link.onPathLost(error),
+  }
   link.flush()
   return link
 }

@@ -112,6 +112,10 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_CONNECT_FAILED',
   'MM_PORTS_EXHAUSTED',
   'MM_LOCAL_ADDRESS',
+  'MM_PROXY_AUTH',
+  'MM_PROXY_REFUSED',
+  'MM_PROXY_TIMEOUT',
+  'MM_PROXY_FAILED',
 ]
 
 /**

@@ -5,12 +5,21 @@ import { guardedListener, guardedMicrotask, guardedPromise } from '../base/guard
 import { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 import type { TimeoutOptions, TlsOptions } from '../base/options/options.ts'
 import type { QuicOptions } from '../base/options/protocol-options.ts'
+import type { DatagramTunnel } from '../base/socket/datagram-tunnel.ts'
 import { type Departure, type Departures, localFaultOf } from '../connect/local/departure.ts'
-import { openClientLink } from './client-link.ts'
+import { openClientLink, openTunneledLink, type TunneledLinkOptions } from './client-link.ts'
 import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
 import type { DrivenEngine } from './driven-connection.ts'
 import type { QuicHandshake, QuicLink } from './engine.ts'
 import type { UdpLink } from './udp/udp-link.ts'
+
+/** Where connections go through proxies, which stand at the endpoints of the attempts. */
+export interface DatagramTunnels {
+  /** A tunnel through the proxy there. Rejects with a TransportError; nothing of it stays open then. */
+  open(endpoint: Endpoint, signal: AbortSignal): Promise<DatagramTunnel>
+  /** The proxy there, for messages. */
+  nameOf(endpoint: Endpoint): string
+}
 
 /** What to connect to over QUIC, and how. */
 export interface QuicDialRequest {
@@ -29,6 +38,8 @@ export interface QuicDialRequest {
   readonly ticketPlace?: string | undefined
   /** Where connections leave from, and the ports that they take. Default: nobody counts these. */
   readonly departures?: Departures | undefined
+  /** What connections go through. They take no port of this machine. Default: nothing. */
+  readonly tunnels?: DatagramTunnels | undefined
   /** What datagrams are marked with (RFC 2474). 0: nothing. */
   readonly dscp?: number | undefined
   /** Resolve as soon as streams can be written (RFC 9001 4.6). Only with a ticket that allows it. */
@@ -99,6 +110,8 @@ interface Attempt {
   readonly departure: Departure | undefined
   readonly ticket: Buffer | undefined
   link: UdpLink | undefined
+  /** Of its tunnel, while that is being opened. */
+  readonly tunnelWish: AbortController | undefined
   outcome: QuicAttemptRecord['outcome'] | 'running'
   error: TransportError | undefined
 }
@@ -174,9 +187,9 @@ class RunningQuicDial {
   }
 
   #start(endpoint: Endpoint, because: string, departuresLeft: number = MAX_DEPARTURES): void {
-    const { timeouts, attempts, ticket, ticketPlace, earlyData, departures } = this.#request
+    const { timeouts, attempts, ticket, ticketPlace, earlyData, departures, tunnels } = this.#request
     const now = this.#clock.now()
-    const left = departures?.leave(endpoint)
+    const left = tunnels === undefined ? departures?.leave(endpoint) : undefined
     const departure = left instanceof TransportError ? undefined : left
     const attempt: Attempt = {
       endpoint,
@@ -184,8 +197,10 @@ class RunningQuicDial {
       startedAt: now,
       deadline: timeouts.connectMs === 0 ? NEVER : now + timeouts.connectMs,
       departure,
-      ticket: this.#mayResume && departure?.place === ticketPlace ? ticket : undefined,
+      ticket:
+        this.#mayResume && (tunnels !== undefined || departure?.place === ticketPlace) ? ticket : undefined,
       link: undefined,
+      tunnelWish: tunnels && new AbortController(),
       outcome: 'running',
       error: undefined,
     }
@@ -202,15 +217,15 @@ class RunningQuicDial {
     const { endpoint, departure, ticket } = attempt
     const remote = { host: endpoint.address, port: endpoint.port }
     try {
-      const link = await openClientLink(this.#engine, {
-        ...this.#request,
-        ticket,
-        earlyData,
-        remote,
-        clock: this.#clock,
-        choice: { ...departure?.local, dscp: this.#request.dscp },
-        onOver: () => departure?.port.release(),
-      })
+      const options = { ...this.#request, ticket, earlyData, remote, clock: this.#clock }
+      const link =
+        attempt.tunnelWish === undefined
+          ? await openClientLink(this.#engine, {
+              ...options,
+              choice: { ...departure?.local, dscp: this.#request.dscp },
+              onOver: () => departure?.port.release(),
+            })
+          : await this.#openThrough(attempt.tunnelWish.signal, endpoint, options)
       attempt.link = link
       if (attempt.outcome !== 'running') return link.abandon()
       link.owner = { onTurn: () => this.#look(attempt, link), onClosed: () => this.#look(attempt, link) }
@@ -225,6 +240,22 @@ class RunningQuicDial {
         failed?.error ?? socketFailure(error, formatEndpoint(endpoint)),
         isAgain ? departuresLeft : undefined,
       )
+    }
+  }
+
+  async #openThrough(
+    signal: AbortSignal,
+    endpoint: Endpoint,
+    options: Omit<TunneledLinkOptions, 'tunnel'>,
+  ): Promise<UdpLink> {
+    const { tunnels } = this.#request
+    if (tunnels === undefined) throw new TransportError('MM_INTERNAL', 'an attempt without its tunnel')
+    const tunnel = await tunnels.open(endpoint, signal)
+    try {
+      return openTunneledLink(this.#engine, { ...options, tunnel })
+    } catch (error) {
+      tunnel.close()
+      throw error
     }
   }
 
@@ -268,15 +299,24 @@ class RunningQuicDial {
     const now = this.#clock.now()
     for (const attempt of this.#running()) {
       if (attempt.deadline > now) continue
-      const what = `did not complete the handshake within ${this.#request.timeouts.connectMs} ms`
-      const error = new TransportError('MM_CONNECT_TIMEOUT', `${formatEndpoint(attempt.endpoint)} ${what}`)
-      this.#onFailed(attempt, error)
+      this.#onFailed(attempt, this.#timeoutOf(attempt))
       // After it is settled, since the link reports its end.
-      attempt.link?.abandon()
+      giveUp(attempt)
       if (this.#isOver) return
     }
     if (this.#nextStartAt <= now) this.#startNext()
     this.#armTimer()
+  }
+
+  #timeoutOf({ endpoint, link, tunnelWish }: Attempt): TransportError {
+    const within = `within ${this.#request.timeouts.connectMs} ms`
+    if (tunnelWish === undefined || link !== undefined) {
+      const what = `did not complete the handshake ${within}`
+      return new TransportError('MM_CONNECT_TIMEOUT', `${formatEndpoint(endpoint)} ${what}`)
+    }
+    // It says nothing of the origin.
+    const name = this.#request.tunnels?.nameOf(endpoint)
+    return new TransportError('MM_PROXY_TIMEOUT', `${name} opened no tunnel for datagrams ${within}`)
   }
 
   #armTimer(): void {
@@ -332,7 +372,7 @@ class RunningQuicDial {
     this.#end.signal.removeEventListener('abort', this.#onAbort)
     for (const attempt of this.#running()) {
       attempt.outcome = 'cancelled'
-      attempt.link?.abandon()
+      giveUp(attempt)
     }
     this.#request.onAttempts?.(this.#records())
   }
@@ -348,6 +388,11 @@ class RunningQuicDial {
       return [error === undefined ? record : { ...record, error: error.message }]
     })
   }
+}
+
+function giveUp({ link, tunnelWish }: Attempt): void {
+  tunnelWish?.abort()
+  link?.abandon()
 }
 
 function checkEndpoint(endpoint: Endpoint): void {

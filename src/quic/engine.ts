@@ -65,6 +65,8 @@ export interface QuicConnectOptions {
   readonly takesServerStreams?: boolean
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
+  /** What its path carries, at least 1200: neither side sends longer datagrams. Default: as `quic` says. */
+  readonly maxUdpPayloadBytes?: number | undefined
 }
 
 export interface QuicAcceptOptions {

@@ -1,4 +1,5 @@
 import type { SessionLimits, StreamDirection } from '../base/http/web-transport-carrier.ts'
+import { CapsuleFault, CapsuleReader, encodeCapsuleFrame } from '../http/http3/frames/capsule-reader.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from '../http/http3/frames/varint.ts'
 
 /** What a session says on the stream of its CONNECT (draft-ietf-webtrans-http3 5.6, 6; RFC 9297 3.2). */
@@ -20,7 +21,6 @@ const MAX_STREAMS: Readonly<Record<StreamDirection, number>> = {
 const MAX_REASON_BYTES = 1024
 const CODE_BYTES = 4
 const MAX_VARINT_BYTES = 8
-const MAX_HEADER_BYTES = 2 * MAX_VARINT_BYTES
 
 /** How long each capsule that we know may be; what is not in here is read over. */
 const MAX_BYTES: ReadonlyMap<number, number> = new Map([
@@ -33,89 +33,9 @@ const MAX_BYTES: ReadonlyMap<number, number> = new Map([
 
 const NO_BYTES = Buffer.alloc(0)
 
-/** The peer broke a rule of capsules: its session ends. */
-export class CapsuleFault extends Error {}
-
-/**
- * Takes capsules apart, in whatever pieces they come. It keeps no more than the longest one that we know;
- * whatever else there is, however long, passes by.
- */
-export class CapsuleParser {
-  readonly #onCapsule: (capsule: Capsule) => void
-  /** A header, or a payload that is gathered, as far as it has come. */
-  #kept: Buffer = NO_BYTES
-  #keptBytes = 0
-  /** Undefined: a header comes next. */
-  #type: number | undefined
-  /** Of the payload, what is still to come. */
-  #left = 0
-  #isSkipping = false
-
-  constructor(onCapsule: (capsule: Capsule) => void) {
-    this.#onCapsule = onCapsule
-  }
-
-  /** What came so far ends within a capsule. */
-  get isWithinCapsule(): boolean {
-    return this.#type !== undefined || this.#keptBytes > 0
-  }
-
-  /** Throws CapsuleFault, and must not be called after it. */
-  receive(bytes: Buffer): void {
-    let at = 0
-    while (at < bytes.length) {
-      at = this.#type === undefined ? this.#readHeader(bytes, at) : this.#readPayload(bytes, at)
-    }
-  }
-
-  #readHeader(bytes: Buffer, start: number): number {
-    const before = this.#keptBytes
-    if (before === 0) this.#kept = Buffer.allocUnsafe(MAX_HEADER_BYTES)
-    const taken = bytes.copy(this.#kept, before, start, start + MAX_HEADER_BYTES - before)
-    const cursor: VarintCursor = { buffer: this.#kept, at: 0, end: before + taken }
-    const type = readVarint(cursor)
-    const length = type === undefined ? undefined : readVarint(cursor)
-    if (type === undefined || length === undefined) {
-      this.#keptBytes = before + taken
-      return start + taken
-    }
-    this.#begin(type, length)
-    return start + cursor.at - before
-  }
-
-  #begin(type: number, length: number): void {
-    const most = MAX_BYTES.get(type)
-    if (most !== undefined && length > most) {
-      throw new CapsuleFault(`capsule 0x${type.toString(16)} of ${length} bytes: it has at most ${most}`)
-    }
-    this.#keptBytes = 0
-    this.#type = type
-    this.#left = length
-    this.#isSkipping = most === undefined
-    this.#kept = this.#isSkipping ? NO_BYTES : Buffer.allocUnsafe(length)
-    if (length === 0) this.#end()
-  }
-
-  #readPayload(bytes: Buffer, start: number): number {
-    const end = Math.min(bytes.length, start + this.#left)
-    if (!this.#isSkipping) {
-      bytes.copy(this.#kept, this.#keptBytes, start, end)
-      this.#keptBytes += end - start
-    }
-    this.#left -= end - start
-    if (this.#left === 0) this.#end()
-    return end
-  }
-
-  #end(): void {
-    const type = this.#type ?? 0
-    const payload = this.#kept
-    const isSkipping = this.#isSkipping
-    this.#type = undefined
-    this.#kept = NO_BYTES
-    this.#keptBytes = 0
-    if (!isSkipping) this.#onCapsule(decode(type, payload))
-  }
+/** Takes the capsules of a session apart. */
+export function capsuleReader(onCapsule: (capsule: Capsule) => void): CapsuleReader {
+  return new CapsuleReader(MAX_BYTES, (type, payload) => onCapsule(decode(type, payload)))
 }
 
 function decode(type: number, payload: Buffer): Capsule {
@@ -138,16 +58,16 @@ function decode(type: number, payload: Buffer): Capsule {
 export function encodeCapsule(capsule: Capsule): Buffer {
   switch (capsule.type) {
     case 'drain':
-      return withHeader(DRAIN, NO_BYTES)
+      return encodeCapsuleFrame(DRAIN, NO_BYTES)
     case 'close': {
       const code = Buffer.alloc(CODE_BYTES)
       code.writeUInt32BE(capsule.closeCode)
-      return withHeader(CLOSE, Buffer.concat([code, reasonBytes(capsule.reason)]))
+      return encodeCapsuleFrame(CLOSE, Buffer.concat([code, reasonBytes(capsule.reason)]))
     }
     case 'max-data':
-      return withHeader(MAX_DATA, varint(capsule.value))
+      return encodeCapsuleFrame(MAX_DATA, varint(capsule.value))
     default:
-      return withHeader(MAX_STREAMS[capsule.direction], varint(capsule.value))
+      return encodeCapsuleFrame(MAX_STREAMS[capsule.direction], varint(capsule.value))
   }
 }
 
@@ -163,12 +83,6 @@ function varint(value: number): Buffer {
   const bytes = Buffer.alloc(varintBytes(value))
   encodeVarint(bytes, 0, value)
   return bytes
-}
-
-function withHeader(type: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(varintBytes(type) + varintBytes(payload.length))
-  encodeVarint(header, encodeVarint(header, 0, type), payload.length)
-  return Buffer.concat([header, payload])
 }
 
 /** What is said of a bound that has moved. */

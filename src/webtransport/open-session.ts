@@ -9,7 +9,8 @@ import type {
   WebTransportCarrier,
   WebTransportCarrierOwner,
 } from '../base/http/web-transport-carrier.ts'
-import { type Capsule, CapsuleFault, CapsuleParser, encodeCapsule, limitCapsules } from './capsules.ts'
+import { CapsuleFault } from '../http/http3/frames/capsule-reader.ts'
+import { type Capsule, capsuleReader, encodeCapsule, limitCapsules } from './capsules.ts'
 import { SessionDatagrams } from './datagrams.ts'
 import { promiseParts } from './promise-parts.ts'
 import { ReceiveSide, type ReceiveStreamHost } from './receive-stream.ts'
@@ -75,7 +76,7 @@ export class OpenSession
   readonly #ready = promiseParts<void>()
   readonly #closed = promiseParts<WebTransportCloseInfo>()
   readonly #draining = promiseParts<void>()
-  readonly #capsules = new CapsuleParser(capsule => this.#onCapsule(capsule))
+  readonly #capsules = capsuleReader(capsule => this.#onCapsule(capsule))
   readonly #receiving = new Set<ReceiveSide>()
   readonly #sending = new Set<SendSide>()
   /** Streams that wait for the flow control of the session. */

@@ -13,6 +13,7 @@ export interface ConnectorProcess extends AsyncDisposable {
   readonly port: number
   /** `http://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string
+  /** Of an admin server that has a port. */
   readonly adminUrl: string
 }
 
@@ -24,13 +25,13 @@ export async function startConnectorProcess(
 ): Promise<ConnectorProcess> {
   const cli = spawnCli(['serve', ...args], cwd, env && { env: { ...process.env, ...env } })
   try {
-    const [, adminPort] = await cli.untilStdout(/admin on http:\/\/127\.0\.0\.1:(\d+)\b.*\n/)
+    const [, admin] = await cli.untilStdout(/admin on http:\/\/(127\.0\.0\.1:\d+\b|unix:).*\n/)
     const [, scheme, port] = await cli.untilStdout(/listening on (https?):\/\/127\.0\.0\.1:(\d+)\b.*\n/)
     return {
       cli,
       port: Number(port),
       url: `${scheme}://127.0.0.1:${port}`,
-      adminUrl: `http://127.0.0.1:${adminPort}`,
+      adminUrl: `http://${admin}`,
       [Symbol.asyncDispose]: () => cli[Symbol.asyncDispose](),
     }
   } catch (error) {

@@ -11,6 +11,8 @@ export interface MultiplexedProxyOptions {
   readonly authorization?: string
   /** Instead of a tunnel: a status, or nothing at all. */
   readonly answer?: number | 'silence'
+  /** The status of each CONNECT-UDP. */
+  readonly answerToUdp?: number
   /** Each tunnel is reset when so much came from the origin. */
   readonly diesAfterBytes?: number
 }
@@ -27,6 +29,7 @@ export async function startMultiplexedProxy(options: MultiplexedProxyOptions): P
     if (authorization !== undefined && !exchange.headers.includes(authorization))
       return refuse(exchange, 407, ['proxy-authenticate', 'Basic'])
     if (answer !== undefined) return refuse(exchange, answer, [])
+    if (exchange.upgrade === 'connect-udp') return refuse(exchange, options.answerToUdp ?? 501, [])
     targets.push(exchange.authority)
     openTunnel(exchange, open, options.diesAfterBytes ?? Infinity)
   }

@@ -45,6 +45,7 @@ export const PUBLIC_SURFACE: Readonly<
       'Processed',
       'Protocol',
       'RawConnection',
+      'RawUdp',
       'RequestOptions',
       'Sizing',
       'SizingInput',

@@ -42,6 +42,11 @@ export interface EgressOptions {
    * authorities.
    */
   ca?: string | readonly string[] | undefined
+  /**
+   * Where `h2` and `h3` proxies take tunnels for UDP, which carry HTTP/3: a URI template with `{target_host}`
+   * and `{target_port}` (RFC 9298 2). Default `/.well-known/masque/udp/{target_host}/{target_port}/`.
+   */
+  udpTemplate?: string | undefined
 }
 
 /** The default of `stickyMs`. */

@@ -49,7 +49,7 @@ const STATE_NAMES: Names<StateOptions> = { directory: 1, keyFile: 1 }
 
 const ADDRESS_GUARD_NAMES: Names<AddressGuardOptions> = { allowPrivate: 1, refuse: 1 }
 
-const EGRESS_NAMES: Names<EgressOptions> = { addresses: 1, proxies: 1, stickyMs: 1, ca: 1 }
+const EGRESS_NAMES: Names<EgressOptions> = { addresses: 1, proxies: 1, stickyMs: 1, ca: 1, udpTemplate: 1 }
 
 const TRANSPORT_NAMES: Names<TransportOptions> = {
   defaults: 1,

@@ -1,5 +1,6 @@
 import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { HttpDatagrams } from '../http/http-datagrams.ts'
 import type { WebTransportCarrier } from '../http/web-transport-carrier.ts'
 
 /** What a connection is spoken over: a socket of Node's, or something that reads and writes like one. */
@@ -11,6 +12,8 @@ export interface StreamSocket extends Duplex {
    * Of the tunnel of a session of WebTransport: what carries its streams. Undefined: it is another tunnel.
    */
   carrier?(): WebTransportCarrier | undefined
+  /** Of a tunnel: its datagrams beside its bytes. Undefined: its connection has none. */
+  datagrams?(): HttpDatagrams | undefined
 }
 
 /**

@@ -86,6 +86,8 @@ export interface Http3ConnectionOptions {
   altUsed?: string | undefined
   /** WebTransport is offered to the origin. Default false. */
   webTransport?: boolean | undefined
+  /** HTTP datagrams are taken beside that, by tunnels (RFC 9297). Default false. */
+  httpDatagrams?: boolean | undefined
 }
 
 /**
@@ -137,7 +139,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         maxHeaderCount: limits.maxHeaderCount,
         maxRequests: quic.maxRequestsPerConnection,
         enableConnectProtocol: false,
-        enableDatagrams: options.webTransport === true,
+        enableDatagrams: options.webTransport === true || options.httpDatagrams === true,
         webTransport: options.webTransport === true ? offeredWebTransport(options.http3) : undefined,
         rememberedSettings: options.rememberedSettings,
         liveness: options.liveness,

@@ -1,5 +1,6 @@
 import { TransportError } from '../../base/errors.ts'
 import type { ExchangeRequest } from '../../base/http/exchange.ts'
+import type { HttpDatagrams } from '../../base/http/http-datagrams.ts'
 import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSession, OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
@@ -65,7 +66,15 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     this.#outbound = new OutboundMessages(core, this.#own)
     const carrierOf = (stream: RequestStream): WebTransportCarrier | undefined =>
       stream.isOver || !stream.isTunnel ? undefined : core.webTransport?.accept(stream.id)
-    this.#streamParts = { inbound: this.#inbound, outbound: this.#outbound, ending: core, carrierOf }
+    const datagramsOf = (stream: RequestStream): HttpDatagrams | undefined =>
+      stream.isOver || !stream.isTunnel ? undefined : core.datagrams.of(stream.id)
+    this.#streamParts = {
+      inbound: this.#inbound,
+      outbound: this.#outbound,
+      ending: core,
+      carrierOf,
+      datagramsOf,
+    }
     if (options.webTransport !== undefined) {
       core.webTransport = new ConnectionStreams(core, options.options, {
         openBidirectional: () => this.#openBidirectional(),
@@ -421,6 +430,10 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     this.#watch.onAccepted()
     core.table.add(stream)
     return stream
+  }
+
+  hasBeen(id: number): boolean {
+    return id < this.#nextStreamId
   }
 
   // The end of every input and command

@@ -43,6 +43,8 @@ export interface TurnHost {
   onTicket(ticket: Buffer): void
   /** Server: a new request stream; undefined: none is taken any more. */
   acceptRequest(id: number): RequestStream | undefined
+  /** A request has used that stream, or a later one. */
+  hasBeen(id: number): boolean
 }
 
 /** Takes what has happened to the QUIC connection, and hands it to those whom it concerns. */
@@ -252,10 +254,12 @@ export class InboundTurn {
       throw new Http3ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
     }
     const { streamId, payload } = readDatagram(bytes)
+    if (this.#core.datagrams.receive(streamId, payload)) return
     if (this.#core.webTransport?.receiveDatagram(streamId, payload) === true) return
     const stream = table.get(streamId)
-    if (stream === undefined) guard.count('maxStrayDatagramsPerSecond', now)
-    else events.onDatagram(stream, payload)
+    // One of a stream that has ended may have been on its way (RFC 9297 2.1).
+    if (stream === undefined && !this.#host.hasBeen(streamId)) guard.count('maxStrayDatagramsPerSecond', now)
+    else if (stream !== undefined) events.onDatagram(stream, payload)
   }
 
   #onQuicEnd(end: QuicEnd): void {

@@ -1,4 +1,5 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
+import type { HttpDatagrams } from '../../base/http/http-datagrams.ts'
 import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
@@ -22,6 +23,8 @@ export interface Http3StreamParts {
   readonly ending: { abandonStream(stream: RequestStream, code: ResetCode): void }
   /** Undefined: WebTransport is not offered. */
   readonly carrierOf: (stream: RequestStream) => WebTransportCarrier | undefined
+  /** Undefined: it is no tunnel. */
+  readonly datagramsOf: (stream: RequestStream) => HttpDatagrams | undefined
 }
 
 /** Nearly no stream ever queues: the array is made when one does. */
@@ -141,6 +144,10 @@ export class RequestStream implements Stream, FrameSink {
 
   carrier(): WebTransportCarrier | undefined {
     return this.#parts.carrierOf(this)
+  }
+
+  datagrams(): HttpDatagrams | undefined {
+    return this.#parts.datagramsOf(this)
   }
 
   reset(code: ResetCode): void {

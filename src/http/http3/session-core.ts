@@ -17,6 +17,7 @@ import { type Http3Settings, INITIAL_HTTP3_SETTINGS } from './frames/settings.ts
 import type { RequestStream } from './request-stream.ts'
 import { Http3SendSide } from './send-side.ts'
 import type { Http3SessionEvents, Http3SessionOptions } from './session.ts'
+import { TunnelDatagrams } from './stream-datagrams.ts'
 import type { ConnectionStreams } from './webtransport/connection-streams.ts'
 
 /** How a stream, and the session, end: in the codes of HTTP/3. */
@@ -57,6 +58,7 @@ export class Http3SessionCore {
   readonly guard: FloodGuard<(typeof FLOOD_KINDS)[number]>
   /** What we say of ourselves. */
   readonly ownSettings: Http3Settings
+  readonly datagrams = new TunnelDatagrams(this)
   /** Undefined: WebTransport is not offered. */
   webTransport: ConnectionStreams | undefined
   readonly #onSettle: () => void
@@ -293,6 +295,7 @@ export class Http3SessionCore {
   #release(stream: RequestStream): void {
     this.table.remove(stream)
     this.sending.forget(stream)
+    this.datagrams.onStreamOver(stream.id)
     this.webTransport?.onRequestOver(stream.id)
     if (!stream.hasReceivedEnd) this.reader.cancel(stream.id)
     stream.rest = undefined

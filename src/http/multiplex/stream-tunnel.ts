@@ -64,6 +64,7 @@ export class StreamTunnel {
       ref: () => onReference(true),
       unref: () => onReference(false),
       carrier: () => stream.carrier?.(),
+      datagrams: () => stream.datagrams?.(),
     })
   }
 

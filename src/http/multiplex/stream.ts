@@ -1,5 +1,6 @@
 import type { BodyWriter } from '../../base/http/body-upload.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
+import type { HttpDatagrams } from '../../base/http/http-datagrams.ts'
 import type { WebTransportCarrier } from '../../base/http/web-transport-carrier.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 
@@ -33,6 +34,8 @@ export interface Stream {
    * the connection does not speak it.
    */
   carrier?(): WebTransportCarrier | undefined
+  /** Of a tunnel. Left out, or undefined: the connection carries no datagrams beside it. */
+  datagrams?(): HttpDatagrams | undefined
   /** Breaks the stream off. No event follows. Does nothing when it is over. */
   reset(code: ResetCode): void
   /** Stops onData and onEnd; what the peer still sends is held, up to the window of the stream. */

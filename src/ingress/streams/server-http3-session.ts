@@ -99,7 +99,8 @@ export class ServerHttp3Session
       maxRequests: limits.quic.maxRequestsPerConnection,
       headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
-      enableDatagrams: context.webTransport === true,
+      // What becomes of them is up to the handlers, and changes while a listener stays.
+      enableDatagrams: true,
       webTransport: context.webTransport === true ? offeredWebTransport(limits.http3) : undefined,
       liveness: limits.liveness,
       events: this,

@@ -8,7 +8,7 @@ import { dscpOf } from '../../base/options/socket-options.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
 import type { Departures } from '../../connect/local/departure.ts'
 import type { Http3Settings } from '../../http/http3/frames/settings.ts'
-import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial.ts'
+import type { DatagramTunnels, QuicAttemptRecord, QuicDialResult } from '../../quic/dial.ts'
 import { dialQuic } from '../../quic/dial.ts'
 import type { QuicLink } from '../../quic/engine.ts'
 import type { LoadedEngine } from '../../quic/load-engine.ts'
@@ -73,6 +73,10 @@ export interface Http3DialRequest {
     Partial<Pick<OriginSettings, 'socket' | 'webTransport'>>
   /** Where connections of the origin leave from. Default: as those of all. */
   readonly departures?: Departures | undefined
+  /** The proxies of its egress, which stand at the endpoints. Default: it is dialed directly. */
+  readonly tunnels?: (DatagramTunnels & { readonly egress: string }) | undefined
+  /** In place of that of the settings. */
+  readonly attemptDelayMs?: number | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
   /** A request waits that may leave in early data. */
@@ -150,7 +154,10 @@ export class Http3Dialer {
     place: string | undefined,
   ): Promise<Http3Dialed> {
     const { origin, attempts, settings, dnsMs, onAttempts } = request
-    const { tls, quic, timeouts, trusted, webTransport = false } = settings
+    const { tls, quic, trusted, webTransport = false } = settings
+    const { tunnels, attemptDelayMs } = request
+    const timeouts =
+      attemptDelayMs === undefined ? settings.timeouts : { ...settings.timeouts, attemptDelayMs }
     const loaded = this.#options.loadEngine()
     if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
     const meter = new HandshakeMeter(this.#options.readCpuMs)
@@ -167,6 +174,7 @@ export class Http3Dialer {
         ticket: offered?.contents.ticket,
         ticketPlace: place,
         departures: request.departures ?? this.#options.departures,
+        tunnels,
         dscp: dscpOf(settings.socket?.dscp ?? 0),
         earlyData: request.wantsEarlyData && offered?.taken.isFirstUse === true,
         allowsSecondPath: trusted,
@@ -213,7 +221,7 @@ export class Http3Dialer {
       serverName: serverNameOf(request),
       port: alternative.port,
       trust,
-      egress: place,
+      egress: request.tunnels?.egress ?? place,
     })
     return new PeerTickets({ peer, store, clock, wallNow: () => Date.now() })
   }

@@ -63,16 +63,20 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
 
 export type Http3Parts = Omit<
   Http3ConnectionOptions,
-  'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'
+  'id' | 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport' | 'httpDatagrams'
 > & {
-  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport'>
+  readonly settings: Pick<
+    OriginSettings,
+    'limits' | 'http3' | 'quic' | 'liveness' | 'webTransport' | 'httpDatagrams'
+  >
 }
 
 /** Puts HTTP/3 over a QUIC connection. */
 export function makeHttp3Connection({ settings, ...parts }: Http3Parts): Connection {
   lastConnectionId += 1
-  const { limits, http3, quic, liveness, webTransport } = settings
-  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic, liveness, webTransport })
+  const { limits, http3, quic, liveness, webTransport, httpDatagrams } = settings
+  const offers = { webTransport, httpDatagrams }
+  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic, liveness, ...offers })
 }
 
 /**

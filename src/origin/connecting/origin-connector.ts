@@ -10,7 +10,7 @@ import type {
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
 import { type Origin, originUrl } from '../../base/http/origin.ts'
-import type { LaneName, Protocol } from '../../base/http/protocol.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
 import { isOfDeparture } from '../../connect/local/departure.ts'
@@ -35,6 +35,7 @@ import { untilOver } from '../coalescing/pending-dials.ts'
 import type { LocalRoute } from '../egress/local-route.ts'
 import type { ProxiedRoute } from '../egress/proxied-route.ts'
 import type { OriginSettings } from '../origin-settings.ts'
+import { allowedOn, type ConnectorPurpose, protocolToShare } from './connector-purpose.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
@@ -71,8 +72,7 @@ export interface ConnectorHooks {
 
 /** What a connector works with; all but the first are the same for every lane of an origin. */
 export interface ConnectorConfig extends ConnectorHooks {
-  /** What it makes connections for. `upgrades`: HTTP/1.1 only, beside the lanes. */
-  readonly purpose: LaneName | 'upgrades'
+  readonly purpose: ConnectorPurpose
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
@@ -208,7 +208,8 @@ export class OriginConnector implements Connector {
     signal: AbortSignal,
     resolver: Resolver = this.#config.resolver,
   ): Promise<Resolution> {
-    const { origin, alternativeResolver } = this.#config
+    const { origin, alternativeResolver, route } = this.#config
+    if (route !== undefined) return route.resolveForUdp(signal)
     return alternativeResolver.resolve({ origin, resolver, alternative }, signal)
   }
 
@@ -385,7 +386,8 @@ export class OriginConnector implements Connector {
   }
 
   async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, locals, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
+    const { origin, settings, record, locals, route, http3Dialer, dialTurns } = this.#config
+    const { clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
     const { alternative, because } = record.http3ToDial(startedAt, settings.webTransport)
     if (origin.scheme !== 'https') {
@@ -426,6 +428,8 @@ export class OriginConnector implements Connector {
               attempts,
               settings,
               departures: locals,
+              tunnels: route?.tunnelsTo(alternative),
+              attemptDelayMs: route?.attemptDelayMs,
               dnsMs,
               onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
               wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
@@ -446,7 +450,8 @@ export class OriginConnector implements Connector {
       return connection
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
-      const saysNothing = signal.aborted || dial.to?.hasOthers() === true || isOfDeparture(error)
+      const isOfWay = isOfDeparture(error) || error.code.startsWith('MM_PROXY_')
+      const saysNothing = signal.aborted || dial.to?.hasOthers() === true || isOfWay
       if (saysNothing) status.onTrialAbandoned(clock.now())
       else if (error.fault === 'remote') {
         status.onHttp3Failed(error.message, clock.now())
@@ -468,21 +473,6 @@ export class OriginConnector implements Connector {
     record.onAttempts(made, clock.now())
     onAttempts(made, atMs)
   }
-}
-
-function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protocol[]): readonly Protocol[] {
-  if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
-  if (purpose === 'h2-spread') return ['h2']
-  return allowed
-}
-
-/** What a connection of another origin may speak to be of use. Undefined: this lane has its own ones only. */
-function protocolToShare(
-  purpose: ConnectorConfig['purpose'],
-  offered: readonly Protocol[],
-): Protocol | undefined {
-  if (purpose === 'h3') return 'h3'
-  return purpose === 'tcp' && offered[0] === 'h2' ? 'h2' : undefined
 }
 
 function endpointsOf(attempts: readonly PlannedAttempt[]): readonly Endpoint[] {

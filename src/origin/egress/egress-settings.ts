@@ -10,6 +10,7 @@ import {
 } from '../../base/options/egress-options.ts'
 import { isPrefix, type LocalRange, parseLocalRange } from '../../base/options/local-range.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import { DEFAULT_UDP_TEMPLATE, UdpTemplate } from '../../masque/udp-template.ts'
 
 /** A way out, with nothing left to default. */
 export type EgressSettings = ProxyEgress | AddressEgress
@@ -20,6 +21,8 @@ export interface ProxyEgress {
   readonly proxies: readonly ProxyServer[]
   readonly stickyMs: number
   readonly ca: string | readonly string[] | undefined
+  /** How proxies are asked for tunnels of UDP (RFC 9298). */
+  readonly udpTemplate: string
 }
 
 export interface AddressEgress {
@@ -28,9 +31,6 @@ export interface AddressEgress {
   readonly addresses: readonly LocalRange[]
   readonly stickyMs: number
 }
-
-/** Until there is CONNECT-UDP (RFC 9298) here. */
-export const NO_HTTP3_THROUGH_PROXY = 'not tried through a proxy: a tunnel carries TCP only'
 
 const TRUST = new WeakMap<ProxyEgress, TlsOptions>()
 
@@ -44,6 +44,16 @@ export function trustIn(egress: ProxyEgress): TlsOptions {
 /** Connections go through proxies, and nothing goes directly. */
 export function isProxied({ egress }: { readonly egress: EgressSettings | undefined }): boolean {
   return egress?.kind === 'proxies'
+}
+
+/** A proxy that may take tunnels for UDP (RFC 9298), and carries many of them over one connection. */
+export function isPooled(proxy: ProxyServer): proxy is ProxyServer & { readonly kind: 'h2' | 'h3' } {
+  return proxy.kind === 'h2' || proxy.kind === 'h3'
+}
+
+/** Its proxies carry TCP only, whatever they are asked for. */
+export function carriesTcpOnly({ egress }: { readonly egress: EgressSettings | undefined }): boolean {
+  return egress?.kind === 'proxies' && !egress.proxies.some(isPooled)
 }
 
 /** Sockets may be bound to addresses that this machine does not have, which takes native calls. */
@@ -62,17 +72,21 @@ export function egressSettings(
 
 function settingsOf(
   name: string,
-  { addresses, proxies, stickyMs = DEFAULT_STICKY_MS, ca }: EgressOptions,
+  { addresses, proxies, stickyMs = DEFAULT_STICKY_MS, ca, udpTemplate }: EgressOptions,
 ): EgressSettings {
   checkNumber(`egress.${name}.stickyMs`, stickyMs)
   if ((addresses === undefined) === (proxies === undefined))
     throw refused(`egress.${name} must have proxies or addresses${proxies === undefined ? '' : ', not both'}`)
   if (addresses !== undefined) {
     if (ca !== undefined) throw refused(`egress.${name}.ca is for proxies, and there are none`)
+    if (udpTemplate !== undefined)
+      throw refused(`egress.${name}.udpTemplate is for proxies, and there are none`)
     return { kind: 'addresses', name, addresses: rangesOf(name, addresses), stickyMs }
   }
   const servers = listed(`egress.${name}.proxies`, proxies, MAX_PROXIES, 'URLs', parseProxyUrl)
-  return { kind: 'proxies', name, proxies: servers, stickyMs, ca }
+  const template = UdpTemplate.parse(udpTemplate ?? DEFAULT_UDP_TEMPLATE)
+  if (typeof template === 'string') throw refused(`egress.${name}.udpTemplate ${template}`)
+  return { kind: 'proxies', name, proxies: servers, stickyMs, ca, udpTemplate: template.text }
 }
 
 function rangesOf(name: string, addresses: unknown): LocalRange[] {

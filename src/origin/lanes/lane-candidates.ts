@@ -4,7 +4,7 @@ import type { LaneCandidate } from '../../select/choice/lane-snapshot.ts'
 import { alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import { joinDelay } from '../../select/lane-plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
-import { isProxied } from '../egress/egress-settings.ts'
+import { carriesTcpOnly } from '../egress/egress-settings.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 
 interface CandidatesInput {
@@ -37,7 +37,7 @@ export function laneCandidates(input: CandidatesInput): Candidates {
   const { alternative, status, because } = record.http3(now)
   const key = alternative === undefined ? undefined : alternativeKey(alternative)
   const http3 = key === undefined || status === undefined ? undefined : { key, name: status }
-  const isAsked = alternative !== undefined || isProxied(settings)
+  const isAsked = alternative !== undefined || carriesTcpOnly(settings)
   const fault = isAsked ? http3Obstacle(input) : undefined
   const isHttp3Eligible = alternative !== undefined && fault === undefined && status !== 'broken'
   const tcp = record.tcpProtocol?.value

@@ -15,6 +15,8 @@ export interface ConfigVariant {
   readonly keylog: boolean
   /** Client: see QuicConnectOptions. */
   readonly takesServerStreams?: boolean
+  /** Likewise. */
+  readonly maxUdpPayloadBytes?: number | undefined
 }
 
 /**
@@ -122,8 +124,8 @@ export class QuicheConfigs {
     if (variant.earlyData) config.enableEarlyData()
     if (variant.keylog) config.logKeys()
     config.setMaxIdleTimeout(quic.idleTimeoutMs)
-    config.setMaxRecvUdpPayloadSize(MAX_RECEIVED_UDP_PAYLOAD_BYTES)
-    config.setMaxSendUdpPayloadSize(udpPayloadBytes(quic))
+    config.setMaxRecvUdpPayloadSize(variant.maxUdpPayloadBytes ?? MAX_RECEIVED_UDP_PAYLOAD_BYTES)
+    config.setMaxSendUdpPayloadSize(udpPayloadBytes(quic, variant.maxUdpPayloadBytes))
     config.setCcAlgorithmName(quic.congestionControl)
     config.setInitialMaxData(quic.connectionWindowBytes)
     config.setInitialMaxStreamDataBidiLocal(quic.streamWindowBytes)
@@ -140,9 +142,10 @@ export class QuicheConfigs {
   }
 }
 
-/** The largest datagram that these options let out. */
-export function udpPayloadBytes(quic: QuicOptions): number {
-  return Math.min(MAX_UDP_PAYLOAD_BYTES, Math.max(MIN_UDP_PAYLOAD_BYTES, quic.maxUdpPayloadBytes))
+/** The largest datagram that these options let out, on a path that carries so much. */
+export function udpPayloadBytes(quic: QuicOptions, most: number = MAX_UDP_PAYLOAD_BYTES): number {
+  const wanted = Math.min(MAX_UDP_PAYLOAD_BYTES, most, quic.maxUdpPayloadBytes)
+  return Math.max(MIN_UDP_PAYLOAD_BYTES, wanted)
 }
 
 function refuseWhatQuicCannotDo(tls: TlsOptions): void {
@@ -186,7 +189,15 @@ function cached<K extends object>(
   let byVariant = byQuic.get(quic)
   if (byVariant === undefined) byQuic.set(quic, (byVariant = new Map()))
   const { earlyData, allowsSecondPath, keylog, protocols, takesServerStreams = false } = variant
-  const key = JSON.stringify([earlyData, allowsSecondPath, keylog, protocols, takesServerStreams])
+  const { maxUdpPayloadBytes = 0 } = variant
+  const key = JSON.stringify([
+    earlyData,
+    allowsSecondPath,
+    keylog,
+    protocols,
+    takesServerStreams,
+    maxUdpPayloadBytes,
+  ])
   let config = byVariant.get(key)
   if (config === undefined) byVariant.set(key, (config = make()))
   return config

@@ -40,13 +40,14 @@ export class QuicheEngine implements DrivenEngine {
     const allowsSecondPath = options.allowsSecondPath ?? false
     const wantsEarlyData = options.earlyData === true && options.ticket !== undefined
     const hasKeylog = options.keylog !== undefined
-    const { takesServerStreams = false } = options
+    const { takesServerStreams = false, maxUdpPayloadBytes } = options
     const variant = {
       protocols,
       earlyData: wantsEarlyData,
       allowsSecondPath,
       keylog: hasKeylog,
       takesServerStreams,
+      maxUdpPayloadBytes,
     }
     const { config, trust } = this.#configs.client(tls, quic, variant)
     // Null is a name that quiche does not check, which suits an address: it would be taken for a DNS name.

@@ -135,6 +135,14 @@ export class UdpLink implements QuicLink {
     this.schedule()
   }
 
+  /** Nothing is carried any more, whatever the peer does. */
+  onPathLost(error: Error): void {
+    if (this.#isOver) return
+    this.#socketError = error
+    this.connection.fail(`the path was lost: ${error.message}`)
+    this.schedule()
+  }
+
   /** Ends it without waiting for anything: the peer is notified once, and nothing is left behind. */
   abandon(): void {
     if (this.#isOver) return

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, isIP, Server, type Socket } from 'node:net'
+import { isIP, Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { containFault, guardedListener } from '../../base/guard.ts'
 import { descriptorOf } from '../../base/socket/stream-socket.ts'
+import { unixAddress, unixPathOf } from '../../ingress/unix-socket.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
 import { type AdminAccess, accessRefusal, asksForCredentials } from './admin-access.ts'
 import { type AdminActions, answerAdmin, text } from './admin-routes.ts'
@@ -54,13 +55,14 @@ export async function startAdminServer(
     }
     server.once('error', reject)
     const guarded = guardedListener('starting the admin server', onListening, reject)
-    if (inherited === undefined) server.listen(address.port, address.host, guarded)
-    else server.listen({ fd: inherited }, guarded)
+    const path = unixPathOf(address.host)
+    if (inherited !== undefined) server.listen({ fd: inherited }, guarded)
+    else if (path !== undefined) server.listen(path, guarded)
+    else server.listen(address.port, address.host, guarded)
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
   // accept may work.
   server.on('error', () => {})
-  const { address: host, port } = server.address() as AddressInfo // it listens on TCP
   const closed = new Promise<void>(resolve => {
     server.once('close', resolve)
   })
@@ -70,7 +72,7 @@ export async function startAdminServer(
     if (server.listening) Server.prototype.close.call(server)
   }
   return {
-    address: { host, port },
+    address: addressOf(server) ?? address,
     get descriptor() {
       return descriptorOf(server)
     },
@@ -81,6 +83,13 @@ export async function startAdminServer(
       await closed
     },
   }
+}
+
+/** Where it listens; undefined: nowhere. */
+function addressOf(server: Server): ListenAddress | undefined {
+  const at = server.address()
+  if (at === null) return undefined
+  return typeof at === 'string' ? unixAddress(at) : { host: at.address, port: at.port }
 }
 
 /** Of a client certificate that was verified. */
@@ -123,7 +132,8 @@ async function respond(
   const { pathname, searchParams: query } = target
   const { host, origin, 'sec-fetch-site': site } = headers
   const asked = { method, path: pathname, host, origin, site }
-  const because = foreignBecause(asked, asksForCredentials(access) ? undefined : address.host)
+  const isOutOfReach = asksForCredentials(access) || unixPathOf(address.host) !== undefined
+  const because = foreignBecause(asked, isOutOfReach ? undefined : address.host)
   if (because !== undefined) {
     refuse(request, response, 403, because)
     return
@@ -195,7 +205,8 @@ const ANSWERED_TO_ANY_NAME: ReadonlySet<string> = new Set(['/metrics', '/healthz
 
 /**
  * Why a request may come from a page of another site, in a browser that reaches us; undefined: it does not.
- * `ownHost` is the host of `admin.address`; undefined: credentials are asked for, which no page has.
+ * `ownHost` is the host of `admin.address`; undefined: credentials are asked for, which no page has, or it is
+ * a Unix socket, which no browser reaches.
  *
  * 1. No CORS check applies to a plain POST. Browsers name the page's origin with it, and `null` where they
  *    hide that. Fetch Metadata tell the same, but go to https and to loopback only. Other clients send

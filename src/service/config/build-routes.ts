@@ -142,10 +142,11 @@ function actionOf(
 }
 
 function forwardSettings(
-  { auth, origins = {}, tunnelIdleTimeout, ...given }: NonNullable<ParsedRoute['forward']>,
+  { auth, origins = {}, tunnelIdleTimeout, udpIdleTimeout, ...given }: NonNullable<ParsedRoute['forward']>,
   defaults: OriginOptions,
 ): ForwardSettings {
-  const { realm, maxOrigins, maxTunnels, tunnelIdleMs } = DEFAULT_FORWARD
+  const { realm, maxOrigins, maxTunnels, tunnelIdleMs, udpTemplate, udpIdleMs, udpQueueBytes } =
+    DEFAULT_FORWARD
   return {
     allow: given.allow,
     allowPrivate: given.allowPrivate ?? [],
@@ -154,6 +155,9 @@ function forwardSettings(
     maxConnections: given.maxConnections,
     maxTunnels: given.maxTunnels ?? maxTunnels,
     tunnelIdleMs: tunnelIdleTimeout ?? tunnelIdleMs,
+    udpTemplate: given.udpTemplate ?? udpTemplate,
+    udpIdleMs: udpIdleTimeout ?? udpIdleMs,
+    udpQueueBytes: given.udpQueueBytes ?? udpQueueBytes,
     // Origins that strangers name open no connections to others.
     options: { ...layeredOptions(defaults, originOptions(origins)), preconnectHints: 'never' },
   }

@@ -3,7 +3,7 @@ import { throughEgress } from '../../entry/dispatch.ts'
 import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions, Protocol, StateOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
-import { UNIX_SOCKET } from '../../ingress/unix-socket.ts'
+import { unixAddress } from '../../ingress/unix-socket.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_CERTIFICATE_OPTIONS } from '../lifecycle/certificate-watch.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
@@ -125,7 +125,7 @@ function listenSettings({
   const altSvc = { ...DEFAULT_LISTEN_HTTP3.altSvc, ...http3?.altSvc }
   return {
     // The schema wants one of them.
-    address: address ?? { host: `${UNIX_SOCKET}${unix ?? ''}`, port: 0 },
+    address: address ?? unixAddress(unix ?? ''),
     mode: unix === undefined ? undefined : mode,
     tls,
     protocols: INGRESS_PROTOCOLS.filter(protocol => protocols.includes(protocol)),
@@ -192,13 +192,17 @@ function fairByOf({ maxConnections, fairBy }: ProtectionOptions): FairBy {
 
 function adminSettings({
   address,
+  unix,
+  mode = DEFAULT_UNIX_MODE,
   tokens = {},
   tls,
 }: NonNullable<ParsedConfig['admin']> = {}): AdminSettings {
   const { clientCa, changeNames: changers } = tls ?? {}
+  const at = unix === undefined ? address : unixAddress(unix)
   return {
-    address: address === 'off' ? undefined : (address ?? DEFAULT_ADMIN_ADDRESS),
-    isExplicit: address !== undefined,
+    address: at === 'off' ? undefined : (at ?? DEFAULT_ADMIN_ADDRESS),
+    mode: unix === undefined ? undefined : mode,
+    isExplicit: at !== undefined,
     tls: tls === undefined ? undefined : { cert: tls.cert, key: tls.key },
     access: { tokens, certificates: clientCa === undefined ? undefined : { clientCa, changers } },
   }

@@ -29,6 +29,7 @@ import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { accessLogGroup, pathField } from './fields/access-log-fields.ts'
+import { udpTemplateField } from './fields/forward-fields.ts'
 import {
   isLoopbackHost,
   LISTEN_ADDRESS_FORM,
@@ -154,6 +155,8 @@ export function configSchema(directory: string) {
         z
           .strictObject({
             address: adminAddressField.optional(),
+            unix: unixField(directory).optional(),
+            mode: modeField.optional(),
             tokens: z
               .strictObject({
                 read: tokenField(directory).optional(),
@@ -162,12 +165,15 @@ export function configSchema(directory: string) {
               .optional(),
             tls: adminTlsField(directory).optional(),
           })
-          .superRefine(({ address, tokens = {}, tls }, context) => {
+          .superRefine(({ address, unix, mode, tokens = {}, tls }, context) => {
+            const refuse = (path: string, message: string): void =>
+              context.addIssue({ code: 'custom', path: [path], message })
+            if (address !== undefined && unix !== undefined) refuse('unix', 'goes without address')
+            if (unix === undefined && mode !== undefined) refuse('mode', 'needs unix')
             const asks =
               tokens.read !== undefined || tokens.change !== undefined || tls?.clientCa !== undefined
             if (asks || address === undefined || address === 'off' || isLoopbackHost(address.host)) return
-            const message = 'needs tokens, or tls with clientCa: only on loopback it may be without'
-            context.addIssue({ code: 'custom', path: ['address'], message })
+            refuse('address', 'needs tokens, or tls with clientCa: only on loopback it may be without')
           }),
       )
       .optional(),
@@ -350,18 +356,26 @@ function egressField(directory: string): z.ZodType<EgressOptions> {
       proxies: z.array(proxyField).min(1).max(MAX_PROXIES).optional(),
       sticky: durationField.optional(),
       ca: authoritiesField(directory).optional(),
+      udpTemplate: udpTemplateField.optional(),
     })
-    .superRefine(({ addresses, proxies, ca }, context) => {
+    .superRefine(({ addresses, proxies, ca, udpTemplate }, context) => {
       if ((addresses === undefined) === (proxies === undefined))
         context.addIssue({ code: 'custom', message: 'needs proxies or addresses, and not both' })
       else if (ca !== undefined && proxies === undefined)
         context.addIssue({ code: 'custom', path: ['ca'], message: 'is for proxies, and there are none' })
+      else if (udpTemplate !== undefined && proxies === undefined)
+        context.addIssue({
+          code: 'custom',
+          path: ['udpTemplate'],
+          message: 'is for proxies, and there are none',
+        })
     })
-    .transform(({ addresses, proxies, sticky, ca }) => ({
+    .transform(({ addresses, proxies, sticky, ca, udpTemplate }) => ({
       ...(addresses !== undefined && { addresses }),
       ...(proxies !== undefined && { proxies }),
       ...(sticky !== undefined && { stickyMs: sticky }),
       ...(ca !== undefined && { ca }),
+      ...(udpTemplate !== undefined && { udpTemplate }),
     }))
 }
 

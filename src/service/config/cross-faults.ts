@@ -120,7 +120,8 @@ function egressFaults(
         { path: [...path, 'egress'], message: `no egress is called ${JSON.stringify(egress)}; ${hint}` },
       ]
     }
-    if (mapping(mapping(config?.['egress'])?.[egress])?.['proxies'] === undefined) return []
+    const proxies = mapping(mapping(config?.['egress'])?.[egress])?.['proxies']
+    if (proxies === undefined) return []
     const policy = mapping(group?.['balance'] ?? mapping(config?.['defaults'])?.['balance'])?.['policy']
     if (typeof policy === 'string' && policy !== 'in-order' && list(group?.['endpoints']).length > 1) {
       const message = `balance.policy ${policy} and proxies exclude each other: a proxy connects to the origin`
@@ -128,7 +129,8 @@ function egressFaults(
     }
     const protocols = list(group?.['protocols'] ?? mapping(config?.['defaults'])?.['protocols'])
     if (protocols.length === 0 || protocols.some(protocol => protocol !== 'h3')) return []
-    const message = 'HTTP/3 does not go through a proxy: allow h2 or http/1.1'
+    if (list(proxies).some(proxy => /^h[23]:/i.test(String(proxy)))) return []
+    const message = 'HTTP/3 goes through h2 and h3 proxies only: allow h2 or http/1.1'
     return [{ path: [...path, 'egress'], message }]
   })
 }
@@ -156,21 +158,21 @@ function listenerFaults(config: Mapping | undefined): UnplacedFault[] {
       })
     }
   }
-  const paths = new Map<string, number>()
-  for (const [index, entry] of list(config?.['listen']).entries()) {
-    const unix = mapping(entry)?.['unix']
-    if (typeof unix !== 'string') continue
+  const paths = new Map<string, string>()
+  const claimPath = (unix: unknown, path: UnplacedFault['path'], what: string): void => {
+    if (typeof unix !== 'string') return
     const other = paths.get(unix)
-    if (other === undefined) paths.set(unix, index)
-    else
-      faults.push({
-        path: ['listen', index, 'unix'],
-        message: `listen[${other}] has ${unix} already; give this one another path`,
-      })
+    if (other === undefined) paths.set(unix, what)
+    else faults.push({ path, message: `${other} has ${unix} already; give this one another path` })
   }
-  for (const [index, entry] of list(config?.['listen']).entries())
-    claimAddress(mapping(entry)?.['address'], ['listen', index, 'address'], `listen[${index}]`, false)
-  claimAddress(mapping(config?.['admin'])?.['address'], ['admin', 'address'], 'the admin server', true)
+  for (const [index, entry] of list(config?.['listen']).entries()) {
+    const { address, unix } = mapping(entry) ?? {}
+    claimPath(unix, ['listen', index, 'unix'], `listen[${index}]`)
+    claimAddress(address, ['listen', index, 'address'], `listen[${index}]`, false)
+  }
+  const { address, unix } = mapping(config?.['admin']) ?? {}
+  claimPath(unix, ['admin', 'unix'], 'the admin server')
+  claimAddress(address, ['admin', 'address'], 'the admin server', true)
   return faults
 }
 

@@ -77,7 +77,8 @@ interface ForwardConfig {
   /**
    * What clients may name: `host`, `*.suffix`, an address, or `*` where there is `auth`; with ports where
    * they are not the usual ones (80 of http, 443 of https and CONNECT), as in `host:8080,8443`, and with
-   * `http://`, `https://` or `connect://` where only that is meant.
+   * `http://`, `https://` or `connect://` where only that is meant. Tunnels of UDP are allowed by entries
+   * with `udp://` only (443 where no port is given).
    */
   allow: string[]
   /**
@@ -94,10 +95,22 @@ interface ForwardConfig {
   maxOrigins?: number | undefined
   /** Connections to all of them, in each worker. Default: as `limits.maxTotalConnections`. */
   maxConnections?: number | undefined
-  /** Tunnels at once, in each worker. 0: CONNECT is refused. Default 1,000. */
+  /** Tunnels at once, those of UDP among them, in each worker. 0: CONNECT is refused. Default 1,000. */
   maxTunnels?: number | undefined
   /** A tunnel through which nothing goes for so long is ended. 0: none is. Default 10m. */
   tunnelIdleTimeout?: number | string | undefined
+  /**
+   * Where clients ask for tunnels of UDP (CONNECT-UDP, RFC 9298): a URI template with `{target_host}` and
+   * `{target_port}`. Default `/.well-known/masque/udp/{target_host}/{target_port}/`.
+   */
+  udpTemplate?: string | undefined
+  /** A tunnel of UDP through which nothing goes for so long is ended. 0: none is. Default 2m. */
+  udpIdleTimeout?: number | string | undefined
+  /**
+   * What of a tunnel of UDP may wait for a client that takes datagrams as part of a stream (HTTP/2, HTTP/1.1,
+   * or datagrams that are too long for others); more is dropped. Default 131,072 bytes.
+   */
+  udpQueueBytes?: number | undefined
   /**
    * What those origins have otherwise than `defaults`: `protocols`, `timeouts`, `tls`, `pool` and the other
    * keys of origins, but for those about endpoints and names.

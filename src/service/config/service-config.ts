@@ -262,6 +262,13 @@ interface AdminConfig {
   /** `127.0.0.1:9901`; `:9901` means loopback. Default 127.0.0.1:9901. */
   address?: string | undefined
   /**
+   * A Unix socket in place of an address: a path, relative to that of the file. Who may open it may do
+   * everything, as on loopback.
+   */
+  unix?: string | undefined
+  /** Permissions of that file, in quotes. Default `0660`. */
+  mode?: string | undefined
+  /**
    * Files that hold a token of 16 characters or more, which requests have to show (`Authorization:
    * Bearer`): `read` for what changes nothing, `change` for everything. `/healthz` and `/readyz` are for
    * everybody.
@@ -297,4 +304,9 @@ interface EgressConfig {
    * authorities.
    */
   ca?: string | string[] | undefined
+  /**
+   * Where `h2` and `h3` proxies take tunnels for UDP, which carry HTTP/3: a URI template with `{target_host}`
+   * and `{target_port}` (RFC 9298 2). Default `/.well-known/masque/udp/{target_host}/{target_port}/`.
+   */
+  udpTemplate?: string | undefined
 }

@@ -104,6 +104,8 @@ export interface WebTransportListenSettings {
 export interface AdminSettings {
   /** Undefined: no admin server. */
   readonly address: ListenAddress | undefined
+  /** Of the file of a Unix socket. */
+  readonly mode: number | undefined
   /** Undefined: plain HTTP. */
   readonly tls: CertificatePair | undefined
   readonly access: AdminAccess

@@ -6,13 +6,13 @@ import type { TargetKind } from './proxy-target.ts'
 export interface AllowEntry {
   /** A host in lower case, `*.suffix`, or `*`; IPv6 without brackets. */
   readonly host: string
-  /** Undefined: each kind. */
+  /** Undefined: each kind but `udp`, which is allowed by name only. */
   readonly kind: TargetKind | undefined
   /** Undefined: the usual one of the kind, 80 or 443. */
   readonly ports: readonly number[] | undefined
 }
 
-const ENTRY = /^(?:(http|https|connect):\/\/)?(\[[0-9a-f:.]+\]|[^:/[\]\s]+)(?::(\d{1,5}(?:,\d{1,5})*))?$/
+const ENTRY = /^(?:(http|https|connect|udp):\/\/)?(\[[0-9a-f:.]+\]|[^:/[\]\s]+)(?::(\d{1,5}(?:,\d{1,5})*))?$/
 const NAME = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/
 /** WHATWG URL 3.5: a name that ends so is an address, or nothing. */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
@@ -20,7 +20,7 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
 /** `[scheme://]host[:port[,port…]]`. A string: what is wrong with it. */
 export function parseAllowEntry(text: string): AllowEntry | string {
   const form =
-    'must be HOST, *.SUFFIX or ADDRESS, with ports (host:8080,8443) and http://, https:// or connect://'
+    'must be HOST, *.SUFFIX or ADDRESS, with ports (host:8080,8443) and http://, https://, connect:// or udp://'
   const match = ENTRY.exec(text.toLowerCase())
   if (match === null) return form
   const [, kind, written = '', listed] = match
@@ -33,10 +33,15 @@ export function parseAllowEntry(text: string): AllowEntry | string {
   else if (ENDS_IN_NUMBER.test(host) && isIP(host) !== 4) return form
   const ports = listed?.split(',').map(Number)
   if (ports?.some(port => port < 1 || port > 65_535) === true) return 'a port is from 1 to 65535'
-  return { host, kind: kind as TargetKind | undefined, ports } // as: one of the three, by the expression
+  return { host, kind: kind as TargetKind | undefined, ports } // as: one of the four, by the expression
 }
 
-const USUAL_PORTS: Readonly<Record<TargetKind, number>> = { http: 80, https: 443, connect: 443 }
+const USUAL_PORTS: Readonly<Record<TargetKind, number>> = {
+  http: 80,
+  https: 443,
+  connect: 443,
+  udp: 443,
+}
 
 /** What clients may name. Costs one look-up for each label of a host, however long the list is. */
 export class AllowList {
@@ -68,7 +73,7 @@ export class AllowList {
         .get(pattern)
         ?.some(
           entry =>
-            (entry.kind === undefined || entry.kind === kind) &&
+            (entry.kind === undefined ? kind !== 'udp' : entry.kind === kind) &&
             (entry.ports?.includes(port) ?? port === USUAL_PORTS[kind]),
         ) === true
     )

@@ -14,6 +14,7 @@ import { AllowList } from './allow-list.ts'
 import { ForwardProxy, type ForwardProxyReports } from './forward-proxy.ts'
 import type { ForwardSettings } from './proxy-settings.ts'
 import type { TunnelOutcome } from './proxy-tunnel.ts'
+import type { UdpCounts } from './tunnel-ends.ts'
 
 /** As `GET /pools` shows it. */
 export function proxyPage({ tunnelOutcomes, refusals, ...status }: ForwardProxyStatus) {
@@ -41,6 +42,10 @@ export interface ForwardProxyStatus {
   readonly tunnels: number
   readonly maxTunnels: number
   readonly maxOrigins: number
+  /** Those of the tunnels that are for UDP. */
+  readonly udpTunnels: number
+  /** Datagrams of these, so far. */
+  readonly datagrams: Readonly<UdpCounts>
   readonly tunnelOutcomes: ReadonlyMap<TunnelOutcome, number>
   readonly refusals: ReadonlyMap<ErrorCode, number>
   readonly pools: readonly PoolStats[]
@@ -114,9 +119,21 @@ export class ForwardProxies {
   statuses(): ForwardProxyStatus[] {
     return Array.from(this.#proxies.values(), proxy => {
       const { pools, totalConnections } = proxy.transport.stats()
-      const { route, tunnels, tunnelOutcomes, refusals, settings } = proxy
+      const { route, tunnels, udpTunnels, tunnelOutcomes, refusals, settings } = proxy
       const { maxTunnels, maxOrigins } = settings
-      return { route, totalConnections, tunnels, maxTunnels, maxOrigins, tunnelOutcomes, refusals, pools }
+      const datagrams = { ...proxy.udpCounts }
+      return {
+        route,
+        totalConnections,
+        tunnels,
+        udpTunnels,
+        maxTunnels,
+        maxOrigins,
+        datagrams,
+        tunnelOutcomes,
+        refusals,
+        pools,
+      }
     })
   }
 

@@ -1,13 +1,18 @@
 import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
 import type { Clock } from '../../entry/events.ts'
-import { type ErrorCode, type Transport, TransportError } from '../../index.ts'
+import { type ErrorCode, type Origin, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import { UdpTemplate } from '../../masque/udp-template.ts'
 import type { ForwardingContext } from '../forwarding/forwarded-exchange.ts'
 import { AllowList } from './allow-list.ts'
 import type { ForwardSettings } from './proxy-settings.ts'
-import { type ProxyTarget, readProxyTarget } from './proxy-target.ts'
+import { type ProxyTarget, readProxyTarget, readUdpTarget } from './proxy-target.ts'
 import { ProxyTunnel, type TunnelOutcome } from './proxy-tunnel.ts'
 import { ProxyUsers } from './proxy-users.ts'
+import { TcpEnd, type TunnelEnd, type UdpCounts, UdpEnd } from './tunnel-ends.ts'
+
+/** What a client asks to switch to for a tunnel of datagrams (RFC 9298 3). */
+export const CONNECT_UDP = 'connect-udp'
 
 /** What is reported of the requests of a forward proxy, under its own name. */
 export interface ForwardProxyReports {
@@ -45,7 +50,10 @@ export class ForwardProxy {
   readonly #contexts = new WeakMap<ForwardingContext, ForwardingContext>()
   readonly #refusals = new Map<ErrorCode, number>()
   readonly #outcomes = new Map<TunnelOutcome, number>()
+  readonly #udpTemplate: UdpTemplate
+  readonly udpCounts: UdpCounts = { fromClient: 0, fromTarget: 0, dropped: 0 }
   #tunnels = 0
+  #udpTunnels = 0
 
   constructor({ route, settings, transport, clock, reports }: ForwardProxyParts) {
     this.route = route
@@ -55,11 +63,20 @@ export class ForwardProxy {
     this.#reports = reports
     this.#allow = new AllowList(settings.allow)
     this.#users = settings.auth && new ProxyUsers(settings.auth.users)
+    const template = UdpTemplate.parse(settings.udpTemplate)
+    if (typeof template === 'string')
+      throw new TransportError('MM_INVALID_ARGUMENT', `udpTemplate of ${route} ${template}`)
+    this.#udpTemplate = template
   }
 
   /** Tunnels that are open, or are being opened. */
   get tunnels(): number {
     return this.#tunnels
+  }
+
+  /** Those of them that are for UDP. */
+  get udpTunnels(): number {
+    return this.#udpTunnels
   }
 
   get tunnelOutcomes(): ReadonlyMap<TunnelOutcome, number> {
@@ -106,24 +123,41 @@ export class ForwardProxy {
   openTunnel(
     base: ForwardingContext,
     client: IngressExchange,
-    { origin }: ProxyTarget,
+    { kind, origin }: ProxyTarget,
     requestId: string | undefined,
   ): void {
-    this.#tunnels += 1
+    const isUdp = kind === 'udp'
+    const { tunnelIdleMs, udpIdleMs } = this.settings
+    this.#count(isUdp, 1)
     new ProxyTunnel({
       context: this.contextOf(base),
       client,
       origin,
       route: this.route,
       requestId,
-      idleMs: this.settings.tunnelIdleMs,
+      idleMs: isUdp ? udpIdleMs : tunnelIdleMs,
+      reach: signal => (isUdp ? this.#reachUdp(origin, signal) : this.#reachTcp(origin, signal)),
       clock: this.#clock,
       onOutcome: outcome => this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1),
-      onOver: () => {
-        this.#tunnels -= 1
-      },
+      onOver: () => this.#count(isUdp, -1),
       onCarried: (fromClient, fromOrigin) => this.#reports.onCarried('none', fromClient, fromOrigin),
     }).start()
+  }
+
+  async #reachTcp({ host, port }: Origin, signal: AbortSignal): Promise<TunnelEnd> {
+    const { stream } = await this.transport.connect({ host, port }, { signal })
+    return new TcpEnd(stream)
+  }
+
+  async #reachUdp({ host, port }: Origin, signal: AbortSignal): Promise<TunnelEnd> {
+    const target = await this.transport.connectUdp({ host, port }, { signal })
+    const { udpQueueBytes: maxQueuedBytes } = this.settings
+    return new UdpEnd(target, { clock: this.#clock, maxQueuedBytes, counts: this.udpCounts })
+  }
+
+  #count(isUdp: boolean, change: 1 | -1): void {
+    this.#tunnels += change
+    if (isUdp) this.#udpTunnels += change
   }
 
   #admit(exchange: IngressExchange): ProxyTarget | TransportError {
@@ -133,15 +167,17 @@ export class ForwardProxy {
       const message = isGiven ? 'these credentials are unknown' : 'the proxy asks for credentials'
       return new TransportError('MM_CLIENT_CREDENTIALS', message)
     }
-    const target = readProxyTarget(exchange)
+    const isUdp = exchange.upgrade === CONNECT_UDP
+    const target = isUdp ? readUdpTarget(exchange.path, this.#udpTemplate) : readProxyTarget(exchange)
     if (typeof target === 'string') return new TransportError('MM_NO_TARGET', target)
     const { kind, origin } = target
     if (!this.#allow.has(kind, origin)) {
-      const what = kind === 'connect' ? `CONNECT ${exchange.authority}` : origin.key
+      const named = { connect: `CONNECT ${exchange.authority}`, udp: `UDP to ${origin.authority}` }
+      const what = kind === 'connect' || kind === 'udp' ? named[kind] : origin.key
       return new TransportError('MM_TARGET_REFUSED', `${what} is not on the list of this proxy`)
     }
     const { maxTunnels } = this.settings
-    if (kind === 'connect' && this.#tunnels >= maxTunnels)
+    if ((kind === 'connect' || kind === 'udp') && this.#tunnels >= maxTunnels)
       return new TransportError('MM_TUNNEL_LIMIT', `${maxTunnels} tunnels are open (forward.maxTunnels)`)
     return target
   }

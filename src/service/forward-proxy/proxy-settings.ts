@@ -1,4 +1,5 @@
 import type { OriginOptions } from '../../index.ts'
+import { DEFAULT_UDP_TEMPLATE } from '../../masque/udp-template.ts'
 import type { AllowEntry } from './allow-list.ts'
 import type { ProxyUser } from './proxy-users.ts'
 
@@ -16,6 +17,12 @@ export interface ForwardSettings {
   readonly maxTunnels: number
   /** A tunnel that carries nothing for so long is ended. 0: none is. */
   readonly tunnelIdleMs: number
+  /** Where CONNECT-UDP is taken (RFC 9298 2). */
+  readonly udpTemplate: string
+  /** As tunnelIdleMs, of tunnels for UDP. */
+  readonly udpIdleMs: number
+  /** Of what waits for a client that takes datagrams as part of a stream; more is dropped. */
+  readonly udpQueueBytes: number
   /** What those origins have, `defaults` included. */
   readonly options: OriginOptions
 }
@@ -26,12 +33,19 @@ interface ForwardAuthSettings {
   readonly realm: string
 }
 
-export const DEFAULT_FORWARD: Pick<ForwardSettings, 'maxOrigins' | 'maxTunnels' | 'tunnelIdleMs'> & {
+export const DEFAULT_FORWARD: Pick<
+  ForwardSettings,
+  'maxOrigins' | 'maxTunnels' | 'tunnelIdleMs' | 'udpTemplate' | 'udpIdleMs' | 'udpQueueBytes'
+> & {
   readonly realm: string
 } = {
   maxOrigins: 1_000,
   maxTunnels: 1_000,
   tunnelIdleMs: 600_000,
+  udpTemplate: DEFAULT_UDP_TEMPLATE,
+  // RFC 4787 4.3: at the least.
+  udpIdleMs: 120_000,
+  udpQueueBytes: 131_072,
   realm: 'middlemile',
 }
 

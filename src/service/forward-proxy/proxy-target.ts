@@ -1,8 +1,10 @@
+import { isIP } from 'node:net'
 import { type Origin, parseOrigin } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import type { UdpTemplate } from '../../masque/udp-template.ts'
 
-/** How a target is spoken to. `connect`: whatever goes through a tunnel. */
-export type TargetKind = 'http' | 'https' | 'connect'
+/** How a target is spoken to. `connect`: whatever goes through a tunnel; `udp`: the same of datagrams. */
+export type TargetKind = 'http' | 'https' | 'connect' | 'udp'
 
 /** What a request to a forward proxy names. */
 export interface ProxyTarget {
@@ -31,10 +33,23 @@ export function readProxyTarget({
   const kind = method === 'CONNECT' ? 'connect' : targetScheme
   if (kind === undefined)
     return 'the request names no origin: a proxy takes http://host/path, https://host/path and CONNECT host:port'
+  return targetAt(kind, authority)
+}
+
+/** The target of a CONNECT-UDP (RFC 9298 2), as the template has it in the path of the request. */
+export function readUdpTarget(path: string, template: UdpTemplate): ProxyTarget | string {
+  const named = template.match(path)
+  if (named === undefined) return `the path of a CONNECT-UDP is ${template.text} here`
+  if (typeof named === 'string') return named
+  const { host, port } = named
+  return targetAt('udp', isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`)
+}
+
+function targetAt(kind: TargetKind, authority: string): ProxyTarget | string {
   if (authority.length > MAX_AUTHORITY_LENGTH) return 'the host of the target is longer than any name'
   let origin: Origin
   try {
-    origin = parseOrigin(`${kind === 'connect' ? 'https' : kind}://${authority}`)
+    origin = parseOrigin(`${kind === 'http' ? kind : 'https'}://${authority}`)
   } catch {
     return 'the host of the target is neither a name nor an address'
   }

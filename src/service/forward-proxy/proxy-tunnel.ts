@@ -1,6 +1,4 @@
-import type { Duplex } from 'node:stream'
 import { containFault, guardedListener, guardedPromise } from '../../base/guard.ts'
-import { NO_HEADERS } from '../../entry/dispatch.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
 import { asTransportError, type Origin, type Protocol, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
@@ -10,8 +8,8 @@ import {
   type ForwardingContext,
   protocolOf,
 } from '../forwarding/forwarded-exchange.ts'
-import { joinTunnel } from '../forwarding/join-tunnel.ts'
 import { ownResponse, sendOwnResponse } from '../forwarding/own-response.ts'
+import type { ClientStream, TunnelEnd } from './tunnel-ends.ts'
 
 /** What became of tunnels: that they stood, what they failed by, what ended them beside their own ends. */
 export type TunnelOutcome = 'opened' | 'failed' | 'idle'
@@ -23,6 +21,8 @@ interface TunnelParts {
   readonly route: string
   readonly requestId: string | undefined
   readonly idleMs: number
+  /** Reaches the target. */
+  readonly reach: (signal: AbortSignal) => Promise<TunnelEnd>
   readonly clock: Clock
   readonly onOutcome: (outcome: TunnelOutcome) => void
   /** Nothing of it is left. Called once. */
@@ -31,10 +31,10 @@ interface TunnelParts {
 }
 
 /**
- * A CONNECT, and the tunnel that comes of it.
+ * A CONNECT, or CONNECT-UDP, and the tunnel that comes of it.
  *
  * - `connecting`: the client waits for an answer. Valid transitions: open, over
- * - `open`: bytes go both ways. Valid transitions: over
+ * - `open`: bytes, or datagrams, go both ways. Valid transitions: over
  * - `over`: refused, given up by the client, or ended by both sides. Final
  */
 export class ProxyTunnel implements IngressExchangeEvents, ClientAnswer, EndedExchange {
@@ -94,27 +94,24 @@ export class ProxyTunnel implements IngressExchangeEvents, ClientAnswer, EndedEx
   }
 
   async #open(): Promise<void> {
-    const { context, origin } = this.#parts
-    const { host, port } = origin
-    let stream: Duplex
+    let end: TunnelEnd
     try {
-      const connection = await context.transport.connect({ host, port }, { signal: this.#givenUp.signal })
-      stream = connection.stream
+      end = await this.#parts.reach(this.#givenUp.signal)
     } catch (cause) {
       this.#fail(asTransportError(cause, 'MM_CONNECT_FAILED', 'no'))
       return
     }
-    if (this.#phase !== 'connecting') stream.destroy()
-    else this.#join(stream)
+    if (this.#phase !== 'connecting') end.destroy()
+    else this.#join(end)
   }
 
-  #join(origin: Duplex): void {
+  #join(end: TunnelEnd): void {
     const { onCarried, onOutcome, clock } = this.#parts
-    let client: Duplex
+    let client: ClientStream
     try {
-      client = this.client.acceptUpgrade(200, NO_HEADERS)
+      client = this.client.acceptUpgrade(200, end.headers)
     } catch (cause) {
-      origin.destroy()
+      end.destroy()
       containFault('accepting a tunnel', cause, fault => this.#fail(fault))
       return
     }
@@ -122,18 +119,23 @@ export class ProxyTunnel implements IngressExchangeEvents, ClientAnswer, EndedEx
     this.status = 200
     onOutcome('opened')
     this.#usedAt = clock.now()
-    joinTunnel(client, origin, (fromClient, fromOrigin) => {
-      this.#usedAt = clock.now()
-      this.requestBytes += fromClient
-      this.responseBytes += fromOrigin
-      onCarried(fromClient, fromOrigin)
+    client.once(
+      'close',
+      guardedListener('the end of a tunnel', () => this.#onSideClosed(), ignoreFault),
+    )
+    end.join(client, {
+      onCarried: (fromClient, fromTarget) => {
+        this.#usedAt = clock.now()
+        this.requestBytes += fromClient
+        this.responseBytes += fromTarget
+        onCarried(fromClient, fromTarget)
+      },
+      onClosed: error => {
+        this.error ??= error
+        this.#onSideClosed()
+      },
     })
-    for (const side of [client, origin])
-      side.once(
-        'close',
-        guardedListener('the end of a tunnel', () => this.#onSideClosed(), ignoreFault),
-      )
-    this.#watchIdle(client, origin)
+    this.#watchIdle(client, end)
     this.#answered()
   }
 
@@ -143,19 +145,19 @@ export class ProxyTunnel implements IngressExchangeEvents, ClientAnswer, EndedEx
   }
 
   /** One timer, which looks at when something was carried last: nothing is done per chunk. */
-  #watchIdle(client: Duplex, origin: Duplex): void {
+  #watchIdle(client: ClientStream, end: TunnelEnd): void {
     const { idleMs, clock } = this.#parts
     if (idleMs === 0 || this.#phase !== 'open') return
     const leftMs = this.#usedAt + idleMs - clock.now()
     if (leftMs > 0) {
-      const onTimer = guardedListener('a quiet tunnel', () => this.#watchIdle(client, origin), ignoreFault)
+      const onTimer = guardedListener('a quiet tunnel', () => this.#watchIdle(client, end), ignoreFault)
       this.#timer = clock.setTimer(leftMs, onTimer)
       return
     }
     this.error = new TransportError('MM_TUNNEL_IDLE', `nothing went through the tunnel for ${idleMs} ms`)
     this.#parts.onOutcome('idle')
     client.destroy()
-    origin.destroy()
+    end.destroy()
   }
 
   #fail(error: TransportError): void {

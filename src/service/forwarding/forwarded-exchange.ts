@@ -311,12 +311,8 @@ export class ForwardedExchange
   ): void {
     const { clock, sessions, onEnded } = this.#context
     const { protocol } = controller
-    const taken = {
-      tunnel,
-      request: this.#requestHeaders,
-      response: headers,
-      answer: this.#rewritten(controller, headers),
-    }
+    const answer = this.#rewritten(controller, headers)
+    const taken = { tunnel, request: this.#requestHeaders, response: headers, answer }
     let joined: ReturnType<typeof joinSessions>
     try {
       joined = joinSessions(this.client, taken, clock)
@@ -449,9 +445,9 @@ export class ForwardedExchange
 
   #reportNoSession(place: SessionPlace): void {
     place.release()
-    const { error } = this
-    const isUnavailable = error?.code === 'MM_WEBTRANSPORT_UNAVAILABLE'
-    const result = error === undefined ? 'refused' : isUnavailable ? 'unavailable' : 'failed'
+    const { code } = this.error ?? {}
+    const isUnavailable = code === 'MM_WEBTRANSPORT_UNAVAILABLE'
+    const result = code === undefined ? 'refused' : isUnavailable ? 'unavailable' : 'failed'
     this.#context.sessionCounts(this.origin).results.add(result)
   }
 

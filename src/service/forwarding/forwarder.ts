@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../entry/events.ts'
 import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
-import type { ForwardProxy } from '../forward-proxy/forward-proxy.ts'
+import { CONNECT_UDP, type ForwardProxy } from '../forward-proxy/forward-proxy.ts'
 import type { ProxyTarget } from '../forward-proxy/proxy-target.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { REFUSED } from '../routes/rewrite.ts'
@@ -165,6 +165,7 @@ export class Forwarder {
       return
     }
     if ('proxy' in end) {
+      if (exchange.upgrade === CONNECT_UDP) return this.#openTunnel(state, exchange, end)
       const origin = this.#namedOrigin(state, exchange, end)
       if (origin === undefined) return
       const context = { request: exchange, path, captures, requestId, route, origin: origin.name }
@@ -184,11 +185,18 @@ export class Forwarder {
       const error = new TransportError('MM_METHOD_REFUSED', 'no route with forward takes this CONNECT')
       return this.#refuse(state, exchange, error)
     }
-    const { proxy, headers: requestHeaders } = target.end
+    this.#openTunnel(state, exchange, target.end)
+  }
+
+  #openTunnel(
+    state: ForwardingState,
+    exchange: IngressExchange,
+    { proxy, headers: requestHeaders }: ProxyEnd,
+  ): void {
     const named = this.#admit(state, exchange, proxy)
     if (named === undefined) return
     if (requestHeaders.rewrite(exchange) === 'loop') return this.#refuseLoop(state, exchange, proxy.route)
-    proxy.openTunnel(state, exchange, named, this.#options.requestIds?.of(headers))
+    proxy.openTunnel(state, exchange, named, this.#options.requestIds?.of(exchange.headers))
   }
 
   /** Undefined: it was refused. */

@@ -4,12 +4,14 @@ import { DEFAULT_GLOBAL_LIMITS } from '../../entry/options.ts'
 import { type AcceptPlan, planAccept } from '../../ingress/accept-gate.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
 import type { IngressListener } from '../../ingress/listener.ts'
+import { unixPathOf } from '../../ingress/unix-socket.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
 import { formatListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { isAddressInUse, listenFailure } from './listen-failure.ts'
 import { type HandlerOf, type InheritedEntry, listeningLine, openListeners } from './open-listeners.ts'
+import { removeStaleSocket, takeSocketFile } from './unix-socket-file.ts'
 
 /** The sockets of a service. */
 export interface OpenSockets {
@@ -103,16 +105,20 @@ export async function openAdmin(
   logger: Logger,
   inherited?: number,
 ): Promise<AdminServer | undefined> {
-  const { address, isExplicit, tls, access } = settings.admin
+  const { address, mode, isExplicit, tls, access } = settings.admin
   if (address === undefined) return undefined
-  const admin = await startAdminServer({ address, tls, access }, actions, inherited).catch(
-    async (error: unknown) => {
-      if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
-      // Two connectors on one machine, neither of which was given where its admin server goes.
-      logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
-      return await startAdminServer({ address: { ...address, port: 0 }, tls, access }, actions)
-    },
-  )
+  const path = inherited === undefined ? unixPathOf(address.host) : undefined
+  const open = async (): Promise<AdminServer> => {
+    if (path !== undefined) await removeStaleSocket(path)
+    return await startAdminServer({ address, tls, access }, actions, inherited)
+  }
+  const admin = await open().catch(async (error: unknown) => {
+    if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
+    // Two connectors on one machine, neither of which was given where its admin server goes.
+    logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
+    return await startAdminServer({ address: { ...address, port: 0 }, tls, access }, actions)
+  })
+  if (path !== undefined && mode !== undefined) takeSocketFile(path, mode)
   logger.info(`admin on ${tls === undefined ? 'http' : 'https'}://${formatListenAddress(admin.address)}`)
   return admin
 }

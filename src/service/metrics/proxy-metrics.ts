@@ -28,8 +28,24 @@ export function registerProxyMetrics(registry: Registry, proxies: () => readonly
   register(
     'gauge',
     'middlemile_tunnels',
-    'Tunnels (CONNECT) that are open, or are being opened',
+    'Tunnels (CONNECT, CONNECT-UDP) that are open, or are being opened',
     ({ route, tunnels }) => [{ labels: { route }, value: tunnels }],
+  )
+  register(
+    'gauge',
+    'middlemile_udp_tunnels',
+    'Those of middlemile_tunnels that are for UDP (CONNECT-UDP)',
+    ({ route, udpTunnels }) => [{ labels: { route }, value: udpTunnels }],
+  )
+  register(
+    'counter',
+    'middlemile_udp_tunnel_datagrams_total',
+    'Datagrams that came for tunnels of UDP, from clients and from targets; dropped: those of them that there was no room for',
+    ({ route, datagrams: { fromClient, fromTarget, dropped } }) => [
+      { labels: { route, what: 'from_client' }, value: fromClient },
+      { labels: { route, what: 'from_target' }, value: fromTarget },
+      { labels: { route, what: 'dropped' }, value: dropped },
+    ],
   )
   register(
     'counter',

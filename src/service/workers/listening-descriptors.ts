@@ -6,7 +6,7 @@ import {
   listeningSocketCalls,
   type SocketAddress,
 } from '../../connect/native/listening-sockets.ts'
-import { UNIX_SOCKET, unixPathOf } from '../../ingress/unix-socket.ts'
+import { unixAddress, unixPathOf } from '../../ingress/unix-socket.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import { listenFailure, resolveListenAddress } from '../lifecycle/listen-failure.ts'
 import {
@@ -69,7 +69,7 @@ export class ListeningDescriptors {
     const unclaimed = new Map<number, SocketAddress>()
     for (const fd of inherited.listening) {
       const path = calls.unixPathOf(fd)
-      const address = path === undefined ? calls.addressOf(fd) : { host: `${UNIX_SOCKET}${path}`, port: 0 }
+      const address = path === undefined ? calls.addressOf(fd) : unixAddress(path)
       if (address !== undefined) unclaimed.set(fd, address)
     }
     const handovers = new Set(inherited.quic)
@@ -162,13 +162,23 @@ async function openUnix(
       const file = isForeign ? undefined : takeSocketFile(path, mode)
       return { address, descriptors: [inherited], quic: undefined, file }
     }
-    await removeStaleSocket(path)
-    const opened = calls.openUnix(path)
-    if ('errno' in opened) throw systemError(opened.errno, address)
-    return { address, descriptors: [opened.fd], quic: undefined, file: takeSocketFile(path, mode) }
+    const { fd, file } = await openUnixSocket(calls, path, mode)
+    return { address, descriptors: [fd], quic: undefined, file }
   } catch (error) {
     throw listenFailure('a listener', address, error)
   }
+}
+
+/** In place of what an earlier process has left. Rejects with an error of the system. */
+export async function openUnixSocket(
+  calls: ListeningSocketCalls,
+  path: string,
+  mode: number,
+): Promise<{ readonly fd: number; readonly file: UnixSocketFile }> {
+  await removeStaleSocket(path)
+  const opened = calls.openUnix(path)
+  if ('errno' in opened) throw systemError(opened.errno, unixAddress(path))
+  return { fd: opened.fd, file: takeSocketFile(path, mode) }
 }
 
 async function openEntry(parts: OpeningParts, wanted: WantedSockets): Promise<ListeningGroup> {

@@ -13,6 +13,7 @@ import { ProcessFaults } from '../lifecycle/process-faults.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { settingsChanges } from '../lifecycle/settings-changes.ts'
 import { logToStandardOutput, type ServiceLog } from '../logging/service-log.ts'
+import { AdminSocket } from './admin-socket.ts'
 import { takeInherited } from './inherited-sockets.ts'
 import { ListeningDescriptors } from './listening-descriptors.ts'
 import { type ReadText, readText, reloadWorkers } from './reload-workers.ts'
@@ -48,6 +49,7 @@ export class SupervisedService {
   /** What sockets were opened by. */
   readonly #startedWith: ServiceSettings
   #admin: AdminServer | undefined
+  #adminSocket: AdminSocket | undefined
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
   #isUpgrading = false
@@ -103,12 +105,9 @@ export class SupervisedService {
     const supervisor = new Supervisor({ logger, sockets, config, settings, fleet })
     const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
     try {
-      service.#admin = await openAdmin(
-        settings,
-        service.#actions(),
-        logger,
-        adminDescriptor(settings, inherited.admin),
-      )
+      service.#adminSocket = await AdminSocket.open(settings.admin, inherited.admin)
+      const { descriptor } = service.#adminSocket
+      service.#admin = await openAdmin(settings, service.#actions(), logger, descriptor)
       fleet?.start()
       await supervisor.start()
     } catch (error) {
@@ -174,6 +173,7 @@ export class SupervisedService {
     this.#phase = 'closed'
     this.#supervisor.killAll()
     this.#sockets.close({ isHandedOn: this.#isUpgrading })
+    this.#removeAdminFile()
     await this.#admin?.close()
     await this.#supervisor.fleet?.close()
     this.#log.logger.info('closed')
@@ -218,10 +218,17 @@ export class SupervisedService {
     }
     logger.info('draining: no new requests, open ones end')
     // With the ports of the listeners, so that a successor can start now.
-    if (!keepAdmin) this.#admin?.release()
+    if (!keepAdmin) {
+      this.#admin?.release()
+      this.#removeAdminFile()
+    }
     this.#sockets.close({ isHandedOn: this.#isUpgrading })
     await this.#supervisor.drain()
     logger.info('drained')
+  }
+
+  #removeAdminFile(): void {
+    if (!this.#isUpgrading) this.#adminSocket?.removeFile()
   }
 
   #actions() {
@@ -259,19 +266,6 @@ export async function superviseFile(
   if (read.settings.workers.count === 'off') return { because: undefined }
   if ('unavailable' in calls) return { because: `workers need native calls: ${calls.unavailable}` }
   return await SupervisedService.start(file, read, options)
-}
-
-/** What a predecessor left, where the admin server is still to be there. */
-function adminDescriptor({ admin }: ServiceSettings, inherited: number | undefined): number | undefined {
-  const loaded = listeningSocketCalls()
-  if (inherited === undefined || 'unavailable' in loaded) return undefined
-  const { calls } = loaded
-  const found = calls.addressOf(inherited)
-  const { address } = admin
-  const isSame = address?.port === 0 || (found?.port === address?.port && found?.host === address?.host)
-  if (found !== undefined && address !== undefined && isSame) return inherited
-  calls.close(inherited)
-  return undefined
 }
 
 /** To who waits at the other end of the pipe; it may have gone. */

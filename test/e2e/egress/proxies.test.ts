@@ -251,7 +251,7 @@ describe('through a proxy', () => {
     await using proxy = await startOwnProxy({ kind: 'connect' })
     const transport = transportThrough([`http://127.0.0.1:${proxy.port}`])
     const { protocols, decision, plan, known } = await transport.explain('https://localhost:1/')
-    const because = 'not tried through a proxy: a tunnel carries TCP only'
+    const because = 'not tried: egress out has no h2 or h3 proxy to carry UDP'
     expect(protocols).toContainEqual({ protocol: 'h3', allowed: false, because })
     expect(decision.candidates.find(({ lane }) => lane === 'h3')).toMatchObject({
       isEligible: false,

@@ -8,6 +8,7 @@ import { createCertificateAuthority } from '../../../src/testing/certificates.ts
 import { startConfiguredConnector } from '../../support/connector-process.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { runTool } from '../../support/run-tool.ts'
+import { runCli } from '../../support/spawn-cli.ts'
 import { startConnector } from '../../support/start-connector.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -142,6 +143,47 @@ describe.skipIf(missing !== undefined)(`a Unix socket${missing === undefined ? '
     }
     await expect.poll(() => isAlive(pid), { timeout: 40_000 }).toBe(false)
     expect(existsSync(path)).toBe(false)
+  })
+
+  it('has the admin server, which believes whoever may open it', async () => {
+    const path = newPath()
+    await using connector = await startConnector({ admin: { unix: path, mode: '0600' }, origins: origins() })
+    expect(connector.service.adminAddress).toEqual({ host: `unix:${path}`, port: 0 })
+    expect(lstatSync(path).mode & 0o777).toBe(0o600)
+    expect(await ask(path, 'http://any.example/readyz')).toContain('ready')
+    expect(await ask(path, 'http://any.example/pools')).toContain('"pools"')
+    // A browser does not come this way; who passes its requests on shows them for what they are.
+    const foreign = ['-X', 'POST', '-H', 'Origin: http://other.example', 'http://localhost/drain']
+    expect(await ask(path, ...foreign)).toBe('not from another site\n')
+    await connector.service.close()
+    expect(existsSync(path)).toBe(false)
+  })
+
+  it('has the admin server of workers, whom the next program takes it over from', {
+    timeout: 150_000,
+  }, async () => {
+    const path = newPath()
+    await using connector = await startConfiguredConnector({
+      workers: 1,
+      admin: { unix: path },
+      shutdown: { drainTimeout: '10s' },
+      origins: origins(),
+    })
+    const { ino, mode } = lstatSync(path)
+    expect(mode & 0o777).toBe(0o660)
+    const upgraded = await runCli(['upgrade', '-c', connector.file])
+    expect(upgraded.stdout).toMatch(/^process \d+ has taken over\n$/)
+    const pid = Number(/\d+/.exec(upgraded.stdout)?.[0])
+    try {
+      await expect.poll(() => isAlive(connector.cli.pid), { timeout: 40_000 }).toBe(false)
+      expect(lstatSync(path).ino).toBe(ino)
+      expect(await ask(path, 'http://localhost/readyz')).toContain('ready')
+    } finally {
+      process.kill(pid, 'SIGTERM')
+    }
+    await expect.poll(() => isAlive(pid), { timeout: 40_000 }).toBe(false)
+    expect(existsSync(path)).toBe(false)
+    expect((await runCli(['upgrade', '--admin', `unix:${path}`])).stderr).toContain('does not answer')
   })
 })
 

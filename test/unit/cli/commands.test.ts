@@ -216,7 +216,7 @@ describe('explain', () => {
 
 describe('upgrade', () => {
   const answering = (status: number, body: object) =>
-    fakeIo({ onRequest: async () => response([], { status, json: async () => body }) })
+    fakeIo({ onRequest: async () => response([], { status, text: async () => JSON.stringify(body) }) })
 
   it('asks the admin server for a successor, and says which process it is', async () => {
     const { io, out, requests } = answering(200, { upgraded: true, pid: 77 })

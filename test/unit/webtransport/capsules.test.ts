@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type Capsule,
-  CapsuleFault,
-  CapsuleParser,
-  encodeCapsule,
-} from '../../../src/webtransport/capsules.ts'
+import { CapsuleFault } from '../../../src/http/http3/frames/capsule-reader.ts'
+import { type Capsule, capsuleReader, encodeCapsule } from '../../../src/webtransport/capsules.ts'
 import { varint } from '../../support/http3-wire.ts'
 import { fc } from '../../support/property.ts'
 
 function parsed(bytes: Buffer, pieceBytes = bytes.length): Capsule[] {
   const capsules: Capsule[] = []
-  const parser = new CapsuleParser(capsule => capsules.push(capsule))
+  const parser = capsuleReader(capsule => capsules.push(capsule))
   for (let at = 0; at < bytes.length; at += pieceBytes) parser.receive(bytes.subarray(at, at + pieceBytes))
   return capsules
 }
@@ -76,7 +72,7 @@ describe('a capsule', () => {
   })
 
   it('keeps nothing of an unknown one, however long it says that it is', () => {
-    const parser = new CapsuleParser(() => {})
+    const parser = capsuleReader(() => {})
     parser.receive(Buffer.concat([varint(0x99), Buffer.from('ffffffffffffffff', 'hex')]))
     for (let i = 0; i < 1_000; i++) parser.receive(Buffer.alloc(65_536))
     expect(parser.isWithinCapsule).toBe(true)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { parseNetwork } from '../../../dns/networks.ts'
+import { UdpTemplate } from '../../../masque/udp-template.ts'
 import { type AllowEntry, parseAllowEntry } from '../../forward-proxy/allow-list.ts'
 import { type ProxyUser, parseProxyUser } from '../../forward-proxy/proxy-users.ts'
 import { shown } from '../describe-issue.ts'
@@ -20,6 +21,9 @@ export function forwardField(directory: string) {
       maxConnections: z.number().int().min(1).optional(),
       maxTunnels: z.number().int().min(0).optional(),
       tunnelIdleTimeout: durationField.optional(),
+      udpTemplate: udpTemplateField.optional(),
+      udpIdleTimeout: durationField.optional(),
+      udpQueueBytes: z.number().int().min(2_048).optional(),
       origins: namedOriginField(directory).optional(),
     })
     .superRefine(({ allow, auth }, context) => {
@@ -35,6 +39,12 @@ const allowField = z.string().transform((value, context): AllowEntry => {
   if (typeof entry !== 'string') return entry
   context.addIssue({ code: 'custom', message: `${entry}, not ${shown(value)}` })
   return z.NEVER
+})
+
+/** How CONNECT-UDP names its target (RFC 9298 2). */
+export const udpTemplateField = z.string().superRefine((value, context) => {
+  const template = UdpTemplate.parse(value)
+  if (typeof template === 'string') context.addIssue({ code: 'custom', message: template })
 })
 
 const networkField = z

@@ -35,7 +35,7 @@ describe('the settings of an egress', () => {
       expect.stringContaining('egress.out.proxies[1]: the URL of a proxy has the scheme ftp'),
       expect.stringContaining('egress.out.stickyMs'),
       expect.stringContaining('no egress is called "ou": there are out'),
-      expect.stringContaining('HTTP/3 does not go through a proxy'),
+      expect.stringContaining('HTTP/3 goes through h2 and h3 proxies only'),
     ])
     expect(refusals.join()).not.toContain('secret')
   })

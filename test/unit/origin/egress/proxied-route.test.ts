@@ -34,6 +34,7 @@ function routeThrough(proxies: readonly string[]): ProxiedRoute {
     context: () => {
       throw new Error('no TLS is spoken')
     },
+    openPooledUdp: () => Promise.reject(new Error('no UDP')),
     openPooledTunnel: () => Promise.reject(new Error('no proxy of these speaks HTTP/2')),
     clock: new FakeClock(),
     random: () => 0,

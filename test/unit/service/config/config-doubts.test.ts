@@ -95,5 +95,8 @@ describe('the addresses to listen on', () => {
     expect(faultsOf('[{ address: 127.0.0.1:9901 }]', 'admin: { address: ":9901" }\n')).toEqual([
       '3:19: admin.address: listen[0] has 127.0.0.1:9901 already; give this one another port or address',
     ])
+    expect(faultsOf('[{ unix: a.sock }]', 'admin: { unix: a.sock }\n')).toEqual([
+      '3:16: admin.unix: listen[0] has a.sock already; give this one another path',
+    ])
   })
 })

@@ -35,7 +35,7 @@ origins: { a: { url: 'https://a.test', egress: ou }, b: { url: 'https://b.test',
       expect.stringContaining('egress.out.proxies[0]: the URL of a proxy has the scheme ftp'),
       expect.stringContaining('egress.none.proxies'),
       expect.stringContaining('origins.a.egress: no egress is called "ou"; did you mean out?'),
-      expect.stringContaining('origins.b.egress: HTTP/3 does not go through a proxy'),
+      expect.stringContaining('origins.b.egress: HTTP/3 goes through h2 and h3 proxies only'),
     ])
   })
 
@@ -111,7 +111,7 @@ routes:
       ),
     ).toEqual([
       expect.stringContaining('routes[0].egress: no egress is called "oot"; did you mean out?'),
-      expect.stringContaining('routes[1].egress: HTTP/3 does not go through a proxy'),
+      expect.stringContaining('routes[1].egress: HTTP/3 goes through h2 and h3 proxies only'),
       expect.stringContaining('routes[3].egress: balance.policy round-robin and proxies exclude each other'),
       expect.stringContaining('routes[4].egress: needs an origin'),
     ])

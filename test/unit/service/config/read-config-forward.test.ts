@@ -39,6 +39,9 @@ describe('forward of a route', () => {
       maxConnections: undefined,
       maxTunnels: 1_000,
       tunnelIdleMs: 600_000,
+      udpTemplate: '/.well-known/masque/udp/{target_host}/{target_port}/',
+      udpIdleMs: 120_000,
+      udpQueueBytes: 131_072,
       options: { preconnectHints: 'never' },
     })
   })

@@ -65,6 +65,17 @@ describe('the configuration of admin', () => {
       ])
   })
 
+  it('may be a Unix socket, whose file says who comes to it', () => {
+    expect(admin({ unix: '/run/a.sock', mode: '0600' })).toMatchObject({
+      settings: { admin: { address: { host: 'unix:/run/a.sock', port: 0 }, mode: 0o600, isExplicit: true } },
+    })
+    expect(admin({ unix: '/run/a.sock' })).toMatchObject({ settings: { admin: { mode: 0o660 } } })
+    expect(faultsOf({ admin: { unix: '/run/a.sock', address: ':9901' } })).toEqual([
+      'admin.unix: goes without address',
+    ])
+    expect(faultsOf({ admin: { mode: '0600' } })).toEqual(['admin.mode: needs unix'])
+  })
+
   it('refuses files without a token, and repeats no secret', () => {
     const [fault = ''] = faultsOf({ admin: { tokens: { read: '/absent.token' } } })
     expect(fault).toMatch(/^admin\.tokens\.read: cannot read \/absent\.token: no such file/)

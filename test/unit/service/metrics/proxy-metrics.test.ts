@@ -10,6 +10,8 @@ describe('the metrics of forward proxies', () => {
       {
         route: 'out',
         totalConnections: 3,
+        udpTunnels: 0,
+        datagrams: { fromClient: 0, fromTarget: 0, dropped: 0 },
         tunnels: 2,
         maxTunnels: 5,
         maxOrigins: 5,
