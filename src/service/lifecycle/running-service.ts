@@ -373,7 +373,7 @@ export class RunningService implements Service {
     await Promise.all([...cut, this.transport.close(), this.#proxies.close()])
   }
 
-  /** Both sides of each are told, which takes a moment; what is cut behind it says nothing more. */
+  /** Both sides of each receive the reason, which takes a moment, before their connections are cut. */
   async #closeSessions(): Promise<void> {
     const { sessions } = this.#forwarder
     if (sessions.size === 0) return

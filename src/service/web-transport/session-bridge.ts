@@ -37,9 +37,9 @@ export interface BridgeParts {
   /** Of its origin. */
   readonly counts: SessionCounts
   /** Is notified of bytes as they come. */
-  onCarried(fromClient: number, fromOrigin: number): void
+  readonly onCarried: (fromClient: number, fromOrigin: number) => void
   /** Once. */
-  onEnded(ended: EndedSession, error: TransportError | undefined): void
+  readonly onEnded: (ended: EndedSession, error: TransportError | undefined) => void
 }
 
 /** Of a session that we close. Codes are the application's, and it has none for this. */
@@ -82,7 +82,7 @@ export class SessionBridge {
         info => this.#end(`closed_by_${side}`, info, undefined),
         (error: unknown) => this.#end(`${side}_lost`, undefined, asTransportError(error)),
       )
-      from.draining.then(() => to.drain())
+      this.#run(from.draining.then(() => to.drain()))
       this.#run(this.#carryBidirectional(side, from, to))
       this.#run(this.#carryUnidirectional(side, from, to))
       this.#run(this.#carryDatagrams(side, from, to))
@@ -90,7 +90,7 @@ export class SessionBridge {
     this.#watchIdle()
   }
 
-  /** Both sides are told why. */
+  /** Both sides receive the reason. */
   close(result: 'idle' | 'shutdown', error: TransportError): void {
     this.#end(result, { closeCode: OWN_CLOSE_CODE, reason: error.message }, error)
   }
