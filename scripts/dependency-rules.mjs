@@ -142,6 +142,14 @@ const MAY_IMPORT = {
     'src/quic',
     'src/webtransport',
   ],
+  // What a foreign package calls: a user of the module, and of its listener.
+  'src/webtransport-quiche': [
+    'src/index.ts',
+    'src/base',
+    'src/ingress',
+    'src/quic/load-engine.ts',
+    'src/webtransport',
+  ],
   'src/demo': ['src/index.ts', 'src/entry', 'src/service', 'src/testing', 'src/cli', 'src/bench/impair'],
 }
 

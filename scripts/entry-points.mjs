@@ -10,6 +10,7 @@ export const MODULES = {
   events: 'src/entry/events.ts',
   service: 'src/service/index.ts',
   testing: 'src/testing/index.ts',
+  'webtransport-quiche': 'src/webtransport-quiche/index.ts',
 }
 
 /**
@@ -40,7 +41,7 @@ export function entryPoints(root) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return Object.entries(exports).flatMap(([subpath, target]) => {
     if (typeof target === 'string') return []
-    const source = MODULES[/^\.\/dist\/(\w+)\.d\.ts$/.exec(target.import.types)?.[1]]
+    const source = MODULES[/^\.\/dist\/([\w-]+)\.d\.ts$/.exec(target.import.types)?.[1]]
     const names = exportedNames(readFileSync(join(root, source), 'utf8'))
     return [{ subpath, source, names }]
   })

@@ -47,6 +47,7 @@ import {
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
+import { checkPinned } from '../base/options/pinned-hashes.ts'
 import {
   DEFAULT_PROTECTION_OPTIONS,
   FAIR_BY,
@@ -249,6 +250,7 @@ function mergeSettings(
     resolve: { ...fixed.own, ...fixed.named },
   }
   checkProtocols(settings.protocols)
+  checkPinned(settings.tls, settings.protocols)
   if (carriesTcpOnly({ egress }) && settings.protocols.every(protocol => protocol === 'h3'))
     throw new TransportError(
       'MM_INVALID_ARGUMENT',

@@ -17,6 +17,8 @@ export interface TrustPolicy {
   /** PEM of the client certificate that we present: the session carries our identity too. */
   readonly clientCertificate: string | undefined
   readonly rejectUnauthorized: boolean
+  /** See TlsOptions. */
+  readonly certificateHashes?: readonly string[] | undefined
   readonly minVersion: string | undefined
   readonly maxVersion: string | undefined
   readonly ciphers: string | undefined
@@ -56,6 +58,7 @@ export function trustOf(tls: TlsOptions, tlsLibrary: string): string {
     ca: tls.ca,
     clientCertificate: tls.cert,
     rejectUnauthorized: tls.rejectUnauthorized ?? true,
+    certificateHashes: tls.certificateHashes,
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
     ciphers: tls.ciphers,
@@ -81,6 +84,7 @@ export function trustDigest(policy: TrustPolicy): string {
       policy.ciphers ?? null,
       policy.groups ?? null,
       policy.tlsLibrary,
+      ...(policy.certificateHashes === undefined ? [] : [policy.certificateHashes]),
     ]),
   )
 }

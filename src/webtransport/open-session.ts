@@ -87,6 +87,8 @@ export class OpenSession
   #acceptUnidirectional: ReadableStreamDefaultController<WebTransportReceiveStream> | undefined
   #flow = new SessionFlow(undefined, undefined)
   #state: State = { kind: 'connecting' }
+  /** What was agreed on stays to be read when it is over. */
+  #start: SessionStart | undefined
   #linger: Timer | undefined
   /** The peer was asked to finish. */
   #hasAskedToDrain = false
@@ -127,6 +129,7 @@ export class OpenSession
       return
     }
     this.#state = { kind: 'open', start }
+    this.#start = start
     this.#flow = new SessionFlow(carrier.ownLimits, carrier.peerLimits)
     const onFault = (error: TransportError): void => this.#onLost(error)
     tunnel.on(
@@ -159,7 +162,7 @@ export class OpenSession
   // W3C
 
   get protocol(): string {
-    return this.#state.kind === 'open' ? this.#state.start.protocol : ''
+    return this.#start?.protocol ?? ''
   }
 
   get reliability(): 'pending' | 'supports-unreliable' {
@@ -167,7 +170,7 @@ export class OpenSession
   }
 
   get headers(): WebTransportSession['headers'] {
-    return this.#state.kind === 'open' ? this.#state.start.headers : {}
+    return this.#start?.headers ?? {}
   }
 
   async createBidirectionalStream(
@@ -183,6 +186,16 @@ export class OpenSession
     const sending = this.#sendSide(raw, options)
     raw.owner = sideOwner(sending, undefined)
     return sending.writable
+  }
+
+  mayOpen(direction: StreamDirection): boolean {
+    const state = this.#state
+    if (state.kind !== 'open' || !this.#flow.mayOpen(direction)) return false
+    return state.start.carrier.streamsLeft(direction) > 0
+  }
+
+  drain(): void {
+    this.#say({ type: 'drain' })
   }
 
   createSendGroup(): WebTransportSendGroup {

@@ -36,10 +36,14 @@ export interface WebTransportSession {
   readonly datagrams: WebTransportDatagrams
   createBidirectionalStream(options?: WebTransportSendStreamOptions): Promise<WebTransportBidirectionalStream>
   createUnidirectionalStream(options?: WebTransportSendStreamOptions): Promise<WebTransportSendStream>
+  /** Whether the peer allows a further stream of ours now: else one that does not wait is MM_REFUSED. */
+  mayOpen(direction: 'bidirectional' | 'unidirectional'): boolean
   /** See WebTransportSendStreamOptions.sendGroup. */
   createSendGroup(): WebTransportSendGroup
   /** Ends the session. Its streams are reset, so that the peer should have read what matters before. */
   close(info?: Partial<WebTransportCloseInfo>): void
+  /** Asks the peer to end the session: its `draining` resolves. Everything goes on. */
+  drain(): void
   /** Of the QUIC connection as it is now, which other sessions and requests may share. */
   getStats(): Promise<WebTransportStats>
 }

@@ -328,4 +328,14 @@ export const PUBLIC_SURFACE: Readonly<
       'TestOrigin',
     ],
   },
+  './webtransport-quiche': {
+    values: [
+      'Http3WebTransportClient',
+      'Http3WebTransportClientSocket',
+      'Http3WebTransportServer',
+      'Http3WebTransportServerSocket',
+      'checkQuicheInit',
+    ],
+    types: [],
+  },
 }

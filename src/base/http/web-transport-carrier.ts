@@ -14,6 +14,8 @@ export interface WebTransportCarrier {
   /** The longest payload of sendDatagram now; 0: none is taken. */
   readonly maxDatagramBytes: number
   readonly stats: CarrierStats
+  /** So many the peer lets us open now. */
+  streamsLeft(direction: StreamDirection): number
   /** Undefined: the peer allows no more now, and onStreamCredit follows. */
   openStream(direction: StreamDirection): RawStream | undefined
   /** False: it was not taken (too long, or the queue is full): onRoom follows when there may be room. */

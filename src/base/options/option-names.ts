@@ -38,6 +38,7 @@ const TLS_NAMES: Names<TlsOptions> = {
   passphrase: 1,
   serverName: 1,
   rejectUnauthorized: 1,
+  certificateHashes: 1,
   minVersion: 1,
   maxVersion: 1,
   ciphers: 1,

@@ -255,6 +255,12 @@ export interface TlsOptions {
   serverName?: string | undefined
   /** Default true. False accepts any certificate; tickets of such connections stay apart. */
   rejectUnauthorized?: boolean | undefined
+  /**
+   * SHA-256 of certificates, in hex, with or without colons. The server has to show one of them that is valid
+   * now, and then neither its authority nor its name is looked at. Over HTTP/3 only: `protocols` has to be
+   * `h3` alone. Default: none.
+   */
+  certificateHashes?: readonly string[] | undefined
   /** The oldest version of TLS that is spoken over TCP. Default: Node's. */
   minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** The newest one. Default: Node's. */

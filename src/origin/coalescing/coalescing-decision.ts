@@ -189,7 +189,8 @@ export function connectionPolicy(settings: OriginSettings, trust: string): Conne
   const { tls } = settings
   return {
     serverName: tls.serverName?.replace(/\.$/, ''),
-    isVerified: tls.rejectUnauthorized !== false,
+    // Of a pinned certificate nobody has looked at the names.
+    isVerified: tls.rejectUnauthorized !== false && tls.certificateHashes === undefined,
     trust,
     settings: JSON.stringify(Object.entries(settings).filter(([name]) => !OWN.has(name))),
   }

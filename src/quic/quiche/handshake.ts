@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Fifo } from '../../base/fifo.ts'
 import type { QuicEvent, QuicHandshake } from '../engine.ts'
@@ -12,10 +12,12 @@ import { sealTicket, type TicketBinding } from './ticket-envelope.ts'
  * BoringSSL checks the chain, and the name where it is a DNS name, but neither of them on a resumed
  * connection, and an IP address never (it takes it for a DNS name). So we look at every handshake. Wildcards
  * are matched as OpenSSL does; the subject's common name is no name (RFC 9110 4.3.4).
+ *
+ * `wanted`: the name; or the hashes of certificates of which it has to be one, whatever its names.
  */
 export function peerIdentity(
   leaf: Uint8Array | undefined,
-  serverName: string,
+  wanted: string | readonly string[],
   wallClockMs: number,
 ): string | undefined {
   if (leaf === undefined) return 'the server sent no certificate'
@@ -29,11 +31,15 @@ export function peerIdentity(
   const to = Date.parse(certificate.validTo)
   if (!(from <= wallClockMs)) return 'the certificate is not valid yet'
   if (!(wallClockMs <= to)) return 'the certificate has expired'
+  if (typeof wanted !== 'string') {
+    const hash = createHash('sha256').update(leaf).digest('hex')
+    return wanted.includes(hash) ? undefined : `the certificate is none of tls.certificateHashes: ${hash}`
+  }
   const isNamed =
-    isIP(serverName) === 0
-      ? certificate.checkHost(serverName, { subject: 'never' }) !== undefined
-      : certificate.checkIP(serverName) !== undefined
-  return isNamed ? undefined : `the certificate is for other names than ${serverName}`
+    isIP(wanted) === 0
+      ? certificate.checkHost(wanted, { subject: 'never' }) !== undefined
+      : certificate.checkIP(wanted) !== undefined
+  return isNamed ? undefined : `the certificate is for other names than ${wanted}`
 }
 
 /** What the engine said around one receive(), and says of resumption. */
@@ -62,6 +68,7 @@ export function earlyDataVerdict(seen: EarlyDataSnapshot): 'accepted' | 'rejecte
 
 /** Alerts of TLS as QUIC errors (RFC 9001 4.8). */
 const BAD_CERTIFICATE = 0x12a
+const CERTIFICATE_UNKNOWN = 0x12e
 const NO_APPLICATION_PROTOCOL = 0x178
 
 /**
@@ -79,6 +86,8 @@ export interface HandshakeOptions {
     | {
         readonly serverName: string
         readonly rejectUnauthorized: boolean
+        /** Certificates that will do whoever issued them, as pinnedHashes() has them, and no others. */
+        readonly pinned?: readonly string[] | undefined
         readonly earlyData: boolean
         readonly binding: TicketBinding
         readonly wallClock: () => number
@@ -180,9 +189,11 @@ export class Handshake {
       return { code: NO_APPLICATION_PROTOCOL, reason: 'no protocol was agreed on' }
     }
     const certificates = (native.peerCertChain() ?? []).map(der => Buffer.from(der))
-    if (client?.rejectUnauthorized === true) {
-      const reason = peerIdentity(certificates[0], client.serverName, client.wallClock())
-      if (reason !== undefined) return { code: BAD_CERTIFICATE, reason }
+    if (client !== undefined && (client.pinned !== undefined || client.rejectUnauthorized)) {
+      const { pinned, serverName } = client
+      const reason = peerIdentity(certificates[0], pinned ?? serverName, client.wallClock())
+      if (reason !== undefined)
+        return { code: pinned === undefined ? BAD_CERTIFICATE : CERTIFICATE_UNKNOWN, reason }
     }
     this.#result = { protocol, isResumed: native.isResumed(), certificates }
     events.push({ type: 'established', handshake: this.#result })

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { defaultRoots } from '../../base/default-roots.ts'
 import { TransportError } from '../../base/errors.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import { pinnedHashes } from '../../base/options/pinned-hashes.ts'
 import type { QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicServerTls } from '../engine.ts'
 import type { NativeConfig, QuicheBinding } from './binding.ts'
@@ -93,7 +94,7 @@ export class QuicheConfigs {
     refuseWhatQuicCannotDo(tls)
     const ca = tls.ca === undefined ? defaultRoots() : certificatePem(tls.ca, 'ca')
     const identity = clientIdentity(tls)
-    const verify = tls.rejectUnauthorized ?? true
+    const verify = tls.certificateHashes === undefined && (tls.rejectUnauthorized ?? true)
     const config = this.#make(verify, ca, identity)
     this.#apply(config, quic, variant)
     // A server opens no bidirectional streams in HTTP/3 (RFC 9114 6.1) but those of WebTransport.
@@ -173,7 +174,9 @@ function clientIdentity(tls: TlsOptions): { cert: Buffer; key: Buffer } | undefi
 
 function trustOf(tls: TlsOptions): string {
   const authorities = tls.ca === undefined ? defaultRoots().toString('latin1') : [tls.ca].flat()
-  const text = JSON.stringify([authorities, tls.cert ?? null, tls.rejectUnauthorized ?? true])
+  const { cert = null, rejectUnauthorized = true, certificateHashes } = tls
+  const pinned = certificateHashes === undefined ? [] : [pinnedHashes(certificateHashes)]
+  const text = JSON.stringify([authorities, cert, rejectUnauthorized, ...pinned])
   return createHash('sha256').update(text).digest('base64url')
 }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { TransportError } from '../../base/errors.ts'
+import { pinnedHashes } from '../../base/options/pinned-hashes.ts'
 import type { AcceptPolicy, DrivenConnection, DrivenEngine, ServerPolicy } from '../driven-connection.ts'
 import type { PacketHeader, QuicAcceptOptions, QuicConnectOptions } from '../engine.ts'
 import {
@@ -74,6 +75,7 @@ export class QuicheEngine implements DrivenEngine {
       client: {
         serverName,
         rejectUnauthorized: tls.rejectUnauthorized ?? true,
+        pinned: tls.certificateHashes && pinnedHashes(tls.certificateHashes),
         earlyData: wantsEarlyData && isResuming,
         binding,
         wallClock: this.#wallClock,

@@ -22,6 +22,14 @@ interface Discard {
   readonly code: number
 }
 
+/** A stopped stream that quiche may keep for ever. */
+interface Stopped {
+  /** What we have written and finished is still wanted. */
+  readonly keepsOurs: boolean
+  /** Since when both sides were seen to be complete. */
+  completeAt: number | undefined
+}
+
 /** Of the unidirectional streams of the peer so many may be stopped at once. */
 const LOST_CREDIT_SHARE = 4
 
@@ -38,8 +46,8 @@ const LOST_CREDIT_SHARE = 4
  * - Streams that we opened are stopped at once, since the peer may be producing for hours, and costs no
  *   credit.
  * - When the peer's side of a stopped stream is complete and quiche still knows it, it is made to look again
- *   by a RESET_STREAM, which the peer ignores after the end (RFC 9000 3.2): for our own streams at once,
- *   since nobody wants them any more; for others when the end of our answer has surely been acknowledged.
+ *   by a RESET_STREAM, which the peer ignores after the end (RFC 9000 3.2): for our own requests at once,
+ *   since nobody wants them any more; for others when our end has surely been acknowledged.
  *
  * - Unidirectional streams of the peer have no side of ours that could make quiche look again: each that is
  *   stopped costs a credit for good. So only some are stopped at once, and when these are used up the
@@ -59,8 +67,7 @@ export class ReceiveStreams {
   readonly #local: LocalStreams
   readonly #seen: SeenStreams
   readonly #discarding = new Map<number, Discard>()
-  /** Stopped streams that quiche may keep for ever: since when they are stopped. */
-  readonly #stopped = new Map<number, number>()
+  readonly #stopped = new Map<number, Stopped>()
   /** Streams of the peer that it has reset, and that quiche may still know. */
   readonly #reset = new Set<number>()
   #readable: readonly number[] = NO_STREAMS
@@ -150,7 +157,7 @@ export class ReceiveStreams {
   /** See QuicConnection.stop. */
   stop(stream: number, code: number): void {
     if (isOpenedBy(this.#role, stream)) {
-      if (!isUnidirectional(stream) && this.#stopNow(stream, code)) this.#watchdog.onStopped()
+      this.#stopOwn(stream, code, false)
     } else if (!this.#discarding.has(stream)) {
       this.#discarding.set(stream, { leftBytes: MAX_DISCARDED_BYTES, code })
       this.#discard(stream)
@@ -160,7 +167,7 @@ export class ReceiveStreams {
   /** See QuicConnection.stopAtOnce. */
   stopAtOnce(stream: number, code: number): void {
     if (isOpenedBy(this.#role, stream)) {
-      this.stop(stream, code)
+      this.#stopOwn(stream, code, true)
       return
     }
     const isCounted = isUnidirectional(stream)
@@ -168,12 +175,16 @@ export class ReceiveStreams {
       this.stop(stream, code)
       return
     }
-    if (!this.#stopNow(stream, code)) return
+    if (!this.#stopNow(stream, code, true)) return
     this.#watchdog.onStopped()
     if (!isCounted) return
     this.#stopped.delete(stream)
     this.#lostCredit += 1
     if (this.#lostCredit === this.#maxLostCredit) this.#events.push({ type: 'worn-out' })
+  }
+
+  #stopOwn(stream: number, code: number, keepsOurs: boolean): void {
+    if (!isUnidirectional(stream) && this.#stopNow(stream, code, keepsOurs)) this.#watchdog.onStopped()
   }
 
   #onReset(stream: number, code: number): void {
@@ -213,7 +224,7 @@ export class ReceiveStreams {
       discard.leftBytes -= read
       if (discard.leftBytes <= 0) {
         this.#discarding.delete(stream)
-        this.#stopNow(stream, discard.code)
+        this.#stopNow(stream, discard.code, true)
         return
       }
     }
@@ -232,27 +243,29 @@ export class ReceiveStreams {
   }
 
   /** False: InvalidStreamState, it has nothing that could be stopped; Done, it was. */
-  #stopNow(stream: number, code: number): boolean {
+  #stopNow(stream: number, code: number, keepsOurs: boolean): boolean {
     try {
+      this.#sends.create(stream)
       this.#native.streamShutdown(stream, this.#shutdown.Read, code)
     } catch {
       return false
     }
-    this.#stopped.set(stream, this.#now)
+    this.#stopped.set(stream, { keepsOurs, completeAt: undefined })
     this.#onEnded(stream)
     return true
   }
 
   #sweep(): void {
     let left = Math.min(this.#stopped.size, MAX_SWEPT_PER_TURN)
-    for (const [stream, since] of this.#stopped) {
+    for (const [stream, stopped] of this.#stopped) {
       if (left-- === 0) return
       this.#stopped.delete(stream)
       if (this.#isForgotten(stream)) continue
-      const isComplete = this.#native.streamFinished(stream) && !this.#sends.isOpen(stream)
-      const isDue = isOpenedBy(this.#role, stream) || this.#now - since >= LINGER_MS
-      if (isComplete && isDue) this.#sends.shutdown(stream, 0)
-      else this.#stopped.set(stream, since) // to the end: the others have their turn
+      if (this.#native.streamFinished(stream) && !this.#sends.isOpen(stream)) stopped.completeAt ??= this.#now
+      const { completeAt, keepsOurs } = stopped
+      const isDue = completeAt !== undefined && (!keepsOurs || this.#now - completeAt >= LINGER_MS)
+      if (isDue) this.#sends.shutdown(stream, 0)
+      else this.#stopped.set(stream, stopped) // to the end: the others have their turn
     }
   }
 

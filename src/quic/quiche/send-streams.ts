@@ -131,15 +131,18 @@ export class SendStreams {
    * congestion window.
    */
   reset(stream: number, code: number): void {
-    if (this.#unwritten.has(stream)) {
-      // The peer will count it as open once a higher one comes: it has to see that it is over. A priority
-      // makes quiche know it.
-      this.#native.streamPriority(stream, DEFAULT_URGENCY, true)
-      this.#onCreated(stream)
-    }
+    // The peer will count it as open once a higher one comes: it has to see that it is over.
+    this.create(stream)
     if (!this.#open.has(stream)) return
     this.#forget(stream)
     this.shutdown(stream, code)
+  }
+
+  /** Makes quiche know a stream of ours before it is written to, by way of a priority. */
+  create(stream: number): void {
+    if (!this.#unwritten.has(stream)) return
+    this.#native.streamPriority(stream, DEFAULT_URGENCY, true)
+    this.#onCreated(stream)
   }
 
   /** RESET_STREAM, whatever the state is here. */

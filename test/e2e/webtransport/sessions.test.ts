@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { createHash, X509Certificate } from 'node:crypto'
+import { expect, onTestFinished, test } from 'vitest'
 import { createTransport } from '../../../src/index.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
@@ -174,4 +175,44 @@ test('explain says what SETTINGS said of WebTransport', async () => {
   expect(known.map(({ fact }) => fact)).toContain(
     'offers WebTransport (draft-02, draft-07, draft-13, draft-15)',
   )
+})
+
+test('what was agreed on can be read when the session is over, and drain() reaches the peer', async () => {
+  const world = await sessionWorld(undefined, {})
+  const session = world.transport.webTransport(`${world.origin.url}/session`, { protocols: ['chat-1'] })
+  await session.ready
+  world.accepted[0]!.drain()
+  await session.draining
+  session.close()
+  await session.closed
+  expect([session.protocol, world.accepted[0]!.protocol]).toEqual(['chat-1', 'chat-1'])
+  expect(session.mayOpen('unidirectional')).toBe(false)
+  await world.accepted[0]!.closed
+  world.accepted[0]!.drain()
+})
+
+test('a certificate is taken by its hash whoever issued it, and no other one, resumed or not', async () => {
+  const authority = await createCertificateAuthority()
+  const tls = await authority.issue({ names: ['elsewhere.example'] })
+  const origin = await startHttp3Origin({ tls })
+  onTestFinished(() => origin.close())
+  const hash = createHash('sha256').update(new X509Certificate(tls.cert).raw).digest('hex')
+  const status = async (certificateHashes: string[]): Promise<unknown> => {
+    const trusted = { ca: authority.cert, certificateHashes }
+    await using transport = createTransport({
+      defaults: { protocols: ['h3'], tls: trusted, pool: { maxRequests: 1 } },
+    })
+    const codes: unknown[] = []
+    for (let i = 0; i < 2; i++) {
+      const response = await transport.request(origin.url).catch((error: { code: string }) => error.code)
+      if (typeof response === 'string') codes.push(response)
+      else {
+        await response.dump()
+        codes.push(response.info.resumed)
+      }
+    }
+    return codes
+  }
+  expect(await status(['00'.repeat(32), hash])).toEqual([false, true])
+  expect(await status(['00'.repeat(32)])).toEqual(['MM_TLS_CERTIFICATE', 'MM_TLS_CERTIFICATE'])
 })

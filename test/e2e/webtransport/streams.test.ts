@@ -162,3 +162,42 @@ test('one more stream than the peer allows is refused, or waits for its turn', a
   await bytesOfStream(first!.readable)
   await expect(waiting).resolves.toBeDefined()
 })
+
+test('a stream that is stopped before its first byte has left gives its credit back, once it ends', async () => {
+  const world = await sessionWorld(
+    session =>
+      untilEnd(
+        session.incomingBidirectionalStreams,
+        ({ readable }) => void bytesOfStream(readable).catch(() => {}),
+      ),
+    { maxConcurrentStreams: 20 },
+  )
+  const session = world.open()
+  await session.ready
+  for (let round = 0; round < 3; round++) {
+    while (session.mayOpen('bidirectional')) {
+      const { readable, writable } = await session.createBidirectionalStream()
+      await readable.cancel()
+      await writable.close()
+    }
+    await until(() => session.mayOpen('bidirectional'), 'credit')
+  }
+})
+
+test('what was written and ended arrives though the peer was stopped, and has reset its own side', async () => {
+  const received: number[] = []
+  const world = await sessionWorld(session =>
+    untilEnd(session.incomingBidirectionalStreams, async ({ readable, writable }) => {
+      await writable.abort()
+      received.push((await bytesOfStream(readable)).length)
+    }),
+  )
+  const session = world.open()
+  await session.ready
+  const { readable, writable } = await session.createBidirectionalStream()
+  const sent = writeAll(writable, Buffer.alloc(2_000_000))
+  await readable.cancel()
+  await sent
+  await until(() => received.length === 1, 'the end of the stream')
+  expect(received).toEqual([2_000_000])
+})

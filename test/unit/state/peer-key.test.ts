@@ -26,6 +26,7 @@ describe('the key of a peer', () => {
     ['the client certificate', { clientCertificate: 'client 2' }],
     ['no client certificate', { clientCertificate: undefined }],
     ['rejectUnauthorized', { rejectUnauthorized: false }],
+    ['hashes of certificates', { certificateHashes: ['00'.repeat(32)] }],
     ['the lowest version', { minVersion: 'TLSv1.3' }],
     ['no lowest version', { minVersion: undefined }],
     ['the highest version', { maxVersion: 'TLSv1.2' }],

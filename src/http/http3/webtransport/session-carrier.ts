@@ -79,6 +79,10 @@ export class SessionCarrier implements WebTransportCarrier {
     return this.#core.quic.stats()
   }
 
+  streamsLeft(direction: StreamDirection): number {
+    return this.#isClosed || this.#core.isEnded ? 0 : this.#core.quic.streamsLeft(direction)
+  }
+
   openStream(direction: StreamDirection): RawStream | undefined {
     return this.#isClosed ? undefined : this.#host.open(this.sessionId, direction)
   }

@@ -177,6 +177,7 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
       passphrase: z.string().optional(),
       serverName: z.string().min(1).optional(),
       rejectUnauthorized: z.boolean().optional(),
+      certificateHashes: z.array(z.string()).min(1).optional(),
       minVersion: version,
       maxVersion: version,
       ciphers: z.string().min(1).optional(),

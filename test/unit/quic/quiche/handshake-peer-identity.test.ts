@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { peerIdentity } from '../../../../src/quic/quiche/handshake.ts'
 import {
@@ -42,6 +42,14 @@ describe('peerIdentity', () => {
     const onlyAddress = await derOf(['192.0.2.9'])
     expect(peerIdentity(onlyAddress, '192.0.2.9', now)).toBeUndefined()
     expect(peerIdentity(onlyAddress, 'shop.example', now)).toContain('other names')
+  })
+
+  it('accepts one of several hashes whatever the name, and no other', () => {
+    const hash = createHash('sha256').update(leaf).digest('hex')
+    expect(peerIdentity(leaf, ['00'.repeat(32), hash], now)).toBeUndefined()
+    expect(peerIdentity(leaf, ['00'.repeat(32)], now)).toContain(hash)
+    expect(peerIdentity(leaf, [], now)).toContain('none of')
+    expect(peerIdentity(leaf, [hash], now + 400 * 86_400_000)).toContain('expired')
   })
 
   it('checks the dates', () => {
