@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { WebTransportCarrier } from '../base/http/web-transport-carrier.ts'
 import { bytesOf } from './bytes-of.ts'
 import { DatagramQueue } from './datagram-queue.ts'
-import type { WebTransportDatagrams } from './types.ts'
+import type { CarriedSession, WebTransportDatagrams } from './types.ts'
 import type { WebTransportError } from './web-transport-error.ts'
 
 const HIGH_WATER_MARK = 64
@@ -89,6 +89,12 @@ export class SessionDatagrams implements WebTransportDatagrams {
       expiredOutgoing: this.#outgoing.expired,
       oversizedOutgoing: this.#oversized,
     }
+  }
+
+  /** See CarriedSession. */
+  get lost(): CarriedSession['lostDatagrams'] {
+    const { dropped, expired } = this.#incoming
+    return { unread: dropped + expired, oversized: this.#oversized }
   }
 
   // What the session reports

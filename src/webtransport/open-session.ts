@@ -90,32 +90,29 @@ export class OpenSession
   /** What was agreed on stays to be read when it is over. */
   #start: SessionStart | undefined
   #linger: Timer | undefined
-  /** The peer was asked to finish. */
-  #hasAskedToDrain = false
 
   constructor(options: { clock: Clock; isServer: boolean; onGivenUp?: (error: TransportError) => void }) {
-    const { clock, isServer, onGivenUp = () => {} } = options
+    const { clock } = options
     this.#clock = clock
-    this.#isServer = isServer
-    this.#onGivenUp = onGivenUp
+    this.#isServer = options.isServer
+    this.#onGivenUp = options.onGivenUp ?? (() => {})
     this.ready = this.#ready.promise
     this.closed = this.#closed.promise
     this.draining = this.#draining.promise
     this.datagrams = new SessionDatagrams(clock)
-    const queue = { highWaterMark: 0 }
     this.incomingBidirectionalStreams = new ReadableStream<WebTransportBidirectionalStream>(
       {
         start: controller => void (this.#acceptBidirectional = controller),
         cancel: () => void (this.#acceptBidirectional = undefined),
       },
-      queue,
+      { highWaterMark: 0 },
     )
     this.incomingUnidirectionalStreams = new ReadableStream<WebTransportReceiveStream>(
       {
         start: controller => void (this.#acceptUnidirectional = controller),
         cancel: () => void (this.#acceptUnidirectional = undefined),
       },
-      queue,
+      { highWaterMark: 0 },
     )
   }
 
@@ -216,22 +213,12 @@ export class OpenSession
       this.#onGivenUp(error)
       return
     }
-    const { tunnel } = state.start
-    tunnel.write(encodeCapsule({ type: 'close', closeCode, reason }))
+    state.start.tunnel.write(encodeCapsule({ type: 'close', closeCode, reason }))
     this.#end(closedError('closed here', closeCode, reason), { closeCode, reason })
   }
 
-  // CarriedSession
-
   get lostDatagrams(): CarriedSession['lostDatagrams'] {
-    const { droppedIncoming, oversizedOutgoing } = this.datagrams.figures
-    return { unread: droppedIncoming, oversized: oversizedOutgoing }
-  }
-
-  drain(): void {
-    if (this.#hasAskedToDrain) return
-    this.#hasAskedToDrain = true
-    this.#say({ type: 'drain' })
+    return this.datagrams.lost
   }
 
   abort(error: TransportError): void {

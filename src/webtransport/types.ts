@@ -52,8 +52,6 @@ export interface WebTransportSession {
 export interface CarriedSession extends WebTransportSession {
   /** So many datagrams were lost for want of a reader, and for their length. */
   readonly lostDatagrams: { readonly unread: number; readonly oversized: number }
-  /** Asks the peer to finish the session: its `draining` resolves. */
-  drain(): void
   /** Breaks the session off without a word: `closed` rejects, here and there. */
   abort(error: TransportError): void
 }
