@@ -28,6 +28,7 @@ import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
+import type { NewsPort } from '../state/shares/host-news.ts'
 import type { SharePort } from '../state/shares/share-messages.ts'
 import type { WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
@@ -62,6 +63,8 @@ export interface TransportEnvironment {
   readonly lookup?: Lookup | undefined
   /** Where ceilings of protected origins are shared with other processes. Default: they are not. */
   readonly shares?: SharePort | undefined
+  /** What other processes of this host find out. Default: nobody says. */
+  readonly news?: NewsPort | undefined
   /** Its connections carry HTTP datagrams. Default false. */
   readonly httpDatagrams?: boolean | undefined
 }
@@ -111,7 +114,7 @@ class PooledTransport implements Transport {
   #isClosed = false
 
   constructor(options: TransportOptions, environment: TransportEnvironment) {
-    const { clock, random, lookup, shares, httpDatagrams = false } = environment
+    const { clock, random, lookup, shares, news, httpDatagrams = false } = environment
     const limits = globalLimits(options)
     const { resolver, dnsServers, keylog } = options
     this.#pooledTunnels = new PooledTunnels(
@@ -119,7 +122,7 @@ class PooledTransport implements Transport {
       own =>
         new PooledTransport(
           { ...own, resolver, dnsServers, keylog },
-          { ...environment, shares: undefined, httpDatagrams: true },
+          { ...environment, shares: undefined, news: undefined, httpDatagrams: true },
         ),
     )
     this.#options = options
@@ -149,6 +152,7 @@ class PooledTransport implements Transport {
       openPooledTunnel: (request, signal) => this.#pooledTunnels.open(request, signal),
       openPooledUdp: (request, signal) => this.#pooledTunnels.openUdp(request, signal),
       shareOf: key => originShares?.figuresOf(key),
+      news,
     })
     const { networkCheckMs } = layered(DEFAULT_RESOLVER_OPTIONS, options.resolver)
     this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))

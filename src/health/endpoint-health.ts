@@ -27,11 +27,14 @@ export interface HealthFigures {
   readonly checks: { readonly made: number; readonly failed: number; readonly last: string } | undefined
 }
 
-interface EndpointHealthParts {
+export interface EndpointHealthParts {
   readonly outlier: OutlierOptions
   readonly checks: CheckRules
   readonly random: () => number
   readonly onChange: (change: HealthChange) => void
+  /** Its requests have failed here, or a probe request succeeded: news for other processes. */
+  readonly onEjected?: (index: number, because: string, forMs: number) => void
+  readonly onReadmitted?: (index: number) => void
 }
 
 /** What is known of one endpoint beside what its requests say. */
@@ -62,8 +65,12 @@ export class EndpointHealth {
       parts.random,
       change => {
         const { index, because } = change
-        if (change.type === 'readmitted') return this.#changed(index, 'healthy', because)
+        if (change.type === 'readmitted') {
+          if (!change.isElsewhere) parts.onReadmitted?.(index)
+          return this.#changed(index, 'healthy', because)
+        }
         const { reason, forMs } = change
+        if (reason !== 'elsewhere') parts.onEjected?.(index, because, forMs)
         const ejections = this.#known.get(index)?.ejections
         if (ejections !== undefined) ejections[reason] = (ejections[reason] ?? 0) + 1
         this.#changed(index, 'ejected', `${because}; for ${(forMs / 1_000).toFixed(1)} s`)
@@ -115,6 +122,17 @@ export class EndpointHealth {
   /** It could not be connected to, and can again. */
   onReconnected(index: number, now: number): void {
     this.#outliers.onReconnected(index, now)
+  }
+
+  /** See OutlierDetector. */
+  onEjectedElsewhere(index: number, because: string, forMs: number, now: number): void {
+    this.#now = now
+    this.#outliers.onEjectedElsewhere(index, because, forMs, now)
+  }
+
+  onReadmittedElsewhere(index: number, now: number): void {
+    this.#now = now
+    this.#outliers.onReadmittedElsewhere(index)
   }
 
   /** Since when it is healthy; -Infinity: it always was. */

@@ -2,11 +2,15 @@ import type { OutlierOptions } from '../base/options/health-options.ts'
 import { type ComparisonReason, type IntervalCounts, outliers } from './outlier-comparison.ts'
 import type { TryOutcome } from './try-outcome.ts'
 
-/** Why an endpoint was ejected; a metric label. `probe-failed`: it was to come back, and failed again. */
+/**
+ * Why an endpoint was ejected; a metric label. `probe-failed`: it was to come back, and failed again.
+ * `elsewhere`: another process of the host has ejected it.
+ */
 export type EjectionReason =
   | 'consecutive-failures'
   | 'consecutive-gateway-errors'
   | 'probe-failed'
+  | 'elsewhere'
   | ComparisonReason
 
 /** An endpoint takes no requests from now on, or takes them again. */
@@ -18,7 +22,13 @@ export type OutlierChange =
       readonly because: string
       readonly forMs: number
     }
-  | { readonly type: 'readmitted'; readonly index: number; readonly because: string }
+  | {
+      readonly type: 'readmitted'
+      readonly index: number
+      readonly because: string
+      /** Another process found it back. */
+      readonly isElsewhere: boolean
+    }
 
 /**
  * The passive health of one endpoint:
@@ -128,6 +138,23 @@ export class OutlierDetector {
     if (standing.kind === 'ejected') endpoint.standing = { ...standing, until: Math.min(standing.until, now) }
   }
 
+  /** Another process of the host has ejected it, for so long. The share that may be out holds here, too. */
+  onEjectedElsewhere(index: number, because: string, forMs: number, now: number): void {
+    const endpoint = this.#endpoints.get(index)
+    if (endpoint?.standing.kind !== 'admitted' || this.#ejected >= this.#most) return
+    this.#ejected += 1
+    endpoint.recentEjections += 1
+    endpoint.standing = { kind: 'ejected', until: now + forMs, because }
+    this.#onChange({ type: 'ejected', index, reason: 'elsewhere', because, forMs })
+  }
+
+  /** Another process has found it back. */
+  onReadmittedElsewhere(index: number): void {
+    const endpoint = this.#endpoints.get(index)
+    if (endpoint === undefined || endpoint.standing.kind === 'admitted') return
+    this.#readmit(index, endpoint, true)
+  }
+
   /**
    * What became of a request. `latencyMs`: until the head of its answer came; undefined: none did. On the
    * hot path.
@@ -140,7 +167,7 @@ export class OutlierDetector {
     // What was under way before the ejection says nothing new; in a panic requests go to ejected ones as
     // well.
     if (kind === 'probing') {
-      if (outcome === 'success') this.#readmit(index, endpoint)
+      if (outcome === 'success') this.#readmit(index, endpoint, false)
       else this.#enterEjected(index, endpoint, 'probe-failed', `its probe request failed: ${outcome}`, now)
     } else if (kind === 'admitted' && outcome !== 'success') this.#judgeRow(index, endpoint, now)
     if (now - this.#comparedAt >= this.#options.intervalMs) this.#compare(now)
@@ -179,10 +206,14 @@ export class OutlierDetector {
     this.#comparedAt = now
   }
 
+  /** So many may be out at a time. */
+  get #most(): number {
+    return Math.floor(this.#endpoints.size * this.#options.maxEjectedShare)
+  }
+
   #eject(index: number, reason: EjectionReason, because: string, now: number): void {
     const endpoint = this.#endpoints.get(index)
-    const most = Math.floor(this.#endpoints.size * this.#options.maxEjectedShare)
-    if (endpoint === undefined || this.#ejected >= most) return
+    if (endpoint === undefined || this.#ejected >= this.#most) return
     this.#ejected += 1
     this.#enterEjected(index, endpoint, reason, because, now)
   }
@@ -204,12 +235,15 @@ export class OutlierDetector {
     this.#onChange({ type: 'ejected', index, reason, because, forMs })
   }
 
-  #readmit(index: number, endpoint: TrackedEndpoint): void {
+  #readmit(index: number, endpoint: TrackedEndpoint, isElsewhere: boolean): void {
     this.#ejected -= 1
     endpoint.standing = { kind: 'admitted' }
     endpoint.failuresInRow = 0
     endpoint.gatewayErrorsInRow = 0
-    this.#onChange({ type: 'readmitted', index, because: 'its probe request succeeded' })
+    const because = isElsewhere
+      ? 'a probe request of another process succeeded'
+      : 'its probe request succeeded'
+    this.#onChange({ type: 'readmitted', index, because, isElsewhere })
   }
 }
 

@@ -58,6 +58,11 @@ export interface ListenQuicOptions {
   allowsMigration?: boolean
   /** Clients are offered WebTransport: see acceptWebTransport(). Default false. */
   webTransport?: boolean
+  /**
+   * Clients are offered HTTP datagrams for their tunnels (RFC 9297). Asked for each connection. Default: not,
+   * but for WebTransport.
+   */
+  takesDatagrams?: () => boolean
   clock?: Clock
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
@@ -94,6 +99,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     },
   )
   const { clock = systemClock, proxyName = 'middlemile', webTransport = false } = options
+  const takesDatagrams = options.takesDatagrams ?? (() => false)
   const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
@@ -160,6 +166,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     handler: withLoadShedding({ handler, limits, clock, stats, proxyName }),
     limits,
     webTransport,
+    takesDatagrams,
     clock,
     stats,
     observer,

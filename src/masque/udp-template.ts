@@ -23,6 +23,9 @@ const LITERAL = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*$/
 /** What an expansion is made of (RFC 6570 3.2.2): unreserved characters and escapes. */
 const VALUE = /(?:[A-Za-z0-9\-._~]|%[0-9A-Fa-f]{2})+/y
 
+/** Names, and addresses without brackets. */
+const HOST = /^[\w.:-]+$/
+
 /** Read once per setting. */
 export class UdpTemplate {
   readonly text: string
@@ -111,6 +114,7 @@ function targetOf(hostValue: string, portValue: string): UdpTarget | string {
     return 'the host of the target has an escape that is no text'
   }
   if (host.includes('%')) return 'the address of the target has a zone'
+  if (!HOST.test(host)) return 'the host of the target has characters of no name and no address'
   if (!/^[1-9]\d{0,4}$/.test(portValue) || Number(portValue) > 65_535) return 'the target has no usable port'
   return { host, port: Number(portValue) }
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from '../base/clock.ts'
-import { guardedListener } from '../base/guard.ts'
+import { guardedListener, guardedMicrotask } from '../base/guard.ts'
 import type { HttpDatagrams } from '../base/http/http-datagrams.ts'
 import type { DatagramTunnel, DatagramTunnelOwner } from '../base/socket/datagram-tunnel.ts'
 import type { StreamSocket } from '../base/socket/stream-socket.ts'
@@ -36,7 +36,9 @@ const DURING = 'an event of a UDP tunnel'
  * - `over`: the peer, an error or its holder has ended it. Final
  */
 export class UdpTunnel implements DatagramTunnel {
-  owner: DatagramTunnelOwner | undefined
+  #owner: DatagramTunnelOwner | undefined
+  /** Why it is over, where nobody was there to be notified. */
+  #missedEnd: Error | undefined
   readonly #stream: UdpTunnelStream
   readonly #datagrams: HttpDatagrams | undefined
   readonly #reader: CapsuleReader
@@ -95,10 +97,23 @@ export class UdpTunnel implements DatagramTunnel {
         fail,
       ),
     )
+    stream.resume() // that of HTTP/1.1 comes paused
     if (this.#datagrams !== undefined)
       this.#datagrams.onDatagram = datagram => {
         if (!this.#isOver) this.#receive(datagram)
       }
+  }
+
+  get owner(): DatagramTunnelOwner | undefined {
+    return this.#owner
+  }
+
+  set owner(owner: DatagramTunnelOwner | undefined) {
+    this.#owner = owner
+    const missed = this.#missedEnd
+    if (owner === undefined || missed === undefined) return
+    this.#missedEnd = undefined
+    guardedMicrotask(DURING, () => owner.onClosed(missed))
   }
 
   get maxDatagramBytes(): number {
@@ -127,7 +142,7 @@ export class UdpTunnel implements DatagramTunnel {
   /** What waits is thrown away, since nobody else would end a tunnel whose peer takes nothing. */
   close(): void {
     if (this.#isOver) return
-    this.owner = undefined
+    this.#owner = undefined
     this.#end(undefined)
     const stream = this.#stream
     if (stream.writableLength > 0) {
@@ -152,15 +167,16 @@ export class UdpTunnel implements DatagramTunnel {
   #receive(datagram: Buffer): void {
     const payload = readUdpPayload(datagram)
     if (payload === undefined) this.#dropped += 1
-    else this.owner?.onDatagram(payload)
+    else this.#owner?.onDatagram(payload)
   }
 
   #end(error: Error | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
     if (this.#datagrams !== undefined) this.#datagrams.onDatagram = undefined
-    const { owner } = this
-    this.owner = undefined
-    if (error !== undefined) owner?.onClosed(error)
+    const owner = this.#owner
+    this.#owner = undefined
+    if (owner === undefined) this.#missedEnd = error
+    else if (error !== undefined) owner.onClosed(error)
   }
 }

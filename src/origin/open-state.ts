@@ -23,7 +23,7 @@ export interface OpenState {
 interface OpenStateHooks {
   readonly clock: Clock
   /** Undefined: no records of origins are to be kept. */
-  readonly origins: Pick<OriginShelfConfig, 'collect' | 'merge' | 'onLearned'> | undefined
+  readonly origins: Pick<OriginShelfConfig, 'collect' | 'merge' | 'onLearned' | 'onWritten'> | undefined
   /** For people: what is kept cannot be used. */
   readonly onFault: (message: string) => void
 }

@@ -8,6 +8,7 @@ import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
 import type { OriginCeiling } from '../pool/origin-ceiling.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { NewsPort } from '../state/shares/host-news.ts'
 import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { Coalescing } from './coalescing/coalescing.ts'
 import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
@@ -66,6 +67,8 @@ export interface OriginEntryParts
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
+  /** Undefined: no other process is to learn of it. */
+  readonly news: NewsPort | undefined
   /** The record has changed: it is to be kept. */
   readonly onRecordChanged: () => void
 }
@@ -133,6 +136,7 @@ export class OriginEntry {
         observer,
         resolverOf: endpointResolver,
         dnsRefreshMs: parts.dnsRefreshMs,
+        news: parts.news,
       })
     this.pools = new OriginPools({
       lanes: {
@@ -275,6 +279,13 @@ export class OriginEntry {
     this.record.onPool(horizon, demand, now)
     this.record.onEstimates(this.lanes.snapshotEstimates(now, wallNow), now)
     return this.record.snapshot(now, wallNow)
+  }
+
+  /** What another process has kept of it since. */
+  learn(facts: unknown): void {
+    const now = this.#parts.clock.now()
+    this.record.learn(facts, now, Date.now())
+    this.lanes.refresh(now)
   }
 
   /** What its pools have learned and were sized for is to be kept before they go. */

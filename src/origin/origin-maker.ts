@@ -24,6 +24,7 @@ import type { Pools } from '../pool/pools.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ProbeBudget } from '../select/probe/probe-schedule.ts'
 import { OriginRecord } from '../select/record/origin-record.ts'
+import type { HostNews, NewsPort } from '../state/shares/host-news.ts'
 import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import { Coalescing } from './coalescing/coalescing.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
@@ -63,6 +64,8 @@ export interface OriginMakerParts {
   readonly openPooledUdp: ProxiedRouteParts['openPooledUdp']
   /** How our share of an origin's ceiling stands; undefined: nobody else has a part in it. */
   readonly shareOf: (originKey: string) => ShareFigures | undefined
+  /** Undefined: no other process is to learn of it. */
+  readonly news: NewsPort | undefined
 }
 
 /**
@@ -92,7 +95,7 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, limits, clock, random, lookup, onStateFault, onLinger } = parts
+    const { options, limits, clock, random, lookup, news, onStateFault, onLinger } = parts
     this.#parts = parts
     this.clock = clock
     this.preconnectHints = new PreconnectHints(options, origin => parts.hintTarget(origin)?.hints)
@@ -112,10 +115,12 @@ export class OriginMaker {
       origins: {
         collect: key => parts.entryOf(key)?.snapshot(),
         merge: (a, b) => OriginRecord.mergeSnapshots(a, b, Date.now()),
-        onLearned: () => {},
+        onLearned: (key, facts) => parts.entryOf(key)?.learn(facts),
+        onWritten: news && (origin => news.publish({ kind: 'record', origin })),
       },
       onFault: onStateFault,
     })
+    news?.onNews(one => this.#onNews(one))
     this.fastOpen = new FastOpen({ clock })
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
@@ -215,6 +220,7 @@ export class OriginMaker {
           this.probeFastOpen(endpoint, of, wanted, signal, locals?.next(endpoint).local),
         budget: this.#budget,
       },
+      news: this.#parts.news,
       onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
       dnsRefreshMs: options.resolver?.dnsRefreshMs ?? DEFAULT_RESOLVER_OPTIONS.dnsRefreshMs,
       network: {
@@ -264,6 +270,11 @@ export class OriginMaker {
     this.fastOpen.onNetworkChanged()
     this.resolver.expire()
     this.serviceRecords.clear()
+  }
+
+  #onNews(news: HostNews): void {
+    if (news.kind === 'record') this.state.shelf?.onWrittenElsewhere(news.origin)
+    else this.#parts.entryOf(news.origin)?.endpoints?.onNews(news)
   }
 
   /** As it was kept, or new. */

@@ -16,10 +16,12 @@ export interface OriginShelfConfig {
    */
   readonly merge: (a: unknown, b: unknown) => unknown
   /**
-   * What other processes have kept of an origin since, found on the way of a write. It is written already:
-   * who answers with onChanged() makes processes write in turns for ever.
+   * What other processes have kept of an origin since. It is written already: who answers with onChanged()
+   * makes processes write in turns for ever.
    */
   readonly onLearned?: ((originKey: string, facts: unknown) => void) | undefined
+  /** It was written: other processes may want to read it. */
+  readonly onWritten?: ((originKey: string) => void) | undefined
   /** The store cannot be used, or what is in it is not ours. For people; the origins concerned start anew. */
   readonly onFault: (message: string) => void
 }
@@ -32,6 +34,9 @@ const WRITE_DELAY_MS = 1000
  */
 const WRITES_PER_TURN = 16
 const NEXT_TURN_MS = 10
+/** What others have written is worth less than what passes now. */
+const READ_DELAY_MS = 100
+const READS_PER_TURN = 16
 /**
  * Writing is followed by a pause that is so many times as long: one percent of the time, however many origins
  * change.
@@ -61,6 +66,8 @@ const NOTHING: Gathered = { facts: undefined, othersFacts: undefined, ids: [] }
 export class OriginRecordStore {
   readonly #config: OriginShelfConfig
   readonly #changed = new Set<string>()
+  /** What other processes have written, and was not read yet. */
+  readonly #writtenElsewhere = new Set<string>()
   /** When each fault was reported. */
   readonly #reported = new Map<string, number>()
   #timer: Timer | undefined
@@ -81,8 +88,15 @@ export class OriginRecordStore {
     this.#setTimer(WRITE_DELAY_MS)
   }
 
+  /** Another process has written what it knows of this origin: it is read soon, for `onLearned`. */
+  onWrittenElsewhere(originKey: string): void {
+    this.#writtenElsewhere.add(originKey)
+    this.#setTimer(READ_DELAY_MS)
+  }
+
   forget(originKey: string): void {
     this.#changed.delete(originKey)
+    this.#writtenElsewhere.delete(originKey)
     this.#try('written', () => this.#config.store.remove(nameOf(originKey)))
   }
 
@@ -99,14 +113,23 @@ export class OriginRecordStore {
     this.#timer ??= clock.setTimer(Math.max(delayMs, this.#restsUntil - clock.now()), () => {
       this.#timer = undefined
       const turn = [...this.#changed]
-      this.#writeSome(turn.slice(0, WRITES_PER_TURN))
-      if (turn.length > WRITES_PER_TURN) this.#setTimer(NEXT_TURN_MS)
+      const startedAt = clock.now()
+      this.#readSome([...this.#writtenElsewhere].slice(0, READS_PER_TURN))
+      this.#writeSome(turn.slice(0, WRITES_PER_TURN), startedAt)
+      if (turn.length > WRITES_PER_TURN || this.#writtenElsewhere.size > 0) this.#setTimer(NEXT_TURN_MS)
     })
   }
 
-  #writeSome(originKeys: readonly string[]): void {
+  #readSome(originKeys: readonly string[]): void {
+    for (const originKey of originKeys) {
+      this.#writtenElsewhere.delete(originKey)
+      const others = this.#try('read', () => this.#gather(originKey))?.othersFacts
+      if (others !== undefined) this.#config.onLearned?.(originKey, others)
+    }
+  }
+
+  #writeSome(originKeys: readonly string[], startedAt: number = this.#config.clock.now()): void {
     const { clock, store, maxOrigins } = this.#config
-    const startedAt = clock.now()
     let hasNew = false
     const failed: string[] = []
     for (const originKey of originKeys) {
@@ -122,7 +145,7 @@ export class OriginRecordStore {
   }
 
   #write(originKey: string): 'new' | 'written' | 'nothing' | 'failed' {
-    const { store, collect, merge, onLearned } = this.#config
+    const { store, collect, merge, onLearned, onWritten } = this.#config
     const outcome = this.#try('written', () => {
       const own = collect(originKey)
       if (own === undefined) return 'nothing'
@@ -133,6 +156,7 @@ export class OriginRecordStore {
         return 'nothing'
       }
       store.replace(nameOf(originKey), bytes, ids)
+      onWritten?.(originKey)
       if (othersFacts !== undefined) onLearned?.(originKey, othersFacts)
       return facts === undefined ? 'new' : 'written'
     })

@@ -32,6 +32,8 @@ export interface PeerStream {
 export class Http3Peer implements QuicLinkOwner, AsyncDisposable {
   readonly link: QuicLink
   readonly streams = new Map<number, PeerStream>()
+  /** Those that came (RFC 9221). */
+  readonly datagrams: Buffer[] = []
   /** Why it is over. */
   end: QuicEnd | undefined
   isClosed = false
@@ -54,6 +56,11 @@ export class Http3Peer implements QuicLinkOwner, AsyncDisposable {
   /** Our control stream, on which SETTINGS were sent, unless we are silent. */
   get controlStream(): number {
     return this.#controlStream
+  }
+
+  sendDatagram(bytes: Uint8Array): void {
+    this.link.connection.sendDatagram(bytes)
+    this.link.schedule()
   }
 
   /** What does not go out at once waits. An end comes with a byte at least: see QuicConnection.write. */
@@ -177,7 +184,10 @@ export class Http3Peer implements QuicLinkOwner, AsyncDisposable {
       case 'ended':
         this.end = event.end
         return
-      default: // tickets, paths and datagrams are no business of these tests
+      case 'datagram':
+        if (this.datagrams.length < KEPT_STREAMS) this.datagrams.push(event.bytes)
+        return
+      default: // tickets and paths are no business of these tests
     }
   }
 

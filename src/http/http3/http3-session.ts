@@ -6,7 +6,6 @@ import type { QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSession, OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
 import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'
 import { Http3ControlFrames, type Http3ControlHost } from './control-frames.ts'
-import { encodeDatagram } from './frames/datagrams.ts'
 import { Http3ConnectionFault } from './frames/error-codes.ts'
 import { checkAgainstRemembered, type Http3Settings } from './frames/settings.ts'
 import { InboundMessages } from './inbound-messages.ts'
@@ -258,11 +257,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
 
   /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
   sendDatagram(stream: Stream, payload: Uint8Array): boolean {
-    const { quic, peerSettings, options, isEnded } = this.#core
-    if (isEnded || !options.enableDatagrams || !peerSettings.h3Datagram) return false // RFC 9297 2.1.1
-    const isTaken = quic.sendDatagram(encodeDatagram(stream.id, payload))
-    if (isTaken) this.#core.reportOutput()
-    return isTaken
+    return this.#core.datagrams.send(stream.id, payload)
   }
 
   drain(now: number): void {

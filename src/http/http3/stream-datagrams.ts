@@ -13,34 +13,30 @@ interface DatagramCarrier {
   reportOutput(): void
 }
 
-/** The datagrams of one request stream (RFC 9297 2). */
+/** The datagrams of one tunnel (RFC 9297 2). */
 class StreamDatagrams implements HttpDatagrams {
   onDatagram: ((datagram: Buffer) => void) | undefined
-  readonly #carrier: DatagramCarrier
+  readonly #all: TunnelDatagrams
   readonly #streamId: number
 
-  constructor(carrier: DatagramCarrier, streamId: number) {
-    this.#carrier = carrier
+  constructor(all: TunnelDatagrams, streamId: number) {
+    this.#all = all
     this.#streamId = streamId
   }
 
   get maxBytes(): number {
-    const { quic, options, peerSettings, isEnded } = this.#carrier
-    if (isEnded || !options.enableDatagrams || !peerSettings.h3Datagram) return 0 // RFC 9297 2.1.1
-    return Math.max(0, quic.maxDatagramBytes - varintBytes(this.#streamId / 4))
+    return this.#all.maxBytesOf(this.#streamId)
   }
 
   send(datagram: Uint8Array): boolean {
-    if (datagram.length > this.maxBytes) return false
-    const isTaken = this.#carrier.quic.sendDatagram(encodeDatagram(this.#streamId, datagram))
-    if (isTaken) this.#carrier.reportOutput()
-    return isTaken
+    return this.#all.send(this.#streamId, datagram)
   }
 }
 
-/** Those of all tunnels of a session whose holders have asked for them. */
+/** Those of all request streams of a session. */
 export class TunnelDatagrams {
   readonly #carrier: DatagramCarrier
+  /** Of tunnels whose holders have asked for them. */
   readonly #byStream = new Map<number, StreamDatagrams>()
 
   constructor(carrier: DatagramCarrier) {
@@ -48,9 +44,23 @@ export class TunnelDatagrams {
   }
 
   of(streamId: number): HttpDatagrams {
-    const known = this.#byStream.get(streamId) ?? new StreamDatagrams(this.#carrier, streamId)
+    const known = this.#byStream.get(streamId) ?? new StreamDatagrams(this, streamId)
     this.#byStream.set(streamId, known)
     return known
+  }
+
+  maxBytesOf(streamId: number): number {
+    const { quic, options, peerSettings, isEnded } = this.#carrier
+    if (isEnded || !options.enableDatagrams || !peerSettings.h3Datagram) return 0 // RFC 9297 2.1.1
+    return Math.max(0, quic.maxDatagramBytes - varintBytes(streamId / 4))
+  }
+
+  /** False: it was not taken. */
+  send(streamId: number, datagram: Uint8Array): boolean {
+    if (datagram.length > this.maxBytesOf(streamId)) return false
+    const isTaken = this.#carrier.quic.sendDatagram(encodeDatagram(streamId, datagram))
+    if (isTaken) this.#carrier.reportOutput()
+    return isTaken
   }
 
   /** Borrowed. False: nobody has asked for those of the stream. */

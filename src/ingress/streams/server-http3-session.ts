@@ -43,6 +43,8 @@ export interface ServerHttp3SessionContext extends ListenerContext {
   readonly limits: IngressLimits
   /** Clients are offered WebTransport. */
   readonly webTransport?: boolean
+  /** Clients of new connections are offered HTTP datagrams beside that. */
+  takesDatagrams?(): boolean
   onHandshake(handshake: QuicHandshake): void
   /** Of a connection that began in early data. */
   onHandshakeFailed(): void
@@ -99,8 +101,9 @@ export class ServerHttp3Session
       maxRequests: limits.quic.maxRequestsPerConnection,
       headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
-      // What becomes of them is up to the handlers, and changes while a listener stays.
-      enableDatagrams: true,
+      enableDatagrams:
+        limits.quic.maxQueuedDatagrams > 0 &&
+        (context.webTransport === true || context.takesDatagrams?.() === true),
       webTransport: context.webTransport === true ? offeredWebTransport(limits.http3) : undefined,
       liveness: limits.liveness,
       events: this,

@@ -27,6 +27,8 @@ export interface EgressMember {
   readonly isCurrent: boolean
   /** Connections that left through it; of a proxy: tunnels. */
   readonly opened: number
+  /** Those of the tunnels that are for UDP, and carry QUIC. */
+  readonly udpTunnels: number
   /** Connects that failed for it, by error code. */
   readonly failed: Readonly<Partial<Record<ErrorCode, number>>>
   /** For how long it is left alone yet, after it has failed. 0: it is not. */
@@ -37,16 +39,19 @@ export interface EgressMember {
 export class EgressCounts {
   readonly #names: readonly string[]
   readonly #opened: number[]
+  readonly #udpTunnels: number[]
   readonly #failed: Partial<Record<ErrorCode, number>>[]
 
   constructor(names: readonly string[]) {
     this.#names = names
     this.#opened = names.map(() => 0)
+    this.#udpTunnels = names.map(() => 0)
     this.#failed = names.map(() => ({}))
   }
 
-  onOpened(member: number): void {
+  onOpened(member: number, isUdpTunnel = false): void {
     this.#opened[member] = (this.#opened[member] ?? 0) + 1
+    if (isUdpTunnel) this.#udpTunnels[member] = (this.#udpTunnels[member] ?? 0) + 1
   }
 
   onFailed(member: number, code: ErrorCode): void {
@@ -65,6 +70,7 @@ export class EgressCounts {
       name: this.#names[member] ?? '',
       isCurrent: index === current,
       opened: this.#opened[member] ?? 0,
+      udpTunnels: this.#udpTunnels[member] ?? 0,
       failed: { ...this.#failed[member] },
       backoffMs: rotation.backoff(index, now)?.leftMs ?? 0,
     }))

@@ -183,7 +183,7 @@ export class ProxiedRoute implements Resolver, Tunnels {
     try {
       const tunnel = await open(proxy)
       this.#rotation.onConnected(index, clock.now(), random)
-      this.#counts.onOpened(index)
+      this.#counts.onOpened(index, endpoint.transport === 'udp')
       if (this.#last !== undefined && this.#last !== index) this.#changes += 1
       this.#last = index
       return tunnel

@@ -9,6 +9,7 @@ import { formatEndpoint, type ResolvedAddress, type Resolver } from '../../base/
 import type { Origin } from '../../base/http/origin.ts'
 import { MAX_BALANCED_ENDPOINTS, parseEndpointName } from '../../base/options/balance-options.ts'
 import { EndpointHealth } from '../../health/endpoint-health.ts'
+import type { EjectionNews, HostNews, NewsPort } from '../../state/shares/host-news.ts'
 import { RefusalNews } from '../admission/refusal-news.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { EndpointBalance } from './endpoint-balance.ts'
@@ -30,9 +31,14 @@ export interface OriginEndpointsParts {
   readonly resolverOf: (name: string) => Resolver
   /** See ResolverOptions. */
   readonly dnsRefreshMs: number
+  /** Undefined: no other process has endpoints in common with this one. */
+  readonly news?: NewsPort | undefined
 }
 
 const CONFIGURED = 'the configuration was changed'
+
+/** What is published of an endpoint, beside which one it is. */
+type OwnNews = Omit<EjectionNews, 'origin' | 'endpoint'> | { readonly kind: 'readmitted' }
 
 /**
  * The endpoints that requests of an origin are balanced over, and what is known of them over all lanes. Host
@@ -66,9 +72,11 @@ export class OriginEndpoints {
         checks: settings.health,
         random,
         onChange: ({ index, standing, because }) => {
-          const endpoint = this.list.find(one => one.index === index)?.address ?? ''
+          const endpoint = this.#addressOf(index)
           observer({ type: 'endpoint-health', origin, endpoint, standing, because })
         },
+        onEjected: (index, because, forMs) => this.#publish(index, { kind: 'ejected', because, forMs }),
+        onReadmitted: index => this.#publish(index, { kind: 'readmitted' }),
       },
       clock.now(),
     )
@@ -78,7 +86,7 @@ export class OriginEndpoints {
       onRefused: (by, limit) => news.onRefused(`endpoint-${by}`, limit, clock.now()),
     })
     this.#configure(balance)
-    for (const { index } of this.list) this.health.add(index)
+    this.#add(this.list)
   }
 
   /** Those of now, in the order of the configuration. */
@@ -121,6 +129,14 @@ export class OriginEndpoints {
     }
   }
 
+  /** Of another process of the host. */
+  onNews(news: Exclude<HostNews, { kind: 'record' }>): void {
+    const endpoint = this.list.find(({ address }) => address === news.endpoint)
+    if (endpoint === undefined || this.#isClosed) return
+    if (news.kind === 'ejected') this.#eject(endpoint, news)
+    else this.health.onReadmittedElsewhere(endpoint.index, this.#parts.clock.now())
+  }
+
   /** Answers may be others from now on. */
   onNetworkChanged(): void {
     if (!this.#isClosed) this.watch()
@@ -137,6 +153,29 @@ export class OriginEndpoints {
   close(): void {
     this.#isClosed = true
     for (const watch of this.#watches.values()) watch.close()
+  }
+
+  /** They are healthy, but for those of which another process has found that they are not. */
+  #add(endpoints: readonly BalancedEndpoint[]): void {
+    const { news, origin } = this.#parts
+    for (const { index } of endpoints) this.health.add(index)
+    for (const lasting of news?.ejections(origin.key) ?? []) {
+      const endpoint = endpoints.find(({ address }) => address === lasting.endpoint)
+      if (endpoint !== undefined) this.#eject(endpoint, lasting)
+    }
+  }
+
+  #eject({ index }: BalancedEndpoint, { because, forMs }: EjectionNews): void {
+    this.health.onEjectedElsewhere(index, `another process: ${because}`, forMs, this.#parts.clock.now())
+  }
+
+  #publish(index: number, news: OwnNews): void {
+    const { origin, news: port } = this.#parts
+    port?.publish({ ...news, origin: origin.key, endpoint: this.#addressOf(index) })
+  }
+
+  #addressOf(index: number): string {
+    return this.list.find(one => one.index === index)?.address ?? ''
   }
 
   #configure({ entries, options }: EndpointBalance): EndpointSetChange | undefined {
@@ -181,7 +220,7 @@ export class OriginEndpoints {
 
   #changed(change: EndpointSetChange | undefined, because: string): void {
     if (change === undefined) return
-    for (const { index } of change.added) this.health.add(index)
+    this.#add(change.added)
     for (const user of this.#users) user.setEndpoints(change)
     for (const { index } of change.removed) {
       this.health.remove(index)

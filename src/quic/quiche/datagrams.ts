@@ -18,8 +18,9 @@ export class Datagrams {
     this.#isEnabled = maxQueued !== 0
   }
 
-  /** What one may carry now; 0: the peer takes none. */
+  /** What one may carry now; 0: the peer takes none, or there is no queue for them. */
   get maxBytes(): number {
+    if (!this.#isEnabled) return 0
     return Math.max(0, this.#native.dgramMaxWritableLen() ?? 0)
   }
 

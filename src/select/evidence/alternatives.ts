@@ -235,16 +235,17 @@ export class Alternatives {
     for (const status of this.#statuses.values()) status.onNetworkChanged(now)
   }
 
-  /**
-   * What was kept, in the order in which it was learned. It goes behind nothing: call it on a new object
-   * only.
-   */
+  /** What was kept, in the order in which it was learned: it takes the place of what is there of the same. */
   restore(
     sets: Partial<Record<SetName, AlternativeSet>>,
     statuses: Iterable<readonly [string, Http3Status]>,
   ): void {
     for (const [key, status] of statuses) this.#statuses.set(key, status)
-    for (const name of SET_NAMES) this.#replace(name, sets[name] ?? NOTHING_SAID)
+    this.#mergedUntil = Number.NEGATIVE_INFINITY
+    for (const name of SET_NAMES) {
+      const set = sets[name]
+      if (set !== undefined) this.#replace(name, set)
+    }
   }
 
   #read(

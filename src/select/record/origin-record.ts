@@ -14,7 +14,7 @@ import type { Http3Status, Http3StatusOptions } from './h3-status.ts'
 import type { FactName, FactValues, KeptDemand, KeptHorizon } from './origin-facts.ts'
 import { boundedJson, type KeptEstimates, type OriginSnapshot, readSnapshot } from './origin-snapshot.ts'
 import { FactStore, recordFacts } from './record-facts.ts'
-import { freshSnapshot, makeSnapshot, mergeSnapshots, restoreParts } from './snapshot-parts.ts'
+import { freshSnapshot, makeSnapshot, mergeSnapshots, newsOf, restoreParts } from './snapshot-parts.ts'
 
 /** A connection that was made. */
 export interface ConnectedEvidence {
@@ -49,6 +49,7 @@ export class OriginRecord {
   readonly #endpoints = new EndpointMemories()
   readonly #alternatives: Alternatives
   readonly #place: Pick<Alternative, 'host' | 'port'>
+  readonly #options: Http3StatusOptions
   #networkChangedAt: number | undefined
   #estimates: KeptEstimates | undefined
   #wallOffset = 0
@@ -61,6 +62,7 @@ export class OriginRecord {
     options: Http3StatusOptions = DEFAULT_SELECT_OPTIONS,
   ) {
     this.#place = place
+    this.#options = options
     this.#alternatives = new Alternatives({ ...options, ...place })
   }
 
@@ -110,6 +112,22 @@ export class OriginRecord {
     }
     if (wallNow === undefined) return mergeSnapshots(ofA, ofB)
     return mergeSnapshots(freshSnapshot(ofA, wallNow), freshSnapshot(ofB, wallNow))
+  }
+
+  /**
+   * What another process of this machine has kept: of each thing what is newer than what is known here. Any
+   * JSON; what is none of ours is left alone. Never throws.
+   */
+  learn(kept: unknown, now: number, wallNow: number): void {
+    const snapshot = readSnapshot(kept)
+    if (snapshot === undefined) return
+    this.onTime(now)
+    const own = this.snapshot(now, wallNow)
+    // What it saw before our network changed is void here, even if it has not noticed.
+    const networkChangedAt = Math.max(own.networkChangedAt ?? 0, snapshot.networkChangedAt ?? 0)
+    const others = networkChangedAt === 0 ? snapshot : { ...snapshot, networkChangedAt }
+    const parts = { ...this.#parts(), options: this.#options }
+    restoreParts(parts, newsOf(freshSnapshot(others, wallNow), own), wallNow - now, now)
   }
 
   /** The protocol that was negotiated last. */

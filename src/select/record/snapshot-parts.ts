@@ -165,6 +165,23 @@ export function mergeSnapshots(a: OriginSnapshot, b: OriginSnapshot): OriginSnap
   }
 }
 
+/** What another process knows that is newer than what is known here. Neither is changed. */
+export function newsOf(others: OriginSnapshot, own: OriginSnapshot): OriginSnapshot {
+  const merged = mergeSnapshots(own, others)
+  // What is our own comes out of the merge as the same object.
+  const news = <T>(all: Readonly<Record<string, T>>, ours: Readonly<Record<string, T | undefined>>) =>
+    filter(all, (member, name) => member !== ours[name])
+  return {
+    version: SNAPSHOT_VERSION,
+    facts: news(merged.facts, own.facts),
+    attempts: news(merged.attempts, own.attempts),
+    connectMs: news(merged.connectMs, own.connectMs),
+    quic: news(merged.quic, own.quic),
+    alternatives: news(merged.alternatives, own.alternatives),
+    http3: news(merged.http3, own.http3),
+  }
+}
+
 interface Dated {
   readonly at: number
 }
@@ -204,7 +221,7 @@ interface RestoredParts {
   readonly options: Http3StatusOptions
 }
 
-/** Fills new parts with what was kept. `offsetMs`: what the times in it are ahead of `now`'s clock. */
+/** Puts what was kept over what is there. `offsetMs`: what the times in it are ahead of `now`'s clock. */
 export function restoreParts(
   parts: RestoredParts,
   kept: OriginSnapshot,

@@ -71,6 +71,12 @@ export class ForwardProxies {
     return this.#proxies.get(route)
   }
 
+  /** One of them takes tunnels of UDP. */
+  get takeUdp(): boolean {
+    for (const { takesUdp } of this.#proxies.values()) if (takesUdp) return true
+    return false
+  }
+
   /**
    * Makes those of other routes. Nothing holds before it is committed. Throws MM_INVALID_ARGUMENT for
    * options that make no sense.

@@ -43,6 +43,8 @@ export class ForwardProxy {
   readonly route: string
   readonly settings: ForwardSettings
   readonly transport: Transport
+  /** Its list has entries for UDP. */
+  readonly takesUdp: boolean
   readonly #clock: Clock
   readonly #reports: ForwardProxyReports
   readonly #allow: AllowList
@@ -58,6 +60,7 @@ export class ForwardProxy {
   constructor({ route, settings, transport, clock, reports }: ForwardProxyParts) {
     this.route = route
     this.settings = settings
+    this.takesUdp = settings.allow.some(({ kind }) => kind === 'udp')
     this.transport = transport
     this.#clock = clock
     this.#reports = reports

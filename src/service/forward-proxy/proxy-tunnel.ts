@@ -154,8 +154,11 @@ export class ProxyTunnel implements IngressExchangeEvents, ClientAnswer, EndedEx
       this.#timer = clock.setTimer(leftMs, onTimer)
       return
     }
-    this.error = new TransportError('MM_TUNNEL_IDLE', `nothing went through the tunnel for ${idleMs} ms`)
-    this.#parts.onOutcome('idle')
+    // What has failed, and waits for its client to end, is not idle.
+    if (this.error === undefined) {
+      this.error = new TransportError('MM_TUNNEL_IDLE', `nothing went through the tunnel for ${idleMs} ms`)
+      this.#parts.onOutcome('idle')
+    }
     client.destroy()
     end.destroy()
   }

@@ -28,15 +28,18 @@ export interface InheritedEntry {
  * Makes what takes the requests of a listener; `altSvc` is asked once it is open, `sessions` are those of
  * WebTransport that it may have.
  */
-export type HandlerOf = (
-  altSvc: () => string | undefined,
-  sessions: ListenerSessions | undefined,
-) => IngressHandler
+type HandlerOf = (altSvc: () => string | undefined, sessions: ListenerSessions | undefined) => IngressHandler
 
-interface ListenerParts {
+/** What takes the requests of listeners, and what these offer for it. */
+export interface Serving {
+  readonly handlerOf: HandlerOf
+  /** Requests may be for tunnels of datagrams. Asked for each connection of HTTP/3. */
+  readonly takesDatagrams: () => boolean
+}
+
+interface ListenerParts extends Serving {
   readonly settings: ServiceSettings
   readonly entry: ListenSettings
-  readonly handlerOf: HandlerOf
   readonly logger: Logger
   readonly room: AcceptRoom | undefined
   /** Who has it opens the tickets of all listeners. */
@@ -106,7 +109,7 @@ async function openTcp(
 }
 
 async function openQuic(
-  { settings, entry, logger, ticketSecret }: ListenerParts,
+  { settings, entry, logger, ticketSecret, takesDatagrams }: ListenerParts,
   { retry, earlyData, allowsMigration }: Http3ListenSettings,
   handler: IngressHandler,
   address: ListenAddress,
@@ -136,6 +139,7 @@ async function openQuic(
         webTransport: webTransport !== undefined,
         limits: quicLimits(settings.ingress, webTransport),
         handler,
+        takesDatagrams,
         clock: systemClock,
         observer: ingressLog(logger),
         proxyName: proxyStatusName(settings.forwarding.pseudonym),

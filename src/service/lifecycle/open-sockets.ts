@@ -7,16 +7,18 @@ import type { IngressListener } from '../../ingress/listener.ts'
 import { unixPathOf } from '../../ingress/unix-socket.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
-import { formatListenAddress } from '../config/fields/listen-address.ts'
+import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { isAddressInUse, listenFailure } from './listen-failure.ts'
-import { type HandlerOf, type InheritedEntry, listeningLine, openListeners } from './open-listeners.ts'
+import { type InheritedEntry, listeningLine, openListeners, type Serving } from './open-listeners.ts'
 import { removeStaleSocket, takeSocketFile } from './unix-socket-file.ts'
 
 /** The sockets of a service. */
 export interface OpenSockets {
   readonly listeners: readonly OpenListener[]
   readonly admin: AdminServer | undefined
+  /** Where the supervisor of this process has its own. */
+  readonly supervisorAdmin: ListenAddress | undefined
 }
 
 /** A listener, and which entry of `listen` it is of: a worker may have several of one. */
@@ -33,15 +35,17 @@ export interface SharedSockets {
   readonly inherited?: InheritedSockets | undefined
   /** Seals the tickets that clients resume with. Default: one of this process. */
   readonly ticketSecret?: Buffer | undefined
+  /** Where the supervisor has its admin server. */
+  readonly supervisorAdmin?: ListenAddress | undefined
 }
 
 /** Opens the admin server and every listener; when one cannot be opened, none stays open. */
 export async function openSockets(
   settings: ServiceSettings,
-  handlerOf: HandlerOf,
+  serving: Serving,
   actions: AdminActions,
   logger: Logger,
-  { inherited, ticketSecret = randomBytes(32) }: SharedSockets = {},
+  { inherited, ticketSecret = randomBytes(32), supervisorAdmin }: SharedSockets = {},
 ): Promise<OpenSockets> {
   const listeners: OpenListener[] = []
   const room = acceptPlan(settings, logger)?.room
@@ -50,7 +54,7 @@ export async function openSockets(
     admin = await openAdmin(settings, actions, logger)
     for (const [index, entry] of settings.listen.entries()) {
       const opened = await openListeners(
-        { settings, entry, handlerOf, logger, room, ticketSecret },
+        { ...serving, settings, entry, logger, room, ticketSecret },
         inherited?.[index],
       )
       listeners.push(...opened.map(listener => ({ entry: index, listener })))
@@ -63,7 +67,7 @@ export async function openSockets(
     await Promise.all([...listeners.map(({ listener }) => listener.close()), admin?.close()])
     throw error
   }
-  return { listeners, admin }
+  return { listeners, admin, supervisorAdmin }
 }
 
 /** Says what a limit of descriptors leaves of the defaults, and what does not fit into it. */

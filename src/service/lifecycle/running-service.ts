@@ -16,6 +16,7 @@ import {
   type TransportStats,
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import type { NewsPort } from '../../state/shares/host-news.ts'
 import type { SharePort } from '../../state/shares/share-messages.ts'
 import { type AccessLog, openAccessLog } from '../access-log/access-log.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
@@ -63,6 +64,8 @@ interface ServiceOutside {
   readonly observer?: Observer | undefined
   /** Where ceilings of protected origins are shared with other processes. Left out: they are not. */
   readonly shares?: SharePort | undefined
+  /** What other processes of the host find out. Left out: nobody says. */
+  readonly news?: NewsPort | undefined
 }
 
 export type SettingsResult =
@@ -98,7 +101,7 @@ export class RunningService implements Service {
   /** With whom it shares the ceilings of protected origins; a worker's supervisor does that instead. */
   readonly #fleet: FleetShares | undefined
   readonly #ownShares: HostShares | undefined
-  #sockets: OpenSockets = { listeners: [], admin: undefined }
+  #sockets: OpenSockets = { listeners: [], admin: undefined, supervisorAdmin: undefined }
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
   /** What the configuration calls each origin, by key. */
@@ -177,7 +180,7 @@ export class RunningService implements Service {
         ...(resolver !== undefined && { resolver }),
         observer: this.#observer,
       },
-      { clock: systemClock, random: Math.random, shares: outside.shares ?? own?.port },
+      { clock: systemClock, random: Math.random, shares: outside.shares ?? own?.port, news: outside.news },
     )
     this.#proxies = serviceProxies({
       clock: systemClock,
@@ -221,7 +224,10 @@ export class RunningService implements Service {
     try {
       service.#sockets = await openSockets(
         settings,
-        (...listener) => service.#forwarder.handler(...listener),
+        {
+          handlerOf: (...listener) => service.#forwarder.handler(...listener),
+          takesDatagrams: () => service.#proxies.takeUdp,
+        },
         service.actions,
         logger,
         outside.sockets,

@@ -56,9 +56,10 @@ function proxyOptions(
 /** Where the service listens: as configured, and where that said 0, as it came to be. */
 function ownServers({ settings, sockets }: ServiceProxiesParts): readonly ListenAddress[] {
   const { listen, admin } = settings()
-  const { listeners, admin: openAdmin } = sockets()
+  const { listeners, admin: openAdmin, supervisorAdmin } = sockets()
   const open = listeners.map(({ listener: { address: host, port } }) => ({ host, port }))
-  const all = [...listen.map(({ address }) => address), ...open, admin.address, openAdmin?.address]
+  const admins = [admin.address, openAdmin?.address, supervisorAdmin]
+  const all = [...listen.map(({ address }) => address), ...open, ...admins]
   return all.filter(address => address !== undefined)
 }
 

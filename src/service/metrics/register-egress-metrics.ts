@@ -40,6 +40,12 @@ export function registerEgressMetrics(
   )
   perMember(
     'counter',
+    'middlemile_egress_udp_tunnels_total',
+    'Those of middlemile_egress_opened_total that are tunnels of UDP (CONNECT-UDP), which carry HTTP/3',
+    ({ udpTunnels }, labels) => [{ labels, value: udpTunnels }],
+  )
+  perMember(
+    'counter',
     'middlemile_egress_failed_total',
     'Connects that failed through a proxy, or for the local address, by error code',
     ({ failed }, labels) =>
@@ -99,6 +105,7 @@ function shownMembers({ members }: EgressFigures): readonly EgressMember[] {
       name: 'others',
       isCurrent: others.some(({ isCurrent }) => isCurrent),
       opened: others.reduce((sum, { opened }) => sum + opened, 0),
+      udpTunnels: others.reduce((sum, { udpTunnels }) => sum + udpTunnels, 0),
       failed,
       backoffMs: Math.max(...others.map(({ backoffMs }) => backoffMs)),
     },

@@ -9,6 +9,8 @@ export interface Inherited {
   readonly quic: readonly QuicHandover[]
   /** Of the admin server of who is to be replaced. */
   readonly admin: number | undefined
+  /** The directory that its workers share; see SharedState. */
+  readonly state: string | undefined
   /** Where it says that it is ready; undefined: nobody waits. */
   readonly ready: number | undefined
 }
@@ -20,6 +22,7 @@ const LISTEN = 'MIDDLEMILE_LISTEN_FDS'
 const FOREIGN = 'MIDDLEMILE_FOREIGN_FDS'
 const QUIC = 'MIDDLEMILE_QUIC_SOCKETS'
 const ADMIN = 'MIDDLEMILE_ADMIN_FD'
+const STATE = 'MIDDLEMILE_SHARED_STATE'
 const READY = 'MIDDLEMILE_READY_FD'
 /** From systemd: sd_listen_fds(3). */
 const OF_SYSTEMD = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] as const
@@ -37,16 +40,17 @@ export function takeInherited(environment: Environment, pid: number): Inherited 
     foreign: [...numbers(environment[FOREIGN]), ...given],
     quic: handovers(environment[QUIC]),
     admin: numbers(environment[ADMIN])[0],
+    state: environment[STATE],
     ready: numbers(environment[READY])[0],
   }
-  for (const name of [LISTEN, FOREIGN, QUIC, ADMIN, READY, ...OF_SYSTEMD]) delete environment[name]
+  for (const name of [LISTEN, FOREIGN, QUIC, ADMIN, STATE, READY, ...OF_SYSTEMD]) delete environment[name]
   return inherited
 }
 
 /** The environment of a successor, and the descriptors behind its standard streams, in order. */
 export function handOver(
   environment: Environment,
-  { listening, foreign, quic, admin }: Omit<Inherited, 'ready'>,
+  { listening, foreign, quic, admin, state }: Omit<Inherited, 'ready'>,
 ): { readonly environment: Environment; readonly descriptors: readonly number[]; readonly ready: number } {
   // 3 is the pipe on which it says that it is ready.
   const ready = 3
@@ -70,6 +74,7 @@ export function handOver(
         [FOREIGN]: foreign.map(fd => first + listening.indexOf(fd)).join(','),
       }),
       ...(quic.length > 0 && { [QUIC]: JSON.stringify(renumbered) }),
+      ...(state !== undefined && { [STATE]: state }),
       ...(admin !== undefined && { [ADMIN]: String(first + listening.length) }),
     },
   }

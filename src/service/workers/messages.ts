@@ -1,5 +1,7 @@
+import type { EjectionNews, HostNews } from '../../state/shares/host-news.ts'
 import type { ShareAnswer, ShareRequest } from '../../state/shares/share-messages.ts'
 import type { ConfigFault } from '../config/config-fault.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { InheritedSockets } from '../lifecycle/open-sockets.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import type { MetricSnapshot } from '../metrics/summed-metrics.ts'
@@ -21,9 +23,17 @@ export interface ToWorker {
     readonly sockets: InheritedSockets
     /** Seals the tickets that clients resume with, at any worker: 32 bytes, hexadecimal. */
     readonly ticketSecret: string
+    /** Where the supervisor has its admin server; left out: nowhere. */
+    readonly supervisorAdmin?: ListenAddress | undefined
+    /** What all workers share where the configuration has no `state`; see SharedState. */
+    readonly stateDirectory?: string | undefined
+    /** What other workers have found out, and lasts. */
+    readonly ejections: readonly EjectionNews[]
   } & Quarantine
   /** HTTP/3 to these origins is not spoken for now, by key. */
   quarantine: Quarantine
+  /** What another worker has found out. */
+  originNews: HostNews
   /** Another question would have another answer: the keys of origins whose ceilings workers share. */
   sharesChanged: { readonly of: readonly string[] }
   /** Its log files were renamed. */
@@ -48,6 +58,8 @@ export interface ToSupervisor {
     /** Near the end of the heap: what aborts now does so for lack of memory. */
     readonly isHeapFull: boolean
   }
+  /** What it has found out, for the others. */
+  originNews: HostNews
   /** What it has counted, before it ends. */
   metrics: { readonly metrics: readonly MetricSnapshot[] }
 }

@@ -1,5 +1,6 @@
 import { closeSync, writeSync } from 'node:fs'
-import { guardedPromise } from '../../base/guard.ts'
+import type { Logger } from 'pino'
+import { guarded, guardedPromise } from '../../base/guard.ts'
 import { listeningSocketCalls } from '../../connect/native/listening-sockets.ts'
 import { systemClock } from '../../entry/events.ts'
 import { TransportError } from '../../index.ts'
@@ -18,6 +19,7 @@ import { takeInherited } from './inherited-sockets.ts'
 import { ListeningDescriptors } from './listening-descriptors.ts'
 import { type ReadText, readText, reloadWorkers } from './reload-workers.ts'
 import { ServiceManager } from './service-manager.ts'
+import { SharedState } from './shared-state.ts'
 import { startSuccessor, type UpgradeResult } from './successor.ts'
 import { Supervisor, workerCount } from './supervisor.ts'
 import { supervisorActions } from './supervisor-admin.ts'
@@ -50,6 +52,7 @@ export class SupervisedService {
   readonly #startedWith: ServiceSettings
   #admin: AdminServer | undefined
   #adminSocket: AdminSocket | undefined
+  #state: SharedState | undefined
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
   #isUpgrading = false
@@ -102,14 +105,17 @@ export class SupervisedService {
     const fleet =
       redis && new FleetShares({ settings: redis, logger, clock: systemClock, random: Math.random })
     const sockets = await ListeningDescriptors.open(wanted, workerCount(settings.workers), inherited)
-    const supervisor = new Supervisor({ logger, sockets, config, settings, fleet })
+    const state = settings.state === undefined ? openState(inherited.state, logger) : undefined
+    const stateDirectory = state?.directory
+    const supervisor = new Supervisor({ logger, sockets, config, settings, fleet, stateDirectory })
     const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
+    service.#state = state
     try {
       service.#adminSocket = await AdminSocket.open(settings.admin, inherited.admin)
       const { descriptor } = service.#adminSocket
       service.#admin = await openAdmin(settings, service.#actions(), logger, descriptor)
       fleet?.start()
-      await supervisor.start()
+      await supervisor.start(service.#admin?.address)
     } catch (error) {
       supervisor.killAll()
       await service.close()
@@ -145,6 +151,7 @@ export class SupervisedService {
       foreign: this.#sockets.foreign,
       quic: this.#sockets.quic.map(sockets => sockets.handover()),
       admin: this.#admin?.descriptor,
+      state: this.#state?.directory,
     })
     if (result.ok) {
       logger.info(`upgrade: process ${result.pid} takes requests now`)
@@ -152,6 +159,7 @@ export class SupervisedService {
       this.#onReplaced()
     } else {
       this.#isUpgrading = false
+      guarded('taking back what workers share', () => this.#state?.own())
       logger.error(`upgrade failed, this program goes on: ${result.because}`)
     }
     return result
@@ -176,6 +184,7 @@ export class SupervisedService {
     this.#removeAdminFile()
     await this.#admin?.close()
     await this.#supervisor.fleet?.close()
+    this.#state?.remove()
     this.#log.logger.info('closed')
     await this.#log.close()
     this.#faults.close()
@@ -266,6 +275,17 @@ export async function superviseFile(
   if (read.settings.workers.count === 'off') return { because: undefined }
   if ('unavailable' in calls) return { because: `workers need native calls: ${calls.unavailable}` }
   return await SupervisedService.start(file, read, options)
+}
+
+/** Undefined: it cannot be made, and each worker remembers for itself. */
+function openState(inherited: string | undefined, logger: Logger): SharedState | undefined {
+  try {
+    return SharedState.open(inherited)
+  } catch (error) {
+    const because = error instanceof Error ? error.message : String(error)
+    logger.warn(`workers share neither tickets nor what they know of origins: ${because}`)
+    return undefined
+  }
 }
 
 /** To who waits at the other end of the pipe; it may have gone. */

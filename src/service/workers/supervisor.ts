@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { guarded, guardedListener, reportFault } from '../../base/guard.ts'
 import { systemClock, type Timer } from '../../entry/events.ts'
 import { TransportError } from '../../index.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings, WorkersSettings } from '../config/service-settings.ts'
 import type { FleetShares } from '../fleet/fleet-shares.ts'
 import { SummedMetrics } from '../metrics/summed-metrics.ts'
@@ -15,6 +16,7 @@ import { Http3Quarantine, isNativeCrash } from './http3-quarantine.ts'
 import type { ListeningDescriptors } from './listening-descriptors.ts'
 import type { AskSupervisor, AskWorker, ConfigText, ToSupervisor, ToWorker } from './messages.ts'
 import type { ClaimedSocket } from './quic-sockets.ts'
+import { WorkerNews } from './worker-news.ts'
 import { type StartCause, type WorkerAction, WorkerTable } from './worker-table.ts'
 
 /** How often the table is looked at: what hangs is found so much later at the most. */
@@ -62,6 +64,7 @@ export class Supervisor {
   readonly #table: WorkerTable
   readonly #processes = new Map<number, WorkerProcess>()
   readonly #quarantine = new Http3Quarantine()
+  readonly #news: WorkerNews
   /** What workers share of the ceilings of protected origins. */
   readonly shares: HostShares
   /** With whom the host shares them. */
@@ -70,6 +73,8 @@ export class Supervisor {
   readonly count: number
   #config: ConfigText
   #settings: ServiceSettings
+  #admin: ListenAddress | undefined
+  readonly #stateDirectory: string | undefined
   #withheld: readonly string[] = []
   readonly #ticketSecret = randomBytes(32).toString('hex')
   #unsteered: string | undefined
@@ -89,16 +94,26 @@ export class Supervisor {
     config: ConfigText
     settings: ServiceSettings
     fleet: FleetShares | undefined
+    /** See SharedState. */
+    stateDirectory: string | undefined
   }) {
     this.#logger = parts.logger
     this.#sockets = parts.sockets
     this.#config = parts.config
     this.#settings = parts.settings
     this.fleet = parts.fleet
+    this.#stateDirectory = parts.stateDirectory
     this.shares = new HostShares({
       tell: (worker, of) => this.#processes.get(worker)?.channel.send('sharesChanged', { of }),
       clock: systemClock,
       fleet: parts.fleet,
+    })
+    this.#news = new WorkerNews({
+      tell: (except, news) => {
+        for (const { id, channel } of this.#processes.values())
+          if (id !== except) channel.send('originNews', news)
+      },
+      clock: systemClock,
     })
     const { workers, shutdown } = parts.settings
     this.count = workerCount(workers)
@@ -114,8 +129,12 @@ export class Supervisor {
     )
   }
 
-  /** Resolves when every worker is ready. Rejects when one says why it cannot start; all are ended then. */
-  async start(): Promise<void> {
+  /**
+   * `admin`: where the admin server is, to which workers lead nobody. Resolves when every worker is ready.
+   * Rejects when one says why it cannot start; all are ended then.
+   */
+  async start(admin: ListenAddress | undefined): Promise<void> {
+    this.#admin = admin
     this.#tick()
     await this.#until(() => this.#failure !== undefined || this.#table.ready.length === this.count)
     this.#hasStarted = this.#failure === undefined
@@ -293,6 +312,7 @@ export class Supervisor {
       if (!this.#processes.has(id)) throw new Error('the worker has ended')
       return this.shares.answer(id, requests)
     })
+    channel.receive('originNews', news => this.#news.onNews(id, news))
     channel.receive('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
     let isGone = false
     const onGone = (code: number | null, signal: string | null): void => {
@@ -320,6 +340,9 @@ export class Supervisor {
         return { ...group, quic: { descriptor: next++, mark: one.mark, socket: one.socket } }
       }),
       ticketSecret: this.#ticketSecret,
+      supervisorAdmin: this.#admin,
+      stateDirectory: this.#stateDirectory,
+      ejections: this.#news.ejections(),
       withoutHttp3: this.#withheld,
     })
   }
@@ -340,6 +363,7 @@ export class Supervisor {
     const isExpected = this.#table.isLeaving(id)
     this.#processes.delete(id)
     this.shares.onEnded(id)
+    this.#news.onEnded(id)
     this.#takenBy.delete(id)
     channel.close()
     this.#sockets.release(id)

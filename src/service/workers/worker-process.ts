@@ -13,6 +13,8 @@ import { Channel } from './channel.ts'
 import { supervisorShares } from './host-shares.ts'
 import { withoutHttp3 } from './http3-quarantine.ts'
 import type { AskSupervisor, AskWorker, ConfigText, Prepared, ToSupervisor, ToWorker } from './messages.ts'
+import { removeStateOf } from './shared-state.ts'
+import { supervisorNews } from './worker-news.ts'
 
 /** How often a worker says that it works. */
 const HEARTBEAT_MS = 200
@@ -29,6 +31,7 @@ const TOO_MANY_FAULTS = 4
 const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** The other end is the supervisor that has started this process. */
+const supervisor = process.ppid
 const channel = new Channel<ToSupervisor, ToWorker, AskSupervisor, AskWorker>(process)
 for (const signal of OF_SUPERVISOR) process.on(signal, () => {})
 channel.receive('start', body => {
@@ -43,6 +46,9 @@ channel.receive('start', body => {
 async function start({
   sockets,
   ticketSecret,
+  supervisorAdmin,
+  stateDirectory,
+  ejections,
   withoutHttp3: quarantined,
   ...config
 }: ToWorker['start']): Promise<void> {
@@ -64,6 +70,7 @@ async function start({
     ...withoutHttp3(settings, withheld),
     // The supervisor has it, and has waited.
     admin: { ...settings.admin, address: undefined },
+    state: settings.state ?? (stateDirectory === undefined ? undefined : { directory: stateDirectory }),
     shutdown: { ...settings.shutdown, delayMs: 0 },
     ingress: { drainIdleTimeoutMs: DRAIN_IDLE_MS, ...settings.ingress },
   })
@@ -73,9 +80,10 @@ async function start({
     read: async () => ({ ok: true, settings: own() }),
     onTooManyFaults: () => end(TOO_MANY_FAULTS),
     returnsMemory: true,
-    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex') },
+    sockets: { inherited: sockets, ticketSecret: Buffer.from(ticketSecret, 'hex'), supervisorAdmin },
     observer: http3.observe,
     shares: supervisorShares(channel),
+    news: supervisorNews(channel, ejections, systemClock),
   })
 
   let prepared: ServiceSettings | undefined
@@ -107,6 +115,12 @@ async function start({
     log.logger.warn('the supervisor has gone: draining')
     systemClock.setTimer(MAX_ORPHANED_DRAIN_MS, () => process.exit(0))
     end(0)
+    if (stateDirectory === undefined) return
+    const remove = (): void => removeStateOf(supervisor, stateDirectory)
+    process.once(
+      'exit',
+      guardedListener('the end of what workers share', remove, () => {}),
+    )
   }
   process.on(
     'disconnect',

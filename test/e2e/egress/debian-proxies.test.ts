@@ -49,7 +49,7 @@ describe.each(PROXIES)('$command by $scheme', ({ command, scheme, start }) => {
       expect(transport.stats().pools[0]?.egress).toEqual({
         name: 'out',
         kind: 'proxies',
-        members: [{ name, isCurrent: true, opened: 1, failed: {}, backoffMs: 0 }],
+        members: [{ name, isCurrent: true, opened: 1, udpTunnels: 0, failed: {}, backoffMs: 0 }],
       })
       await proxy.server.stop('SIGKILL')
       await expect.poll(() => transport.stats().totalConnections).toBe(0)

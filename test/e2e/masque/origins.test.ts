@@ -91,7 +91,9 @@ describe.skipIf(missing !== undefined)(
         await metric(proxy, 'middlemile_udp_tunnel_datagrams_total', { what: 'from_client' }),
       ).toBeGreaterThan(0)
       const [pool] = transport.stats().pools
-      expect(pool?.egress?.members).toMatchObject([{ name: urlOf(scheme, proxy), opened: 1, failed: {} }])
+      expect(pool?.egress?.members).toMatchObject([
+        { name: urlOf(scheme, proxy), opened: 1, udpTunnels: 1, failed: {} },
+      ])
       expect(await known(transport, caddy.url)).toContain(`the proxy ${urlOf(scheme, proxy)} of egress out`)
     })
 
@@ -101,6 +103,16 @@ describe.skipIf(missing !== undefined)(
       const response = await transport.request(`${ngtcp2.url}/5000000`)
       expect((await response.bytes()).length).toBe(5_000_000)
       expect(await metric(proxy, 'middlemile_udp_tunnel_datagrams_total', { what: 'dropped' })).toBe(0)
+    })
+
+    it('carries all on the stream where the proxy offers no datagrams', async () => {
+      await using proxy = await startForwardProxy(
+        { allow: allow() },
+        { listen: listenOn(), ingress: { quic: { maxQueuedDatagrams: 0 } } },
+      )
+      await using transport = through([urlOf('h3', proxy)], { protocols: ['h3'] })
+      const response = await transport.request(`${caddy.url}/1m`)
+      expect((await response.bytes()).equals(bodyOf(1_048_576))).toBe(true)
     })
 
     it('resumes with the tickets that came through it, and with no others', async () => {

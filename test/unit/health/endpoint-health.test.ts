@@ -36,6 +36,43 @@ describe('the health of endpoints', () => {
     })
   })
 
+  it('follows another process that has ejected an endpoint, and found it back, without saying so again', () => {
+    const news: unknown[] = []
+    const health = healthOf(
+      3,
+      {},
+      {
+        onEjected: (...ejected) => news.push(ejected),
+        onReadmitted: index => news.push(index),
+      },
+    )
+    health.onEjectedElsewhere(0, 'another process: 503', 5_000, 10)
+    expect(health.figures(0)).toMatchObject({
+      health: 'ejected',
+      healthBecause: 'another process: 503',
+      ejections: { elsewhere: 1 },
+    })
+    expect([health.isProbeDue(0, 5_009), health.isProbeDue(0, 5_010)]).toEqual([false, true])
+    health.onReadmittedElsewhere(0, 20)
+    expect([health.isHealthy(0), health.healthySince(0)]).toEqual([true, 20])
+    health.onReadmittedElsewhere(0, 21)
+    expect(health.changes.map(({ standing }) => standing)).toEqual(['ejected', 'healthy'])
+    expect(news).toEqual([])
+    for (let i = 0; i < 5; i += 1) health.onOutcome(1, 'unreachable', undefined, 30)
+    health.onProbeSent(1, 60_000)
+    health.onOutcome(1, 'success', 1, 60_001)
+    expect(news).toEqual([[1, '5 gateway errors in a row', 30_000], 1])
+    health.assertConsistent()
+  })
+
+  it('does not follow another process beyond the share that may be out', () => {
+    const health = healthOf(2, { maxEjectedShare: 0.5 })
+    health.onEjectedElsewhere(0, 'x', 5_000, 0)
+    health.onEjectedElsewhere(1, 'x', 5_000, 0)
+    expect([health.isHealthy(0), health.isHealthy(1)]).toEqual([false, true])
+    health.assertConsistent()
+  })
+
   it('counts ejections by their reasons, and checks', () => {
     const health = healthOf(2)
     for (let i = 0; i < 5; i += 1) health.onOutcome(0, 'unreachable', undefined, 0)

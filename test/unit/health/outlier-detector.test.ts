@@ -66,7 +66,7 @@ describe('outlier ejection', () => {
     expect(detector.isProbeDue(0, 30_001)).toBe(false)
     expect(detector.standingOf(0)).toMatchObject({ kind: 'probing', because: '5 gateway errors in a row' })
     expect(repeat(0, 'success', 1, 30_010)).toEqual([
-      { type: 'readmitted', index: 0, because: 'its probe request succeeded' },
+      { type: 'readmitted', index: 0, because: 'its probe request succeeded', isElsewhere: false },
     ])
     expect(detector.isAdmitted(0)).toBe(true)
   })

@@ -99,6 +99,17 @@ describe('a UDP tunnel', () => {
     expect(stream.writableEnded).toBe(true)
   })
 
+  it('that ended before anybody held it notifies its holder then', async () => {
+    const { tunnel, incoming, ended } = rig()
+    tunnel.owner = undefined
+    incoming.end()
+    await turn()
+    await turn()
+    tunnel.owner = { onDatagram: () => {}, onClosed: error => ended.push(error.message) }
+    await turn()
+    expect(ended).toEqual(['the peer ended the tunnel'])
+  })
+
   it('that is closed ends its side, and breaks off a peer that does not end its own', async () => {
     const { tunnel, clock, ended, stream } = rig()
     tunnel.close()

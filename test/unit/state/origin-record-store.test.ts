@@ -33,6 +33,7 @@ class Process {
   readonly known = new Map<string, Facts>()
   readonly faults: string[] = []
   readonly learned: [string, unknown][] = []
+  readonly written: string[] = []
   readonly store: MemoryRecordStore
   readonly shelf: OriginRecordStore
 
@@ -48,6 +49,7 @@ class Process {
       collect: originKey => this.known.get(originKey),
       merge,
       onLearned: (originKey, facts) => void this.learned.push([originKey, facts]),
+      onWritten: originKey => void this.written.push(originKey),
       onFault: message => void this.faults.push(message),
     })
   }
@@ -66,6 +68,32 @@ describe('stored origin records', () => {
   const start = (maxOrigins?: number): Process => new Process(records, maxOrigins)
   beforeEach(() => {
     records = new Map()
+  })
+
+  it('are read by a process that is notified of another one writing them, soon and once', () => {
+    const [first, second] = [start(), start()]
+    first.learn(SHOP, { tls: 13 })
+    first.shelf.flush()
+    expect(first.written).toEqual([SHOP])
+    for (let i = 0; i < 3; i++) second.shelf.onWrittenElsewhere(SHOP)
+    expect(second.learned).toEqual([])
+    second.clock.advance(100)
+    expect(second.learned).toEqual([[SHOP, { tls: 13 }]])
+    second.clock.advance(10_000)
+    expect([second.learned.length, second.writes()]).toEqual([1, 0])
+  })
+
+  it('are read a few at a time, however many others write, and none of what is forgotten', () => {
+    const [first, second] = [start(100), start(100)]
+    const origins = Array.from({ length: 40 }, (_, index) => `https://${index}.test`)
+    for (const origin of origins) first.learn(origin, { tls: 13 })
+    first.shelf.flush()
+    for (const origin of origins) second.shelf.onWrittenElsewhere(origin)
+    second.shelf.forget('https://0.test')
+    second.clock.advance(100)
+    expect(second.learned).toHaveLength(16)
+    second.clock.advance(1_000)
+    expect(second.learned).toHaveLength(39)
   })
 
   it('outlive the process', () => {

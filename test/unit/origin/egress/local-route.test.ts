@@ -114,7 +114,7 @@ describe('the route from local addresses', () => {
           isCurrent: false,
           failed: { MM_LOCAL_ADDRESS: 1 },
         }),
-        { name: other.local?.address, isCurrent: true, opened: 1, failed: {}, backoffMs: 0 },
+        { name: other.local?.address, isCurrent: true, opened: 1, udpTunnels: 0, failed: {}, backoffMs: 0 },
       ]),
     })
     expect(route.facts(clock.now())).toContainEqual(

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { formatEndpoint, type Resolver } from '../../../../src/base/http/endpoint.ts'
+import { TransportError } from '../../../../src/base/errors.ts'
+import { type Endpoint, formatEndpoint, type Resolver } from '../../../../src/base/http/endpoint.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import { egressSettings } from '../../../../src/origin/egress/egress-settings.ts'
-import { ProxiedRoute } from '../../../../src/origin/egress/proxied-route.ts'
+import { ProxiedRoute, type ProxiedRouteParts } from '../../../../src/origin/egress/proxied-route.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 
 const NEVER = new AbortController().signal
@@ -13,7 +14,13 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
   'd.test': ['192.0.2.25'],
 }
 
-function routeThrough(proxies: readonly string[]): ProxiedRoute {
+type OpenUdp = ProxiedRouteParts['openPooledUdp']
+
+function routeThrough(
+  proxies: readonly string[],
+  openPooledUdp: OpenUdp = () => Promise.reject(new Error('no UDP')),
+  clock: FakeClock = new FakeClock(),
+): ProxiedRoute {
   const egress = egressSettings({ out: { proxies } }).get('out')
   if (egress?.kind !== 'proxies') throw new Error('no egress')
   const asked: Resolver = {
@@ -34,9 +41,9 @@ function routeThrough(proxies: readonly string[]): ProxiedRoute {
     context: () => {
       throw new Error('no TLS is spoken')
     },
-    openPooledUdp: () => Promise.reject(new Error('no UDP')),
+    openPooledUdp,
     openPooledTunnel: () => Promise.reject(new Error('no proxy of these speaks HTTP/2')),
-    clock: new FakeClock(),
+    clock,
     random: () => 0,
     timeoutMs: 1_000,
   })
@@ -84,5 +91,70 @@ describe('the route of an origin through proxies', () => {
         evidence: 'for 90 s more, or until it fails',
       },
     ])
+  })
+
+  describe('for HTTP/3', () => {
+    const TARGET = { host: 'origin.test', port: 443 }
+    const TUNNEL = {
+      maxDatagramBytes: 0,
+      owner: undefined,
+      send: () => true,
+      ref() {},
+      unref() {},
+      close() {},
+    }
+    const at = async (route: ProxiedRoute): Promise<Endpoint[]> => {
+      const { addresses } = await route.resolveForUdp(NEVER)
+      return addresses.map(({ address, family, port = 0 }) => ({ address, family, port, transport: 'udp' }))
+    }
+
+    it('leads to proxies that carry UDP only', async () => {
+      const route = routeThrough(['http://a.test:1', 'h2://b.test:2', 'socks5h://c.test:3', 'h3://d.test:4'])
+      expect((await at(route)).map(formatEndpoint)).toEqual(['192.0.2.9:2', '192.0.2.25:4'])
+      expect(route.udpFault(0)).toBeUndefined()
+      const none = routeThrough(['http://a.test:1'])
+      await expect(at(none)).rejects.toMatchObject({ code: 'MM_PROTOCOL_UNAVAILABLE' })
+      expect(none.udpFault(0)).toContain('egress out has no h2 or h3 proxy')
+    })
+
+    it('asks a proxy that refuses no more for ten minutes, and the others meanwhile', async () => {
+      const clock = new FakeClock()
+      const refuses = new Set(['b.test'])
+      const asked: string[] = []
+      const open: OpenUdp = async ({ proxy, target }) => {
+        expect(target).toBe(TARGET)
+        asked.push(proxy.host)
+        if (refuses.has(proxy.host)) throw new TransportError('MM_PROXY_REFUSED', `${proxy.name} says 405`)
+        return TUNNEL
+      }
+      const route = routeThrough(['h2://b.test:2', 'h3://d.test:4'], open, clock)
+      const [first, second] = await at(route)
+      if (first === undefined || second === undefined) throw new Error('too few')
+      const tunnels = route.tunnelsTo(TARGET)
+      await expect(tunnels.open(first, NEVER)).rejects.toMatchObject({ code: 'MM_PROXY_REFUSED' })
+      expect((await at(route)).map(formatEndpoint)).toEqual(['192.0.2.25:4'])
+      expect(route.udpFault(clock.now())).toBeUndefined()
+      expect(JSON.stringify(route.facts(clock.now()))).toContain('carries no UDP for this origin')
+      refuses.add('d.test')
+      await expect(tunnels.open(second, NEVER)).rejects.toMatchObject({ code: 'MM_PROXY_REFUSED' })
+      expect(route.udpFault(clock.now())).toContain('says 405')
+      // Who has nothing else asks all the same.
+      expect((await at(route)).map(formatEndpoint)).toEqual(['192.0.2.9:2', '192.0.2.25:4'])
+      clock.advance(600_000)
+      expect(route.udpFault(clock.now())).toBeUndefined()
+      refuses.clear()
+      expect(await tunnels.open(first, NEVER)).toBe(TUNNEL)
+      expect(asked).toEqual(['b.test', 'd.test', 'b.test'])
+    })
+
+    it('parts proxies of UDP from those of TCP at the same address and port', async () => {
+      const route = routeThrough(['http://b.test:2', 'h3://b.test:2'])
+      await route.resolve('origin.test', NEVER)
+      const [endpoint] = await at(route)
+      await route.resolve('origin.test', NEVER)
+      if (endpoint === undefined) throw new Error('no proxy')
+      expect(route.nameOf(endpoint)).toBe('the proxy h3://b.test:2 of egress out')
+      expect(route.nameOf({ ...endpoint, transport: 'tcp' })).toBe('the proxy http://b.test:2 of egress out')
+    })
   })
 })

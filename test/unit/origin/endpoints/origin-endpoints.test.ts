@@ -7,6 +7,7 @@ import type { OriginOptions } from '../../../../src/base/options/options.ts'
 import { seededRandom } from '../../../../src/base/seeded-random.ts'
 import { OriginEndpoints } from '../../../../src/origin/endpoints/origin-endpoints.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
+import type { EjectionNews, HostNews, NewsPort } from '../../../../src/state/shares/host-news.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { settled } from '../../../support/fake-connector.ts'
 
@@ -23,7 +24,7 @@ function balanceOf(endpoints: OriginOptions['endpoints']) {
   return balance
 }
 
-function setUp(endpoints: OriginOptions['endpoints']) {
+function setUp(endpoints: OriginOptions['endpoints'], news?: NewsPort) {
   const clock = new FakeClock()
   const events: TransportEvent[] = []
   const answers = new Map<string, Resolution>()
@@ -35,6 +36,7 @@ function setUp(endpoints: OriginOptions['endpoints']) {
     random: seededRandom(1),
     observer: event => events.push(event),
     dnsRefreshMs: 30_000,
+    news,
     resolverOf: name => ({
       resolve: async () => {
         const answer = answers.get(name)
@@ -54,6 +56,57 @@ const DNS: Resolution = {
   ],
   source: 'dns',
 }
+
+/** What is published, and what others have published so far. */
+function portTo(ejections: readonly EjectionNews[] = []) {
+  const published: HostNews[] = []
+  const port: NewsPort = {
+    publish: news => published.push(news),
+    onNews: () => {},
+    ejections: origin => ejections.filter(one => one.origin === origin),
+  }
+  return { port, published }
+}
+
+const ejected = (endpoint: string): EjectionNews => ({
+  kind: 'ejected',
+  origin: ORIGIN.key,
+  endpoint,
+  because: '503',
+  forMs: 9_000,
+})
+
+describe('what processes of one host find out of endpoints', () => {
+  const two = ['192.0.2.1', '192.0.2.2']
+
+  it("is published when it is their own, and not when it is another one's", () => {
+    const { port, published } = portTo()
+    const { made } = setUp(two, port)
+    made.onNews(ejected('192.0.2.1'))
+    made.onNews({ kind: 'readmitted', origin: ORIGIN.key, endpoint: '192.0.2.1' })
+    made.onNews(ejected('198.51.100.1'))
+    expect(published).toEqual([])
+    for (let i = 0; i < 5; i++) made.health.onOutcome(1, 'unreachable', undefined, 0)
+    made.health.onProbeSent(1, 60_000)
+    made.health.onOutcome(1, 'success', 1, 60_000)
+    expect(published).toEqual([
+      {
+        kind: 'ejected',
+        origin: ORIGIN.key,
+        endpoint: '192.0.2.2',
+        because: '5 gateway errors in a row',
+        forMs: expect.any(Number) as number,
+      },
+      { kind: 'readmitted', origin: ORIGIN.key, endpoint: '192.0.2.2' },
+    ])
+  })
+
+  it('holds for endpoints from their start, in whatever order they come', () => {
+    const { made } = setUp(two, portTo([ejected('192.0.2.1')]).port)
+    expect([0, 1].map(index => made.health.isHealthy(index))).toEqual([false, true])
+    expect(made.health.figures(0).healthBecause).toBe('another process: 503')
+  })
+})
 
 describe('the endpoints of an origin', () => {
   it('are named by their addresses, with the port of their entry, and are the same in every spelling', async () => {

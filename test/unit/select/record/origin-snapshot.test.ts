@@ -170,6 +170,62 @@ describe('a snapshot of an origin record', () => {
   })
 })
 
+describe('an origin record that learns from another process', () => {
+  const others = (change: object) => kept(change)
+
+  it('takes what is newer than its own, and keeps the rest', () => {
+    const record = new OriginRecord(PLACE, OPTIONS)
+    record.onCapacity(7, 'h2', 1000)
+    record.http3Status('a.example:443').onHttp3Worked(1000)
+    const newer = { at: WALL + 1000, expiresAt: WALL + HOUR }
+    record.learn(
+      others({
+        facts: { capacity: stamped(100), extendedConnect: stamped(true, newer) },
+        alternatives: { advertised: { at: WALL, list: [place(8443)] } },
+        http3: {
+          'a.example:443': { name: 'broken', at: WALL + 1500, until: WALL + 9000, failures: 1, reason: 'x' },
+          'a.example:8443': { name: 'confirmed', at: WALL },
+        },
+        estimates: { at: WALL, value: 'theirs' },
+      }),
+      2000,
+      WALL + 2000,
+    )
+    expect(record.capacity?.value).toBe(7)
+    expect(record.extendedConnect?.value).toBe(true)
+    const { alternative, status } = record.http3(2000)
+    expect([alternative?.port, status]).toEqual([8443, 'confirmed'])
+    expect(record.http3Status('a.example:443').isBroken(2000)).toBe(true)
+    expect(record.estimates).toBeUndefined()
+  })
+
+  it('takes nothing that is older, and none of what it says of itself', () => {
+    const record = new OriginRecord(PLACE, OPTIONS)
+    const status = record.http3Status('a.example:443')
+    status.onHttp3Worked(1000)
+    record.learn(record.snapshot(1000, WALL), 1000, WALL)
+    expect(record.http3Status('a.example:443')).toBe(status)
+    const old = { name: 'broken', at: WALL - 1, until: WALL + HOUR, failures: 1, reason: 'x' }
+    record.learn(others({ http3: { 'a.example:443': old } }), 1000, WALL)
+    expect(record.http3Status('a.example:443')).toBe(status)
+  })
+
+  it('takes nothing of the path from before its network changed, though the other has not noticed', () => {
+    const record = new OriginRecord(PLACE, OPTIONS)
+    record.onNetworkChanged(1000)
+    const before = { at: WALL - 5000, expiresAt: WALL + HOUR }
+    const facts = { connectMs: stamped(20, before), capacity: stamped(100, before) }
+    record.learn(others({ facts }), 1000, WALL)
+    expect([record.connectMs, record.capacity?.value]).toEqual([undefined, 100])
+  })
+
+  it('leaves alone what is no record', () => {
+    const record = new OriginRecord(PLACE, OPTIONS)
+    for (const junk of [undefined, null, 1, 'x', [], { version: 99 }]) record.learn(junk, 1000, WALL)
+    expect(record.snapshot(1000, WALL)).toEqual(empty)
+  })
+})
+
 describe('two snapshots of an origin', () => {
   const merge = OriginRecord.mergeSnapshots
 

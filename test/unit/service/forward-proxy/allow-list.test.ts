@@ -24,6 +24,17 @@ function takes(list: AllowList, url: string, isTunnel = false): boolean {
 }
 
 describe('AllowList', () => {
+  it('takes UDP by entries that name it, and by no others', () => {
+    const host = parseOrigin('https://shop.example')
+    for (const entry of ['shop.example', '*', 'connect://shop.example', 'https://shop.example'])
+      expect(listOf(entry).has('udp', host)).toBe(false)
+    const list = listOf('udp://*.example:443,8443')
+    expect(list.has('udp', host)).toBe(true)
+    expect(list.has('udp', parseOrigin('https://shop.example:53'))).toBe(false)
+    expect(list.has('connect', host)).toBe(false)
+    expect(listOf('udp://shop.example').has('udp', host)).toBe(true)
+  })
+
   it('takes a host at the usual ports, and at no others', () => {
     const list = listOf('shop.example')
     expect(takes(list, 'http://shop.example')).toBe(true)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readProxyTarget } from '../../../../src/service/forward-proxy/proxy-target.ts'
+import { DEFAULT_UDP_TEMPLATE, UdpTemplate } from '../../../../src/masque/udp-template.ts'
+import { readProxyTarget, readUdpTarget } from '../../../../src/service/forward-proxy/proxy-target.ts'
 
 const absolute = (authority: string, targetScheme: 'http' | 'https' = 'http') =>
   readProxyTarget({ method: 'GET', targetScheme, authority })
@@ -47,5 +48,39 @@ describe('readProxyTarget', () => {
   ])('refuses the spelling %s', host => {
     expect(absolute(host)).toBeTypeOf('string')
     expect(connect(`${host}:443`)).toBeTypeOf('string')
+  })
+})
+
+describe('readUdpTarget', () => {
+  const template = UdpTemplate.parse(DEFAULT_UDP_TEMPLATE)
+  const read = (host: string, port = '443') =>
+    typeof template === 'string'
+      ? template
+      : readUdpTarget(`/.well-known/masque/udp/${host}/${port}/`, template)
+
+  it('reads the host and port of the path', () => {
+    expect(read('shop.example', '8443')).toMatchObject({
+      kind: 'udp',
+      origin: { host: 'shop.example', port: 8443 },
+    })
+    expect(read('2001%3Adb8%3A%3A1')).toMatchObject({
+      kind: 'udp',
+      origin: { host: '2001:db8::1', port: 443 },
+    })
+  })
+
+  it.each([
+    '127.1',
+    '0x7f000001',
+    '%3A%3A0001',
+    'a..b',
+    'a%2Fb',
+    'a%40b',
+    'a%3A80',
+    '%20',
+    'a%00',
+    '%5B%3A%3A1%5D',
+  ])('refuses %s, which nobody writes so', host => {
+    expect(typeof read(host)).toBe('string')
   })
 })

@@ -20,6 +20,7 @@ const member = (name: string, more: object = {}) => ({
   name,
   isCurrent: false,
   opened: 1,
+  udpTunnels: 0,
   failed: {},
   backoffMs: 0,
   ...more,
@@ -27,7 +28,7 @@ const member = (name: string, more: object = {}) => ({
 
 it('says of each proxy what became of connects, which one carries, and which one is left alone', async () => {
   const members = [
-    member('http://p.test:1', { isCurrent: true, opened: 7 }),
+    member('http://p.test:1', { isCurrent: true, opened: 7, udpTunnels: 2 }),
     member('http://q.test:1', { failed: { MM_PROXY_AUTH: 2 }, backoffMs: 1_500 }),
   ]
   const text = await registryOf(
@@ -36,6 +37,7 @@ it('says of each proxy what became of connects, which one carries, and which one
   ).metrics()
   for (const line of [
     'middlemile_egress_opened_total{origin="a",egress="out",member="http://p.test:1"} 7',
+    'middlemile_egress_udp_tunnels_total{origin="a",egress="out",member="http://p.test:1"} 2',
     'middlemile_egress_failed_total{origin="a",egress="out",member="http://q.test:1",code="MM_PROXY_AUTH"} 2',
     'middlemile_egress_current{origin="a",egress="out",member="http://p.test:1"} 1',
     'middlemile_egress_current{origin="a",egress="out",member="http://q.test:1"} 0',

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { handOver, takeInherited } from '../../../../src/service/workers/inherited-sockets.ts'
 
-const NOTHING = { listening: [], foreign: [], quic: [], admin: undefined, ready: undefined }
+const NOTHING = {
+  listening: [],
+  foreign: [],
+  quic: [],
+  admin: undefined,
+  state: undefined,
+  ready: undefined,
+}
 
 describe('inherited sockets', () => {
   it('reach a successor as they were handed over, and leave its environment', () => {
@@ -12,7 +19,7 @@ describe('inherited sockets', () => {
     ]
     const { environment, descriptors, ready } = handOver(
       { PATH: '/bin', WATCHDOG_PID: '7' },
-      { listening: [20, 21], foreign: [21], quic, admin: 22 },
+      { listening: [20, 21], foreign: [21], quic, admin: 22, state: '/run/state' },
     )
     expect({ descriptors, ready }).toEqual({ descriptors: [20, 21, 22, 30, 31, 40], ready: 3 })
     const taken: Record<string, string | undefined> = { ...environment }
@@ -24,10 +31,11 @@ describe('inherited sockets', () => {
         { fds: [9], mark: 6, used: [] },
       ],
       admin: 6,
+      state: '/run/state',
       ready: 3,
     })
     expect(taken).toEqual({ PATH: '/bin', WATCHDOG_PID: undefined })
-    const plain = handOver({}, { listening: [20], foreign: [], quic: [], admin: undefined })
+    const plain = handOver({}, { listening: [20], foreign: [], quic: [], admin: undefined, state: undefined })
     expect(takeInherited({ ...plain.environment }, 1)).toEqual({ ...NOTHING, listening: [4], ready: 3 })
   })
 
