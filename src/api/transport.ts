@@ -405,9 +405,8 @@ class PooledTransport implements Transport {
    */
   #sessionEntryFor(origin: Origin): OriginEntry {
     const entry = this.#entryFor(origin)
-    const because = this.#sessionFault(entry)
-    if (because !== undefined)
-      throw new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', `${origin.key}: ${because}`)
+    const why = this.#sessionFault(entry)
+    if (why !== undefined) throw new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', `${origin.key}: ${why}`)
     if (entry.settings.webTransport) return entry
     this.#sessionOrigins.add(origin.key)
     this.#letGo(origin.key)
