@@ -87,6 +87,7 @@ const MAY_IMPORT = {
     'src/origin',
     'src/pool',
     'src/state/shares',
+    'src/webtransport',
   ],
 
   'src/ingress': [

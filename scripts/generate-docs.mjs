@@ -132,16 +132,17 @@ function keysTable(fields) {
 
 /** What stands at the top of a configuration and is shown with it. */
 const SECTION =
-  /^((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|ListenTls|Rewrite|RouteTimeouts|RouteRetry|Mirror|FieldEdits|Redirect|Respond|Forward|ForwardAuth)Config) \| undefined$/
+  /^(boolean \| )?((?:Log|AccessLog|Forwarding|Shutdown|State|Redis|Qlog|Http3Listen|WebTransportListen|ListenTls|Rewrite|RouteTimeouts|RouteRetry|Mirror|FieldEdits|Redirect|Respond|Forward|ForwardAuth)Config) \| undefined$/
 
 /** Fields of a mapping as `mapping.field`. */
 function flat(fields, prefix = '') {
   return fields.flatMap(({ name, type, doc, fields: inner }) => {
     const key = prefix + name
-    const section = SECTION.exec(type ?? '')?.[1]
+    const [, flag, section] = SECTION.exec(type ?? '') ?? []
     const parts = inner ?? (section === undefined ? undefined : readInterface(section).fields)
     if (parts === undefined) return [{ key, type, doc }]
-    return [{ key, type: 'mapping', doc }, ...flat(parts, `${key}.`)]
+    const written = flag === undefined ? 'mapping' : 'boolean | mapping'
+    return [{ key, type: written, doc }, ...flat(parts, `${key}.`)]
   })
 }
 
@@ -186,6 +187,7 @@ function values(type, key) {
     boolean: '`true`, `false`',
     number: 'number',
     mapping: 'mapping',
+    'boolean | mapping': '`true`, `false`, mapping',
   }[type]
   if (known !== undefined) return known
   const words = namedWords(type) ?? type

@@ -168,7 +168,7 @@ class PooledTransport implements Transport {
     let entry: OriginEntry
     let onlyLane: OnlyLane
     try {
-      entry = this.#entryFor(origin)
+      entry = request.upgrade === 'webtransport' ? this.#sessionEntryFor(origin) : this.#entryFor(origin)
       onlyLane = request.protocols && laneOf(request.protocols, entry.settings.protocols)
     } catch (error) {
       return this.#failedDispatch(origin, request, handler, asTransportError(error, 'MM_INTERNAL', 'no'))
@@ -245,10 +245,8 @@ class PooledTransport implements Transport {
 
   webTransport(url: string | URL, options: WebTransportOptions = {}): WebTransportSession {
     const target = requestTarget(url)
-    const unavailable = (origin: Origin): string | undefined =>
-      this.#sessionFault(this.#sessionEntryFor(origin))
     const dispatch: Transport['dispatch'] = (...request) => this.dispatch(...request)
-    return openWebTransport({ clock: this.#clock, unavailable, dispatch }, target, options)
+    return openWebTransport({ clock: this.#clock, dispatch }, target, options)
   }
 
   async preconnect(
@@ -403,9 +401,12 @@ class PooledTransport implements Transport {
 
   /**
    * Its connections offer WebTransport: those that do not are on their way out, if this is the first to ask.
+   * Throws MM_WEBTRANSPORT_UNAVAILABLE where no connection of it can.
    */
   #sessionEntryFor(origin: Origin): OriginEntry {
     const entry = this.#entryFor(origin)
+    const why = this.#sessionFault(entry)
+    if (why !== undefined) throw new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', `${origin.key}: ${why}`)
     if (entry.settings.webTransport) return entry
     this.#sessionOrigins.add(origin.key)
     this.#letGo(origin.key)

@@ -1,8 +1,8 @@
-import type { Clock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { abortError, TransportError } from '../base/errors.ts'
 import { guardedListener } from '../base/guard.ts'
 import type { ExchangeController, ExchangeHandler } from '../base/http/exchange.ts'
-import { type HeaderList, headersToRecord, headerValue } from '../base/http/headers.ts'
+import { combinedHeaderValue, type HeaderList, headersToRecord, headerValue } from '../base/http/headers.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { StreamSocket } from '../base/socket/stream-socket.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
@@ -14,7 +14,7 @@ import {
   isProtocolName,
   readProtocols,
 } from '../webtransport/protocol-fields.ts'
-import type { WebTransportSession } from '../webtransport/types.ts'
+import type { CarriedSession, WebTransportSession } from '../webtransport/types.ts'
 import { checkCallNames } from './call-names.ts'
 import { prepareHeaders } from './request-headers.ts'
 import type { WebTransportOptions } from './types.ts'
@@ -22,8 +22,6 @@ import type { WebTransportOptions } from './types.ts'
 /** What a session needs of the transport. */
 export interface SessionParts {
   readonly clock: Clock
-  /** Why no session can be had from the origin; undefined: it may be. */
-  unavailable(origin: Origin): string | undefined
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
 }
 
@@ -55,11 +53,6 @@ export function openWebTransport(
     isServer: false,
     onGivenUp: error => handle?.abort(error),
   })
-  const because = parts.unavailable(origin)
-  if (because !== undefined) {
-    session.fail(new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', `${origin.key}: ${because}`))
-    return session
-  }
   const give = (): void => {
     if (signal === undefined) return
     const error = abortError(signal, 'the session')
@@ -125,26 +118,74 @@ class SessionExchange implements ExchangeHandler {
     tunnel: StreamSocket,
   ): void {
     this.#onSettled()
-    const carrier = tunnel.carrier?.()
-    const [protocol = ''] = readProtocols(headerValue(headers, CHOSEN_PROTOCOL))
-    const refusal =
-      carrier === undefined
-        ? new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', 'the connection carries no streams of sessions')
-        : protocol !== '' && !this.#protocols.includes(protocol)
-          ? new TransportError('MM_PROTOCOL_ERROR', 'the origin chose a protocol that was not offered')
-          : undefined
-    if (carrier !== undefined && refusal === undefined) {
-      this.#session.begin({ tunnel, carrier, protocol, headers: headersToRecord(headers) })
-      return
-    }
-    tunnel.on('error', () => {}).destroy()
+    const refusal = beginOver(tunnel, this.#session, headers, this.#protocols)
     if (refusal !== undefined) this.#session.fail(refusal)
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     this.#onSettled()
-    this.#session.fail(NO_HTTP3.has(error.code) ? unavailable(error) : error)
+    this.#session.fail(sessionFailure(error))
   }
+}
+
+/** `headers`: of the answer. `offered`: by the CONNECT. Answers why it cannot be. */
+function beginOver(
+  tunnel: StreamSocket,
+  session: OpenSession,
+  headers: HeaderList,
+  offered: readonly string[],
+): TransportError | undefined {
+  const carrier = tunnel.carrier?.()
+  const [protocol = ''] = readProtocols(headerValue(headers, CHOSEN_PROTOCOL))
+  const refusal =
+    carrier === undefined
+      ? new TransportError('MM_WEBTRANSPORT_UNAVAILABLE', 'the connection carries no streams of sessions')
+      : protocol !== '' && !offered.includes(protocol)
+        ? new TransportError('MM_PROTOCOL_ERROR', 'the origin chose a protocol that was not offered')
+        : undefined
+  if (carrier !== undefined && refusal === undefined) {
+    session.begin({ tunnel, carrier, protocol, headers: headersToRecord(headers) })
+    return undefined
+  }
+  tunnel.on('error', () => {}).destroy()
+  return refusal
+}
+
+/**
+ * The session over the tunnel that came of a dispatched CONNECT (`upgrade: 'webtransport'`), for proxies.
+ * Throws MM_WEBTRANSPORT_UNAVAILABLE where the tunnel is that of no session, and MM_PROTOCOL_ERROR where the
+ * origin chose a protocol that the request has not offered; the tunnel is closed then.
+ *
+ * @example
+ * ```ts
+ * const onUpgrade: ExchangeHandler['onUpgrade'] = (_controller, _status, response, tunnel) => {
+ *   const session: CarriedSession = sessionOverTunnel(tunnel, { request: NO_HEADERS, response })
+ *   session.drain()
+ * }
+ * ```
+ */
+export function sessionOverTunnel(
+  tunnel: StreamSocket,
+  headers: { readonly request: HeaderList; readonly response: HeaderList },
+  clock: Clock = systemClock,
+): CarriedSession {
+  const session = new OpenSession({ clock, isServer: false })
+  const offered = readProtocols(combinedHeaderValue(headers.request, AVAILABLE_PROTOCOLS))
+  const refusal = beginOver(tunnel, session, headers.response, offered)
+  if (refusal !== undefined) throw refusal
+  return session
+}
+
+/**
+ * What a failed CONNECT of a session says of the origin: it has no HTTP/3, or no WebTransport.
+ *
+ * @example
+ * ```ts
+ * console.log(sessionFailure(error).code)
+ * ```
+ */
+export function sessionFailure(error: TransportError): TransportError {
+  return NO_HTTP3.has(error.code) ? unavailable(error) : error
 }
 
 /** Errors of who finds no HTTP/3, or no WebTransport, at the origin. */

@@ -327,6 +327,10 @@ export const ERROR_CODES = {
   MM_WEBTRANSPORT_UNAVAILABLE: remote(502, 'http_upgrade_failed', 'see what probe and explain say of h3'),
   /** The origin answered the CONNECT of a session of WebTransport with another status than 2xx. */
   MM_WEBTRANSPORT_REFUSED: remote(502, 'http_upgrade_failed', 'look at path, headers and the origin log'),
+  /** A client asked for a session of WebTransport where its listener, or the protocol, offers none. */
+  MM_WEBTRANSPORT_NOT_OFFERED: remote(501, 'http_request_denied', 'set webTransport of the listener'),
+  /** As many sessions as `webTransport.maxSessions` of the listener allows are open. */
+  MM_WEBTRANSPORT_LIMIT: passing(local(503, 'connection_limit_reached', 'raise webTransport.maxSessions')),
   /** A session of WebTransport was closed, by either side, and what was on it with it. */
   MM_WEBTRANSPORT_CLOSED: remote(502, 'connection_terminated', 'look at the close code in the message'),
   /** The origin demands HTTP/1.1 for this request, and HTTP/1.1 is not allowed for it. */
@@ -458,12 +462,8 @@ export const ERROR_CODES = {
   MM_TUNNEL_LIMIT: passing(
     local(503, 'connection_limit_reached', 'raise forward.maxTunnels, or lower forward.tunnelIdleTimeout'),
   ),
-  /** Nothing went through a tunnel for `forward.tunnelIdleTimeout`, or `udpIdleTimeout`: it was ended. */
-  MM_TUNNEL_IDLE: local(
-    504,
-    'connection_timeout',
-    'raise forward.tunnelIdleTimeout, or forward.udpIdleTimeout for UDP',
-  ),
+  /** Nothing went through a tunnel, or a session of WebTransport, for as long as it may: it was ended. */
+  MM_TUNNEL_IDLE: local(504, 'connection_timeout', 'raise tunnelIdleTimeout, udpIdleTimeout or idleTimeout'),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /**

@@ -19,6 +19,7 @@
  * ```
  */
 
+export { sessionFailure, sessionOverTunnel } from '../api/web-transport.ts'
 export type {
   BodySink,
   BodySource,
@@ -38,3 +39,4 @@ export {
 } from '../base/http/headers.ts'
 export { originUrl, throughEgress } from '../base/http/origin.ts'
 export type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+export type { CarriedSession } from '../webtransport/types.ts'

@@ -8,7 +8,7 @@ import {
   encodeProtocols,
   readProtocols,
 } from '../webtransport/protocol-fields.ts'
-import type { WebTransportSession } from '../webtransport/types.ts'
+import type { CarriedSession } from '../webtransport/types.ts'
 import type { IngressExchange } from './ingress-exchange.ts'
 
 /** How a session is accepted. */
@@ -33,10 +33,7 @@ export function offeredProtocols({ headers }: Pick<IngressExchange, 'headers'>):
  * Accepts the session of WebTransport that an exchange asks for (`exchange.upgrade` is `webtransport`).
  * Throws MM_INVALID_ARGUMENT where it asks for something else, or a protocol was not offered.
  */
-export function acceptWebTransport(
-  exchange: IngressExchange,
-  options: AcceptOptions = {},
-): WebTransportSession {
+export function acceptWebTransport(exchange: IngressExchange, options: AcceptOptions = {}): CarriedSession {
   const { protocol = '', headers = NO_HEADERS, clock = systemClock } = options
   if (exchange.upgrade !== 'webtransport') throw invalid('the exchange asks for no session of WebTransport')
   if (protocol !== '' && !offeredProtocols(exchange).includes(protocol))

@@ -23,6 +23,12 @@ export interface UdpTunnelOptions {
   readonly maxQueuedBytes: number
 }
 
+/** As DatagramTunnelOwner gets it. */
+interface TunnelEndReason {
+  readonly error: Error
+  readonly isOrderly: boolean
+}
+
 /** How long the peer may take to end its side after we have ended ours. */
 const LINGER_MS = 1_000
 const DURING = 'an event of a UDP tunnel'
@@ -38,7 +44,7 @@ const DURING = 'an event of a UDP tunnel'
 export class UdpTunnel implements DatagramTunnel {
   #owner: DatagramTunnelOwner | undefined
   /** Why it is over, where nobody was there to be notified. */
-  #missedEnd: Error | undefined
+  #missedEnd: TunnelEndReason | undefined
   readonly #stream: UdpTunnelStream
   readonly #datagrams: HttpDatagrams | undefined
   readonly #reader: CapsuleReader
@@ -77,7 +83,7 @@ export class UdpTunnel implements DatagramTunnel {
         DURING,
         () => {
           stream.end()
-          this.#end(new Error('the peer ended the tunnel'))
+          this.#end(new Error('the peer ended the tunnel'), true)
         },
         fail,
       ),
@@ -113,7 +119,7 @@ export class UdpTunnel implements DatagramTunnel {
     const missed = this.#missedEnd
     if (owner === undefined || missed === undefined) return
     this.#missedEnd = undefined
-    guardedMicrotask(DURING, () => owner.onClosed(missed))
+    guardedMicrotask(DURING, () => owner.onClosed(missed.error, missed.isOrderly))
   }
 
   get maxDatagramBytes(): number {
@@ -170,13 +176,14 @@ export class UdpTunnel implements DatagramTunnel {
     else this.#owner?.onDatagram(payload)
   }
 
-  #end(error: Error | undefined): void {
+  #end(error: Error | undefined, isOrderly = false): void {
     if (this.#isOver) return
     this.#isOver = true
     if (this.#datagrams !== undefined) this.#datagrams.onDatagram = undefined
     const owner = this.#owner
     this.#owner = undefined
-    if (owner === undefined) this.#missedEnd = error
-    else if (error !== undefined) owner.onClosed(error)
+    if (error === undefined) return
+    if (owner === undefined) this.#missedEnd = { error, isOrderly }
+    else owner.onClosed(error, isOrderly)
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import { TransportError } from '../base/errors.ts'
 import type { DatagramTunnel } from '../base/socket/datagram-tunnel.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { QuicConnectOptions, UdpAddress } from './engine.ts'
@@ -74,6 +75,8 @@ export interface TunneledLinkOptions
   readonly clock: Clock
   /** It ends with the link. */
   readonly tunnel: DatagramTunnel
+  /** The proxy, for messages. */
+  readonly proxyName: string
 }
 
 /**
@@ -82,12 +85,13 @@ export interface TunneledLinkOptions
  * as QUIC allows (RFC 9000 14).
  */
 export function openTunneledLink(engine: DrivenEngine, options: TunneledLinkOptions): UdpLink {
-  const { remote, clock, tunnel } = options
+  const { remote, clock, tunnel, proxyName } = options
   const socket = new TunnelSocket(tunnel, remote)
   const { local } = socket
   const carried = tunnel.maxDatagramBytes
   const connection = engine.connect({
     ...options,
+    allowsSecondPath: false,
     local,
     connectionId: randomBytes(CONNECTION_ID_BYTES),
     maxUdpPayloadBytes: carried === 0 ? undefined : Math.max(MIN_UDP_PAYLOAD_BYTES, carried),
@@ -96,7 +100,12 @@ export function openTunneledLink(engine: DrivenEngine, options: TunneledLinkOpti
   const link = new UdpLink({ connection, local, remote, clock, turns, socket })
   tunnel.owner = {
     onDatagram: payload => link.receive(payload, remote),
-    onClosed: error => link.onPathLost(error),
+    onClosed: (error, isOrderly) => {
+      // What breaks says nothing of the origin.
+      const broken = (): Error =>
+        new TransportError('MM_PROXY_FAILED', `${proxyName} broke a tunnel off: ${error.message}`)
+      link.onPathLost(isOrderly ? error : broken())
+    },
   }
   link.flush()
   return link

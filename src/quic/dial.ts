@@ -246,13 +246,14 @@ class RunningQuicDial {
   async #openThrough(
     signal: AbortSignal,
     endpoint: Endpoint,
-    options: Omit<TunneledLinkOptions, 'tunnel'>,
+    options: Omit<TunneledLinkOptions, 'tunnel' | 'proxyName'>,
   ): Promise<UdpLink> {
     const { tunnels } = this.#request
     if (tunnels === undefined) throw new TransportError('MM_INTERNAL', 'an attempt without its tunnel')
     const tunnel = await tunnels.open(endpoint, signal)
     try {
-      return openTunneledLink(this.#engine, { ...options, tunnel })
+      const proxyName = tunnels.nameOf(endpoint)
+      return openTunneledLink(this.#engine, { ...options, tunnel, proxyName })
     } catch (error) {
       tunnel.close()
       throw error

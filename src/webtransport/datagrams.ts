@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { WebTransportCarrier } from '../base/http/web-transport-carrier.ts'
 import { bytesOf } from './bytes-of.ts'
 import { DatagramQueue } from './datagram-queue.ts'
-import type { WebTransportDatagrams } from './types.ts'
+import type { CarriedSession, WebTransportDatagrams } from './types.ts'
+import type { WebTransportError } from './web-transport-error.ts'
 
 const HIGH_WATER_MARK = 64
 
@@ -90,6 +91,12 @@ export class SessionDatagrams implements WebTransportDatagrams {
     }
   }
 
+  /** See CarriedSession. */
+  get lost(): CarriedSession['lostDatagrams'] {
+    const { dropped, expired } = this.#incoming
+    return { unread: dropped + expired, oversized: this.#oversized }
+  }
+
   // What the session reports
 
   begin(carrier: WebTransportCarrier): void {
@@ -111,17 +118,17 @@ export class SessionDatagrams implements WebTransportDatagrams {
     this.#send()
   }
 
-  /** The session is over. Undefined: it was closed, else it was lost. */
-  end(error: Error | undefined): void {
+  /** The session is over. `isLost`: without having been closed. */
+  end(error: WebTransportError, isLost: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
     const reader = this.#reader
     this.#reader = undefined
     this.#incoming.clear()
     this.#outgoing.clear()
-    if (error === undefined) reader?.close()
-    else reader?.error(error)
-    this.#failWriter?.(error ?? new Error('the session was closed'))
+    if (isLost) reader?.error(error)
+    else reader?.close()
+    this.#failWriter?.(error)
     this.#wakeReader?.()
     this.#wakeWriter?.()
   }

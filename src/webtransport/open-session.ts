@@ -18,6 +18,7 @@ import { SendOrders } from './send-orders.ts'
 import { SendSide, type SendStreamHost } from './send-stream.ts'
 import { SessionFlow } from './session-flow.ts'
 import type {
+  CarriedSession,
   WebTransportBidirectionalStream,
   WebTransportCloseInfo,
   WebTransportReceiveStream,
@@ -59,7 +60,7 @@ type State =
 
 /** A session in either role, over the tunnel of its CONNECT and the carrier of its streams. */
 export class OpenSession
-  implements WebTransportSession, WebTransportCarrierOwner, ReceiveStreamHost, SendStreamHost
+  implements CarriedSession, WebTransportCarrierOwner, ReceiveStreamHost, SendStreamHost
 {
   readonly ready: Promise<void>
   readonly closed: Promise<WebTransportCloseInfo>
@@ -91,28 +92,27 @@ export class OpenSession
   #linger: Timer | undefined
 
   constructor(options: { clock: Clock; isServer: boolean; onGivenUp?: (error: TransportError) => void }) {
-    const { clock, isServer, onGivenUp = () => {} } = options
+    const { clock } = options
     this.#clock = clock
-    this.#isServer = isServer
-    this.#onGivenUp = onGivenUp
+    this.#isServer = options.isServer
+    this.#onGivenUp = options.onGivenUp ?? (() => {})
     this.ready = this.#ready.promise
     this.closed = this.#closed.promise
     this.draining = this.#draining.promise
     this.datagrams = new SessionDatagrams(clock)
-    const queue = { highWaterMark: 0 }
     this.incomingBidirectionalStreams = new ReadableStream<WebTransportBidirectionalStream>(
       {
         start: controller => void (this.#acceptBidirectional = controller),
         cancel: () => void (this.#acceptBidirectional = undefined),
       },
-      queue,
+      { highWaterMark: 0 },
     )
     this.incomingUnidirectionalStreams = new ReadableStream<WebTransportReceiveStream>(
       {
         start: controller => void (this.#acceptUnidirectional = controller),
         cancel: () => void (this.#acceptUnidirectional = undefined),
       },
-      queue,
+      { highWaterMark: 0 },
     )
   }
 
@@ -213,9 +213,16 @@ export class OpenSession
       this.#onGivenUp(error)
       return
     }
-    const { tunnel } = state.start
-    tunnel.write(encodeCapsule({ type: 'close', closeCode, reason }))
+    state.start.tunnel.write(encodeCapsule({ type: 'close', closeCode, reason }))
     this.#end(closedError('closed here', closeCode, reason), { closeCode, reason })
+  }
+
+  get lostDatagrams(): CarriedSession['lostDatagrams'] {
+    return this.datagrams.lost
+  }
+
+  abort(error: TransportError): void {
+    this.#onLost(error)
   }
 
   async getStats(): Promise<WebTransportStats> {
@@ -271,7 +278,7 @@ export class OpenSession
 
   /** The connection goes: a server says so to each session, whose client may have other sessions in mind. */
   onDraining(): void {
-    if (this.#isServer && this.#state.kind === 'open') this.#say({ type: 'drain' })
+    if (this.#isServer) this.drain()
     this.#draining.resolve()
   }
 
@@ -452,7 +459,7 @@ export class OpenSession
     }
     for (const stream of this.#receiving) stream.end(error)
     for (const stream of this.#sending) stream.end(error)
-    this.datagrams.end(info === undefined ? error : undefined)
+    this.datagrams.end(error, info === undefined)
     this.#endAccepting(info === undefined ? error : undefined)
     this.#wakeOpeners()
     this.#ready.reject(error)

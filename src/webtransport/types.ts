@@ -1,4 +1,5 @@
 import type { ReadableStream, WritableStream } from 'node:stream/web'
+import type { TransportError } from '../base/errors.ts'
 
 /**
  * A session of WebTransport, as browsers have it (W3C WebTransport). Made by `transport.webTransport()`, or
@@ -45,6 +46,14 @@ export interface WebTransportSession {
   drain(): void
   /** Of the QUIC connection as it is now, which other sessions and requests may share. */
   getStats(): Promise<WebTransportStats>
+}
+
+/** What a proxy needs of a session besides, since it stands for the other side. */
+export interface CarriedSession extends WebTransportSession {
+  /** So many datagrams were lost for want of a reader, and for their length. */
+  readonly lostDatagrams: { readonly unread: number; readonly oversized: number }
+  /** Breaks the session off without a word: `closed` rejects, here and there. */
+  abort(error: TransportError): void
 }
 
 /**

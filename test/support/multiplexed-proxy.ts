@@ -11,8 +11,8 @@ export interface MultiplexedProxyOptions {
   readonly authorization?: string
   /** Instead of a tunnel: a status, or nothing at all. */
   readonly answer?: number | 'silence'
-  /** The status of each CONNECT-UDP. */
-  readonly answerToUdp?: number
+  /** The status of each CONNECT-UDP; or it is accepted, and breaks. */
+  readonly answerToUdp?: number | 'breaks'
   /** Each tunnel is reset when so much came from the origin. */
   readonly diesAfterBytes?: number
 }
@@ -29,7 +29,13 @@ export async function startMultiplexedProxy(options: MultiplexedProxyOptions): P
     if (authorization !== undefined && !exchange.headers.includes(authorization))
       return refuse(exchange, 407, ['proxy-authenticate', 'Basic'])
     if (answer !== undefined) return refuse(exchange, answer, [])
-    if (exchange.upgrade === 'connect-udp') return refuse(exchange, options.answerToUdp ?? 501, [])
+    if (exchange.upgrade === 'connect-udp') {
+      const { answerToUdp = 501 } = options
+      if (answerToUdp !== 'breaks') return refuse(exchange, answerToUdp, [])
+      const tunnel = exchange.acceptUpgrade(200, ['capsule-protocol', '?1'])
+      tunnel.on('error', () => {}).once('data', () => tunnel.destroy(new Error('it breaks')))
+      return
+    }
     targets.push(exchange.authority)
     openTunnel(exchange, open, options.diesAfterBytes ?? Infinity)
   }

@@ -19,6 +19,9 @@ export interface DatagramTunnel {
 export interface DatagramTunnelOwner {
   /** Borrowed: it may be written to, until this returns. */
   onDatagram(payload: Buffer): void
-  /** It is over, and why. The last call. */
-  onClosed(error: Error): void
+  /**
+   * It is over, and why. `isOrderly`: the proxy has ended it, for what it knows of the peer; else it broke.
+   * The last call.
+   */
+  onClosed(error: Error, isOrderly: boolean): void
 }

@@ -47,6 +47,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
   readonly #turns: InboundTurn
   readonly #watch: SessionWatch
   readonly #credit = new StreamCredit()
+  #wereSessionsTaken = false
 
   #hasEarlyDataBeenAccepted = false
   /** Client: the next request stream. Server: above all that a client has used. */
@@ -182,6 +183,8 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
   get capacity(): number {
     const { life, table, options } = this.#core
     if (!life.isOpen) return 0
+    // Who asks for one more goes to another connection, and so do requests, which leave that choice to none.
+    if (this.#areSessionsTaken) return table.size
     const limit = this.#credit.limit - (this.#core.webTransport?.bidirectionalStreams ?? 0)
     return options.maxRequests === 0
       ? limit
@@ -232,8 +235,11 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
       throw new TransportError('MM_CONNECTION_CLOSED', 'the session takes no more streams')
     }
     core.begin(now)
-    const prepared = request.protocol === WEBTRANSPORT ? this.#inWordsOfPeer(request) : request
+    const isSession = request.protocol === WEBTRANSPORT
+    const prepared = isSession ? this.#inWordsOfPeer(request) : request
     const stream = this.#outbound.open(this.#nextStreamId, prepared, endsStream, this.#streamParts, events)
+    if (isSession) core.webTransport?.onAsked(stream.id)
+    if (isSession) this.#reportSessions()
     this.#nextStreamId = stream.id + 4
     this.#requests += 1
     this.#watch.onOpened()
@@ -335,6 +341,22 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     if (this.#core.quic.maxDatagramBytes === 0) return 'unavailable'
     const { maxSessions = 0 } = peerSettings.webTransport ?? {}
     return webTransport.sessions < maxSessions ? 'now' : 'refused'
+  }
+
+  /** As many are under way as the peer takes on one connection. */
+  get #areSessionsTaken(): boolean {
+    const { webTransport, peerSettings, role } = this.#core
+    const { sessions = 0 } = webTransport ?? {}
+    const { maxSessions = Number.POSITIVE_INFINITY } = peerSettings.webTransport ?? {}
+    return sessions > 0 && sessions >= maxSessions && role === 'client'
+  }
+
+  /** Whether they are taken decides about the capacity. */
+  #reportSessions(): void {
+    const areTaken = this.#areSessionsTaken
+    if (areTaken === this.#wereSessionsTaken) return
+    this.#wereSessionsTaken = areTaken
+    this.#core.events.onReady()
   }
 
   /** Its name changed with draft 15; before, a field said which draft it is (draft-02 3.3). */
@@ -440,6 +462,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
   #reportCredit(): void {
     const { role, life, table, quic, events } = this.#core
     if (role === 'server' || !life.isOpen) return
+    this.#reportSessions()
     const open = table.size + (this.#core.webTransport?.bidirectionalStreams ?? 0)
     if (!this.#credit.onTurn(open, quic.streamsLeft('bidirectional'))) return
     this.#watch.onCredit()

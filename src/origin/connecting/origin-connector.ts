@@ -389,7 +389,7 @@ export class OriginConnector implements Connector {
     const { origin, settings, record, locals, route, http3Dialer, dialTurns } = this.#config
     const { clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
-    const { alternative, because } = record.http3(startedAt)
+    const { alternative, because } = record.http3ToDial(startedAt, settings.webTransport)
     if (origin.scheme !== 'https') {
       const message = `no protocol is left for ${origin.key}: QUIC has no cleartext, HTTP/3 needs an https origin`
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', message)

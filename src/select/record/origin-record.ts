@@ -6,7 +6,7 @@ import type { Resolution } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../base/options/select-options.ts'
 import type { ServiceAnswer } from '../../dns/records/service-lookup.ts'
-import type { Alternative } from '../evidence/alternative-sets.ts'
+import { type Alternative, alternativeKey, known } from '../evidence/alternative-sets.ts'
 import { Alternatives, type Http3Prospect } from '../evidence/alternatives.ts'
 import { age, type Evidence, type KnownFact } from '../evidence/evidence.ts'
 import { EndpointMemories, type EndpointMemory, endpointKey } from './endpoint-memories.ts'
@@ -245,6 +245,18 @@ export class OriginRecord {
     const prospect = this.#alternatives.http3(now)
     const isUnknown = prospect.alternative === undefined && this.protocol === undefined
     return isUnknown && !this.#alternatives.hasAnySource ? UNKNOWN_HTTP3 : prospect
+  }
+
+  /**
+   * Where a connection of HTTP/3 goes that somebody has asked for. `isWanted`: though nothing says that it is
+   * spoken, as who asks for a session of WebTransport means it. What has failed is left alone for a while.
+   */
+  http3ToDial(now: number, isWanted: boolean): Http3Prospect {
+    const prospect = this.http3(now)
+    if (!isWanted || prospect.alternative !== undefined) return prospect
+    const status = this.http3Status(alternativeKey(this.#place))
+    if (status.isBroken(now)) return { ...prospect, because: status.because(now) }
+    return { ...prospect, alternative: known([this.#place], 'configuration', now).list[0] }
   }
 
   /** By alternativeKey. */

@@ -1,5 +1,6 @@
 import type { LaneName } from '../../entry/events.ts'
 import type { Protocol } from '../../index.ts'
+import type { SessionResult } from '../web-transport/session-counts.ts'
 
 /** What a line of the access log may say of a request; undefined: there is no such thing. */
 export interface AccessRecord {
@@ -36,6 +37,16 @@ export interface AccessRecord {
   readonly ttfbMs: number | undefined
   readonly totalMs: number
   readonly error: string | undefined
+  /** Of a session of WebTransport: what became of it. */
+  readonly session: SessionResult | undefined
+  /** What both sides of the session agreed on. */
+  readonly sessionProtocol: string | undefined
+  /** That it was closed with. */
+  readonly closeCode: number | undefined
+  /** That it carried, both ways. */
+  readonly streams: number | undefined
+  readonly datagrams: number | undefined
+  readonly droppedDatagrams: number | undefined
   /** The value of a field of the request; its name is lower case. */
   header(name: string): string | undefined
 }

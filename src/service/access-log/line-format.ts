@@ -47,6 +47,12 @@ const VARIABLES: Readonly<Record<string, (record: AccessRecord) => Value>> = {
   ttfbMs: ({ ttfbMs }) => rounded(ttfbMs),
   totalMs: ({ totalMs }) => rounded(totalMs),
   error: ({ error }) => error,
+  session: ({ session }) => session,
+  sessionProtocol: ({ sessionProtocol }) => sessionProtocol,
+  closeCode: ({ closeCode }) => closeCode,
+  streams: ({ streams }) => streams,
+  datagrams: ({ datagrams }) => datagrams,
+  droppedDatagrams: ({ droppedDatagrams }) => droppedDatagrams,
 }
 
 const NAMED_FORMATS = { json: jsonLine, common: commonLine, combined: combinedLine } as const
@@ -147,6 +153,12 @@ const JSON_MEMBERS: readonly (readonly [name: string, maxLength: number])[] = [
   ['ttfbMs', 0],
   ['totalMs', 0],
   ['error', MAX_NAME_LENGTH],
+  ['session', MAX_NAME_LENGTH],
+  ['sessionProtocol', MAX_METHOD_LENGTH],
+  ['closeCode', 0],
+  ['streams', 0],
+  ['datagrams', 0],
+  ['droppedDatagrams', 0],
 ]
 
 function jsonLine(record: AccessRecord): string {

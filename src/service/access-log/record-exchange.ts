@@ -38,8 +38,34 @@ export function recordExchange(
     ttfbMs: handle?.ttfbMs,
     totalMs: ended.durationMs,
     error: ended.error?.code,
+    ...sessionRecord(ended.session),
     // Credentials for this connector are for nobody who reads a log.
     header: name => (name === 'proxy-authorization' ? undefined : headerValue(client.headers, name)),
+  }
+}
+
+const NO_SESSION = {
+  session: undefined,
+  sessionProtocol: undefined,
+  closeCode: undefined,
+  streams: undefined,
+  datagrams: undefined,
+  droppedDatagrams: undefined,
+}
+
+function sessionRecord(session: EndedExchange['session']) {
+  if (session === undefined) return NO_SESSION
+  const { result, protocol, closeCode, traffic } = session
+  const { client, origin } = traffic
+  const dropped = ({ unreadDatagrams, oversizedDatagrams }: typeof client) =>
+    unreadDatagrams + oversizedDatagrams
+  return {
+    session: result,
+    sessionProtocol: protocol === '' ? undefined : protocol,
+    closeCode,
+    streams: client.streams + origin.streams,
+    datagrams: client.datagrams + origin.datagrams,
+    droppedDatagrams: dropped(client) + dropped(origin),
   }
 }
 

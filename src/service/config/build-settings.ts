@@ -18,6 +18,7 @@ import {
   DEFAULT_ADMIN_ADDRESS,
   DEFAULT_FORWARDING,
   DEFAULT_LISTEN_HTTP3,
+  DEFAULT_LISTEN_WEB_TRANSPORT,
   DEFAULT_LOG,
   DEFAULT_REDIS,
   DEFAULT_SHUTDOWN,
@@ -116,6 +117,7 @@ function listenSettings({
   tls,
   protocols: spoken,
   http3,
+  webTransport,
   fastOpen = 0,
   proxyProtocol = false,
 }: ParsedConfig['listen'][number]): ListenSettings {
@@ -128,6 +130,8 @@ function listenSettings({
     tls,
     protocols: INGRESS_PROTOCOLS.filter(protocol => protocols.includes(protocol)),
     http3: protocols.includes('h3') ? { ...DEFAULT_LISTEN_HTTP3, ...http3, altSvc } : undefined,
+    webTransport:
+      webTransport === undefined ? undefined : { ...DEFAULT_LISTEN_WEB_TRANSPORT, ...webTransport },
     fastOpen,
     proxyProtocol,
   }

@@ -94,11 +94,15 @@ export function configSchema(directory: string) {
             tls: listenTlsField(directory).optional(),
             protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
             http3: listenHttp3Field.optional(),
+            webTransport: listenWebTransportField,
             fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
             proxyProtocol: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
           })
           .superRefine(
-            ({ fastOpen = 0, tls, protocols = [], http3, proxyProtocol = false, ...at }, context) => {
+            (
+              { fastOpen = 0, tls, protocols = [], http3, webTransport, proxyProtocol = false, ...at },
+              context,
+            ) => {
               const refuse = (path: string, message: string): void =>
                 context.addIssue({ code: 'custom', path: [path], message })
               const hasHttp3 = protocols.includes('h3')
@@ -128,6 +132,7 @@ export function configSchema(directory: string) {
                   'earlyData goes without clientCa: who shows a certificate is proven by the handshake',
                 )
               if (!hasHttp3 && http3 !== undefined) refuse('http3', 'needs h3 in protocols')
+              if (!hasHttp3 && webTransport !== undefined) refuse('webTransport', 'needs h3 in protocols')
             },
           ),
       )
@@ -326,6 +331,22 @@ const listenHttp3Field = z
       ...(altSvc?.maxAge !== undefined && { maxAgeMs: altSvc.maxAge }),
     },
   }))
+
+const listenWebTransportField = z.preprocess(
+  value => (value === true ? {} : value === false ? undefined : value),
+  z
+    .strictObject({
+      maxSessions: z.number().int().min(1).optional(),
+      maxSessionsPerConnection: z.number().int().min(1).max(65_535).optional(),
+      idleTimeout: durationField.optional(),
+    })
+    .transform(({ maxSessions, maxSessionsPerConnection, idleTimeout }) => ({
+      ...(maxSessions !== undefined && { maxSessions }),
+      ...(maxSessionsPerConnection !== undefined && { maxSessionsPerConnection }),
+      ...(idleTimeout !== undefined && { idleTimeoutMs: idleTimeout }),
+    }))
+    .optional(),
+)
 
 /** One way out. No fault repeats the URL of a proxy: it may hold a password. */
 function egressField(directory: string): z.ZodType<EgressOptions> {

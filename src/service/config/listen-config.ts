@@ -26,6 +26,11 @@ export interface ListenConfig {
   /** HTTP/3 with clients, where `protocols` names it. */
   http3?: Http3ListenConfig | undefined
   /**
+   * Sessions of WebTransport, which go on to the origins of their routes: `true`, or limits for them. Needs
+   * h3 in `protocols`. Default `false`.
+   */
+  webTransport?: boolean | WebTransportListenConfig | undefined
+  /**
    * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0:
    * off. Only with `tls`. Where the kernel does not allow it (net.ipv4.tcp_fastopen without 0x2) or native
    * calls are missing, a warning says so, and the listener works without.
@@ -95,4 +100,17 @@ interface Http3ListenConfig {
    * (default 1d); `off`: nothing.
    */
   altSvc?: 'off' | { port?: number | undefined; maxAge?: number | string | undefined } | undefined
+}
+
+/** `webTransport` of a listener. */
+interface WebTransportListenConfig {
+  /** Sessions at once, in each worker; what comes beyond is answered with 503. Default 1,000. */
+  maxSessions?: number | undefined
+  /**
+   * Sessions at once on one connection; what comes beyond is rejected. Default: that of
+   * `ingress.http3.maxSessions`, 16.
+   */
+  maxSessionsPerConnection?: number | undefined
+  /** A session through which nothing goes for so long is closed. 0: none is. Default 10m. */
+  idleTimeout?: number | string | undefined
 }

@@ -72,6 +72,8 @@ export interface ListenSettings {
   readonly protocols: readonly IngressProtocol[]
   /** Undefined: no HTTP/3. */
   readonly http3: Http3ListenSettings | undefined
+  /** Undefined: clients are offered no WebTransport. */
+  readonly webTransport: WebTransportListenSettings | undefined
   /** How many clients may wait whose data came with their SYN (TCP Fast Open); 0: off. */
   readonly fastOpen: number
   /** Who sends the PROXY protocol, and has to. */
@@ -87,6 +89,16 @@ export interface Http3ListenSettings {
   readonly allowsMigration: boolean
   /** What responses announce (RFC 7838): the port at which clients reach it, and for how long. */
   readonly altSvc: { readonly port: number | undefined; readonly maxAgeMs: number }
+}
+
+/** Sessions of WebTransport with the clients of a listener. */
+export interface WebTransportListenSettings {
+  /** At once, in this process. */
+  readonly maxSessions: number
+  /** At once on one connection. Undefined: as `ingress.http3.maxSessions` says. */
+  readonly maxSessionsPerConnection: number | undefined
+  /** 0: none is closed for being idle. */
+  readonly idleTimeoutMs: number
 }
 
 export interface AdminSettings {
@@ -258,6 +270,11 @@ export const DEFAULT_LISTEN_HTTP3: Http3ListenSettings = {
   earlyData: false,
   allowsMigration: false,
   altSvc: { port: undefined, maxAgeMs: 86_400_000 },
+}
+export const DEFAULT_LISTEN_WEB_TRANSPORT: WebTransportListenSettings = {
+  maxSessions: 1_000,
+  maxSessionsPerConnection: undefined,
+  idleTimeoutMs: 600_000,
 }
 export const DEFAULT_LOG: LogSettings = {
   level: 'info',

@@ -22,6 +22,7 @@ export interface ForwardProxyReports {
     fromClient: number,
     fromOrigin: number,
   ): void
+  sessionCounts(): ReturnType<ForwardingContext['sessionCounts']>
 }
 
 interface ForwardProxyParts {
@@ -113,6 +114,7 @@ export class ForwardProxy {
       ...base,
       transport: this.transport,
       onAnswered: answer => this.#reports.onAnswered(answer),
+      sessionCounts: () => this.#reports.sessionCounts(),
       onCarried: (_origin, protocol, fromClient, fromOrigin) =>
         this.#reports.onCarried(protocol, fromClient, fromOrigin),
     }

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream'
 import { guardedListener } from '../../base/guard.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import {
   type DispatchHandle,
   type DispatchRequest,
@@ -9,12 +9,23 @@ import {
   headerValue,
   NO_HEADERS,
   type RequestBody,
+  sessionFailure,
 } from '../../entry/dispatch.ts'
 import type { Clock } from '../../entry/events.ts'
-import type { Origin, Protocol, Transport, TransportError } from '../../index.ts'
+import {
+  asTransportError,
+  type Origin,
+  type Protocol,
+  type Transport,
+  type TransportError,
+} from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
 import type { RouteLimits } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
+import { joinSessions, sessionFields } from '../web-transport/join-sessions.ts'
+import type { EndedSession } from '../web-transport/session-bridge.ts'
+import type { SessionCounts } from '../web-transport/session-counts.ts'
+import type { ListenerSessions, SessionPlace, SessionTable } from '../web-transport/session-table.ts'
 import { type ResponseHeaders, withoutAltSvc } from './forwarded-headers.ts'
 import { joinTunnel } from './join-tunnel.ts'
 import { type ErrorDetail, keepOwned, type OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
@@ -30,7 +41,13 @@ export interface ForwardingContext {
   readonly responseHeaders: ResponseHeaders
   readonly stalledReaders: StalledReaders
   readonly responseFields: ResponseFields | undefined
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Clock
+  /** Sessions of WebTransport that are open. */
+  readonly sessions: SessionTable
+  /** Those of the listener. Undefined: it offers none. */
+  readonly listenerSessions: ListenerSessions | undefined
+  /** What is counted of the sessions with an origin. */
+  sessionCounts(origin: Origin): SessionCounts
   /** The time as an IMF-fixdate. */
   dateHeader(): string
   /** Is notified of what a client got, once. */
@@ -68,6 +85,8 @@ export interface EndedExchange extends Omit<ClientAnswer, 'clientProtocol'> {
   readonly responseBytes: number
   /** Why it failed, whatever the client got of it. */
   readonly error: TransportError | undefined
+  /** Left out: it was no session of WebTransport, or none came of it. */
+  readonly session?: EndedSession | undefined
 }
 
 /** How one request goes on. */
@@ -85,6 +104,8 @@ export interface ForwardedRequest {
   readonly fairKey: string | undefined
   /** What its route changes about the fields of the response. */
   readonly editResponse: ((headers: HeaderList) => HeaderList) | undefined
+  /** It asks for a session of WebTransport, and this is its place among them. */
+  readonly sessionPlace: SessionPlace | undefined
 }
 
 /**
@@ -112,6 +133,10 @@ export class ForwardedExchange
   error: TransportError | undefined
   /** Not those that the client did not take. Counted at the end. */
   responseBytes = 0
+  session: EndedSession | undefined
+  #sessionPlace: SessionPlace | undefined
+  /** The fields that were sent. */
+  #requestHeaders: HeaderList = NO_HEADERS
   /** Of a tunnel, which has no body. */
   #tunnelBytes: number | undefined
   readonly #context: ForwardingContext
@@ -158,11 +183,13 @@ export class ForwardedExchange
     client.events = this
     this.requestId = request.requestId
     this.#editResponse = request.editResponse
-    const { limits } = request
+    const { limits, sessionPlace } = request
+    this.#sessionPlace = sessionPlace
+    if (sessionPlace !== undefined) this.#requestHeaders = sessionFields(request.headers)
     const dispatched: DispatchRequest = {
       method: client.method,
       path: request.path,
-      headers: request.headers,
+      headers: sessionPlace === undefined ? request.headers : this.#requestHeaders,
       body: request.body,
       authority: request.authority,
       upgrade: client.upgrade,
@@ -174,7 +201,7 @@ export class ForwardedExchange
       bodyTimeoutMs: limits.bodyTimeoutMs,
       requestTimeoutMs: limits.requestTimeoutMs,
       retry: limits.retry,
-      protocols: limits.protocols,
+      protocols: sessionPlace === undefined ? limits.protocols : HTTP3_ONLY,
     }
     this.handle = this.#context.transport.dispatch(this.origin, dispatched, this)
     request.copy?.send(dispatched)
@@ -236,9 +263,13 @@ export class ForwardedExchange
     this.#reportEnd()
   }
 
-  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: StreamSocket): void {
     if (this.#phase !== 'waiting') {
       tunnel.destroy()
+      return
+    }
+    if (this.#sessionPlace !== undefined) {
+      this.#bridge(controller, headers, tunnel, this.#sessionPlace)
       return
     }
     this.#leave()
@@ -247,11 +278,7 @@ export class ForwardedExchange
     const client = this.client.acceptUpgrade(status, this.#rewritten(controller, headers))
     const { protocol } = controller
     this.#tunnelBytes = 0
-    joinTunnel(client, tunnel, (fromClient, fromOrigin) => {
-      this.#tunnelBytes = (this.#tunnelBytes ?? 0) + fromClient
-      this.responseBytes += fromOrigin
-      this.#context.onCarried(this.origin, protocol, fromClient, fromOrigin)
-    })
+    joinTunnel(client, tunnel, (fromClient, fromOrigin) => this.#onCarried(protocol, fromClient, fromOrigin))
     this.#context.onAnswered(this)
     const { onEnded } = this.#context
     if (onEnded !== undefined)
@@ -261,10 +288,11 @@ export class ForwardedExchange
       )
   }
 
-  onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
+  onResponseError(_controller: ExchangeController | undefined, cause: TransportError): void {
     const phase = this.#phase
     if (phase === 'ended') return
     this.#leave()
+    const error = this.#sessionPlace === undefined ? cause : sessionFailure(cause)
     this.error = error
     // A client that has gone reads no answer. A head that has left us cannot be taken back: the client sees a
     // truncated response.
@@ -272,6 +300,50 @@ export class ForwardedExchange
     if (isTooLate || error.code === 'MM_CLIENT_GONE') this.client.abort(error)
     else this.#answerItself(error)
     this.#reportEnd()
+  }
+
+  /** The origin has taken the session: so does the client, and each is carried to the other. */
+  #bridge(
+    controller: ExchangeController,
+    headers: HeaderList,
+    tunnel: StreamSocket,
+    place: SessionPlace,
+  ): void {
+    const { clock, sessions, onEnded } = this.#context
+    const { protocol } = controller
+    const answer = this.#rewritten(controller, headers)
+    const taken = { tunnel, request: this.#requestHeaders, response: headers, answer }
+    let joined: ReturnType<typeof joinSessions>
+    try {
+      joined = joinSessions(this.client, taken, clock)
+    } catch (cause) {
+      this.onResponseError(controller, asTransportError(cause))
+      return
+    }
+    this.#leave()
+    this.status = 200
+    this.originProtocol = protocol
+    this.#tunnelBytes = 0
+    sessions.open({
+      ...joined,
+      clock,
+      idleMs: place.idleMs,
+      counts: this.#context.sessionCounts(this.origin),
+      onCarried: (fromClient, fromOrigin) => this.#onCarried(protocol, fromClient, fromOrigin),
+      onEnded: (session, error) => {
+        this.session = session
+        this.error = error
+        place.release()
+        onEnded?.(this)
+      },
+    })
+    this.#context.onAnswered(this)
+  }
+
+  #onCarried(protocol: Protocol, fromClient: number, fromOrigin: number): void {
+    this.#tunnelBytes = (this.#tunnelBytes ?? 0) + fromClient
+    this.responseBytes += fromOrigin
+    this.#context.onCarried(this.origin, protocol, fromClient, fromOrigin)
   }
 
   #answerItself(error: TransportError): void {
@@ -364,10 +436,19 @@ export class ForwardedExchange
     this.#controller?.resume()
   }
 
-  /** Once, but for a tunnel, whose end is reported when it has ended. */
+  /** Once, but for a tunnel or a session, whose end is reported when it has ended. */
   #reportEnd(): void {
+    if (this.#sessionPlace !== undefined) this.#reportNoSession(this.#sessionPlace)
     this.#context.onAnswered(this)
     this.#context.onEnded?.(this)
+  }
+
+  #reportNoSession(place: SessionPlace): void {
+    place.release()
+    const { code } = this.error ?? {}
+    const isUnavailable = code === 'MM_WEBTRANSPORT_UNAVAILABLE'
+    const result = code === undefined ? 'refused' : isUnavailable ? 'unavailable' : 'failed'
+    this.#context.sessionCounts(this.origin).results.add(result)
   }
 
   /** Nothing more will be passed on. */
@@ -385,6 +466,9 @@ export class ForwardedExchange
     return length === undefined ? undefined : Math.max(0, Number(length) - this.#receivedBytes)
   }
 }
+
+/** There is no other for sessions of WebTransport. */
+const HTTP3_ONLY: readonly Protocol[] = ['h3']
 
 /** What is left of a line of a log that cannot be written: the fault is counted. */
 function ignoreFault(): void {}

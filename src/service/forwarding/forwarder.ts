@@ -10,6 +10,13 @@ import { REFUSED } from '../routes/rewrite.ts'
 import type { RouteAnswer } from '../routes/route-answer.ts'
 import { Router } from '../routes/router.ts'
 import type { TemplateContext } from '../routes/template.ts'
+import type { SessionCounts } from '../web-transport/session-counts.ts'
+import {
+  admitSession,
+  type ListenerSessions,
+  SessionTable,
+  WEBTRANSPORT,
+} from '../web-transport/session-table.ts'
 import { type ForwardOrigin, fairKeyOf, usualAuthority } from './forward-origin.ts'
 import { type ForwardTarget, forwardTargets, type ProxyEnd, type ProxySource } from './forward-target.ts'
 import {
@@ -48,6 +55,8 @@ export interface ForwarderOptions {
   readonly requestIds?: RequestIds | undefined
   /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
+  /** What is counted of the sessions of WebTransport with an origin. */
+  sessionCounts(origin: Origin): SessionCounts
   /** The forward proxies of routes. Default: there are none. */
   readonly proxies?: ProxySource | undefined
   /** Default: the system's. */
@@ -69,6 +78,7 @@ export class Forwarder {
   /** By route. */
   readonly #mirrorCounts = new Map<string, MirrorCounts>()
   readonly #mirrors: MirrorParts
+  readonly #sessions = new SessionTable()
   #state: ForwardingState
 
   constructor(settings: ServiceSettings, options: ForwarderOptions) {
@@ -84,14 +94,14 @@ export class Forwarder {
         return counts
       },
     }
-    this.#state = prepare(settings, options, this.#stalledReaders, this.#mirrors)
+    this.#state = prepare(settings, options, this.#own)
   }
 
   configure(settings: ServiceSettings): void {
     const names = new Set(settings.routes.map(({ name }) => name))
     for (const name of this.#mirrorCounts.keys()) if (!names.has(name)) this.#mirrorCounts.delete(name)
     this.#stalledReaders.configure(settings.forwarding.buffering)
-    this.#state = prepare(settings, this.#options, this.#stalledReaders, this.#mirrors)
+    this.#state = prepare(settings, this.#options, this.#own)
   }
 
   /** What became of copies, by route. */
@@ -103,14 +113,26 @@ export class Forwarder {
     return this.#stalledReaders.stats
   }
 
-  /** For a listener; `altSvc` is what its responses announce (RFC 7838), once there are any. */
-  handler(altSvc: () => string | undefined = announceNothing): IngressHandler {
+  /** Sessions of WebTransport that are open. */
+  get sessions(): Pick<SessionTable, 'size' | 'closeAll'> {
+    return this.#sessions
+  }
+
+  get #own(): OwnParts {
+    return { stalledReaders: this.#stalledReaders, mirrors: this.#mirrors, sessions: this.#sessions }
+  }
+
+  /**
+   * For a listener; `altSvc` is what its responses announce (RFC 7838), once there are any, `sessions` are
+   * its sessions of WebTransport, if it offers them.
+   */
+  handler(altSvc: () => string | undefined = announceNothing, sessions?: ListenerSessions): IngressHandler {
     let prepared: ForwardingState | undefined
     let state = this.#state
     return exchange => {
       if (prepared !== this.#state) {
         prepared = this.#state
-        state = withAltSvc(prepared, altSvc())
+        state = forListener(prepared, altSvc(), sessions)
       }
       this.#handle(exchange, state)
     }
@@ -222,6 +244,12 @@ export class Forwarder {
     const { maxBodyBytes } = limits
     if (maxBodyBytes > 0 && (exchange.body?.length ?? 0) > maxBodyBytes)
       return this.#refuse(state, exchange, bodyTooLarge(maxBodyBytes), route)
+    const place =
+      exchange.upgrade === WEBTRANSPORT ? admitSession(state.listenerSessions, exchange, limits) : undefined
+    if (place instanceof TransportError) {
+      if (place.code === 'MM_WEBTRANSPORT_LIMIT') state.sessionCounts(origin.origin).results.add('limited')
+      return this.#refuse(state, exchange, place, route)
+    }
     const copy = mirror?.copyOf(exchange)
     const { requestIds } = this.#options
     const named =
@@ -237,6 +265,7 @@ export class Forwarder {
       limits,
       copy,
       editResponse: 'proxy' in end ? editProxied(edit) : edit,
+      sessionPlace: place,
     })
   }
 
@@ -346,15 +375,26 @@ function editProxied(edit: ((headers: HeaderList) => HeaderList) | undefined) {
 
 function announceNothing(): undefined {}
 
-function withAltSvc(state: ForwardingState, altSvc: string | undefined): ForwardingState {
-  return altSvc === undefined ? state : { ...state, responseHeaders: new ResponseHeaders(state.name, altSvc) }
+function forListener(
+  state: ForwardingState,
+  altSvc: string | undefined,
+  listenerSessions: ListenerSessions | undefined,
+): ForwardingState {
+  if (altSvc === undefined && listenerSessions === undefined) return state
+  return { ...state, responseHeaders: new ResponseHeaders(state.name, altSvc), listenerSessions }
+}
+
+/** What of the forwarder outlives a configuration. */
+interface OwnParts {
+  readonly stalledReaders: StalledReaders
+  readonly mirrors: MirrorParts
+  readonly sessions: SessionTable
 }
 
 function prepare(
   settings: ServiceSettings,
   options: ForwarderOptions,
-  stalledReaders: StalledReaders,
-  mirrors: MirrorParts,
+  { stalledReaders, mirrors, sessions }: OwnParts,
 ): ForwardingState {
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
@@ -370,6 +410,9 @@ function prepare(
     stalledReaders,
     responseFields: options.responseFields,
     clock: options.clock ?? systemClock,
+    sessions,
+    listenerSessions: undefined,
+    sessionCounts: origin => options.sessionCounts(origin),
     dateHeader: () => options.dateHeader(),
     onAnswered: answer => options.onAnswered(answer),
     onEnded: options.onEnded,

@@ -13,6 +13,7 @@ import type { Http3ListenSettings, ListenSettings, ServiceSettings } from '../co
 import { trustOf } from '../forwarding/forwarded-chain.ts'
 import { proxyStatusName } from '../forwarding/own-response.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
+import { ListenerSessions } from '../web-transport/session-table.ts'
 import { isAddressInUse, listenFailure, resolveListenAddress } from './listen-failure.ts'
 import { removeStaleSocket, takeSocketFile } from './unix-socket-file.ts'
 
@@ -23,8 +24,11 @@ export interface InheritedEntry {
   readonly quic?: { readonly descriptor: number } & IdRoute
 }
 
-/** Makes what takes the requests of a listener; `altSvc` is asked once it is open. */
-type HandlerOf = (altSvc: () => string | undefined) => IngressHandler
+/**
+ * Makes what takes the requests of a listener; `altSvc` is asked once it is open, `sessions` are those of
+ * WebTransport that it may have.
+ */
+type HandlerOf = (altSvc: () => string | undefined, sessions: ListenerSessions | undefined) => IngressHandler
 
 /** What takes the requests of listeners, and what these offer for it. */
 export interface Serving {
@@ -50,11 +54,12 @@ export async function openListeners(
   parts: ListenerParts,
   inherited?: InheritedEntry,
 ): Promise<IngressListener[]> {
-  const { address, protocols, http3 } = parts.entry
+  const { address, protocols, http3, webTransport } = parts.entry
   for (let attempt = 1; ; attempt += 1) {
     const opened: IngressListener[] = []
     let announced: string | undefined
-    const handler = parts.handlerOf(() => announced)
+    const sessions = webTransport && new ListenerSessions(webTransport)
+    const handler = parts.handlerOf(() => announced, sessions)
     try {
       if (protocols.length > 0) {
         for (const descriptor of inherited?.tcp ?? [undefined])
@@ -110,7 +115,7 @@ async function openQuic(
   address: ListenAddress,
   inherited: InheritedEntry['quic'],
 ): Promise<IngressListener> {
-  const { tls } = entry
+  const { tls, webTransport } = entry
   const [certificate] = tls?.certificates ?? []
   // The configuration says so before.
   if (tls === undefined || certificate === undefined) throw new Error('h3 needs tls')
@@ -131,7 +136,8 @@ async function openQuic(
         ...(tls.unknownNames !== undefined && { unknownNames: tls.unknownNames }),
         retry,
         allowsMigration,
-        limits: settings.ingress,
+        webTransport: webTransport !== undefined,
+        limits: quicLimits(settings.ingress, webTransport),
         handler,
         takesDatagrams,
         clock: systemClock,
@@ -143,6 +149,14 @@ async function openQuic(
     }
   }
   throw failure
+}
+
+function quicLimits(
+  ingress: ServiceSettings['ingress'],
+  webTransport: ListenSettings['webTransport'],
+): ServiceSettings['ingress'] {
+  const maxSessions = webTransport?.maxSessionsPerConnection
+  return maxSessions === undefined ? ingress : { ...ingress, http3: { ...ingress.http3, maxSessions } }
 }
 
 /** As long as OpenSSL and BoringSSL want it: a name, a key of encryption, and one of authentication. */

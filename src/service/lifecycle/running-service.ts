@@ -46,6 +46,9 @@ import { withServiceDefaults } from './service-defaults.ts'
 import { serviceProxies, sharedByProxies } from './service-proxies.ts'
 import { settingsChanges } from './settings-changes.ts'
 
+/** What the end of sessions has to leave within, before their connections are closed. */
+const SESSION_CLOSE_MS = 100
+
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
 /** What a service gets from who starts it. */
@@ -201,6 +204,7 @@ export class RunningService implements Service {
       onEnded: this.#accessLog?.onEnded,
       requestIds: requestId === undefined ? undefined : new RequestIds(requestId, randomUUID),
       onCarried: (...carried) => this.#metrics.onCarried(...carried),
+      sessionCounts: origin => this.#metrics.sessionCounts(origin),
     })
     if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
     this.#certificates = new ListenerCertificates({
@@ -221,7 +225,7 @@ export class RunningService implements Service {
       service.#sockets = await openSockets(
         settings,
         {
-          handlerOf: altSvc => service.#forwarder.handler(altSvc),
+          handlerOf: (...listener) => service.#forwarder.handler(...listener),
           takesDatagrams: () => service.#proxies.takeUdp,
         },
         service.actions,
@@ -369,9 +373,20 @@ export class RunningService implements Service {
       return
     }
     this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
+    await this.#closeSessions()
     // Clients first: they are cut, and get no answer in place of the origin's.
     const cut = listeners.map(({ listener }) => listener.close())
     await Promise.all([...cut, this.transport.close(), this.#proxies.close()])
+  }
+
+  /** Both sides of each receive the reason, which takes a moment, before their connections are cut. */
+  async #closeSessions(): Promise<void> {
+    const { sessions } = this.#forwarder
+    if (sessions.size === 0) return
+    sessions.closeAll()
+    await new Promise<void>(resolve => {
+      systemClock.setTimer(SESSION_CLOSE_MS, resolve)
+    })
   }
 
   /**
@@ -458,6 +473,7 @@ export class RunningService implements Service {
       pools: pools.map(named),
       leaving: leaving.map(named),
       forward: this.#proxies.statuses().map(proxyPage),
+      webTransport: this.#metrics.sessionsPage(),
     }
   }
 }

@@ -9,6 +9,7 @@ import type {
   RetryReason,
 } from '../../entry/events.ts'
 import type { ErrorCode } from '../../index.ts'
+import { SessionCounts } from '../web-transport/session-counts.ts'
 import { ClientMetrics } from './client-metrics.ts'
 import {
   CounterSet,
@@ -33,6 +34,8 @@ export class OriginMetrics {
   readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()
   readonly clients = new ClientMetrics()
+  /** Of WebTransport. */
+  readonly sessions = new SessionCounts()
   /** When the origin's certificate expires, as the last full handshake saw it, in ms since 1970. */
   certificateExpiresAt: number | undefined
   readonly #protocols = new Map<ProtocolLabel, ProtocolMetrics>()

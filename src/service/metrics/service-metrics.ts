@@ -10,6 +10,7 @@ import type { ForwardProxyReports } from '../forward-proxy/forward-proxy.ts'
 import type { ClientAnswer } from '../forwarding/forwarded-exchange.ts'
 import type { StallStats } from '../forwarding/stalled-readers.ts'
 import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
+import type { SessionCounts } from '../web-transport/session-counts.ts'
 import { registerClientMetrics } from './client-metrics.ts'
 import { registerIngressMetrics } from './ingress-metrics.ts'
 import { CounterSet, registerScraped } from './metric-types.ts'
@@ -31,6 +32,7 @@ import { registerEndpointMetrics } from './register-endpoint-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
+import { registerSessionMetrics, type SessionsPage, sessionsPage } from './session-metrics.ts'
 
 /** Where the numbers come from that are kept elsewhere. */
 export interface MetricSources {
@@ -85,6 +87,7 @@ export class ServiceMetrics {
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
   /** By route: what was counted of the origins that requests have named. */
   #proxies: ReadonlyMap<string, OriginMetrics> = new Map()
+  readonly #all: () => readonly OriginMetrics[]
   #lastOrigin: Origin | undefined
   #lastMetrics: OriginMetrics = this.#removed
 
@@ -95,7 +98,9 @@ export class ServiceMetrics {
       this.#removed,
       this.#unrouted,
     ]
+    this.#all = origins
     registerClientMetrics(this.registry, origins, () => sources.ingressStats())
+    registerSessionMetrics(this.registry, origins)
     registerExchangeMetrics(this.registry, origins)
     registerMigrationMetrics(this.registry, origins)
     registerSelectionMetrics(this.registry, { configured: () => [...this.#origins.values()], all: origins })
@@ -162,6 +167,7 @@ export class ServiceMetrics {
       onAnswered: answer => this.#ofProxy(route).clients.onAnswered(answer),
       onCarried: (protocol, fromClient, fromOrigin) =>
         this.#ofProxy(route).of(protocol).onCarried(fromClient, fromOrigin),
+      sessionCounts: () => this.#ofProxy(route).sessions,
     }
   }
 
@@ -185,6 +191,16 @@ export class ServiceMetrics {
   /** For the forwarder: bytes of tunnels, as they come. */
   onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void {
     this.#of(origin).of(protocol).onCarried(fromClient, fromOrigin)
+  }
+
+  /** For the forwarder: of WebTransport. */
+  sessionCounts(origin: Origin): SessionCounts {
+    return this.#of(origin).sessions
+  }
+
+  /** For `GET /pools`. */
+  sessionsPage(): readonly SessionsPage[] {
+    return sessionsPage(this.#all())
   }
 
   #ofProxy(route: string): OriginMetrics {

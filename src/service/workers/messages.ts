@@ -95,4 +95,6 @@ export interface PoolsPage {
   readonly leaving: readonly object[]
   /** The forward proxies. */
   readonly forward: readonly object[]
+  /** Sessions of WebTransport, by origin. */
+  readonly webTransport: readonly object[]
 }

@@ -66,6 +66,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
         pools: all(({ pools }) => pools),
         leaving: all(({ leaving }) => leaving),
         forward: all(({ forward }) => forward),
+        webTransport: all(({ webTransport }) => webTransport),
       }
     },
     async explain(origin) {

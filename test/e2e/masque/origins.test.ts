@@ -195,6 +195,29 @@ describe.skipIf(missing !== undefined)(
       },
     )
 
+    it('that breaks its tunnels is at fault itself, and HTTP/3 is not marked broken', async () => {
+      await using breaking = await startMultiplexedProxy({
+        protocol: 'h2',
+        tls: { cert: identity.cert, key: identity.key },
+        answerToUdp: 'breaks',
+      })
+      await using pinned = through([urlOf('h2', breaking)], { protocols: ['h3'] })
+      await expect(pinned.request(`${caddy.url}/hello`)).rejects.toMatchObject({
+        code: 'MM_PROXY_FAILED',
+        message: expect.stringContaining(
+          `the proxy ${urlOf('h2', breaking)} of egress out broke a tunnel off`,
+        ),
+      })
+      await using both = through([urlOf('h2', breaking)], { select: { policy: 'latency' } })
+      for (let round = 0; round < 10; round += 1) {
+        const response = await both.request(`${caddy.url}/hello`)
+        expect([response.status, response.info.protocol]).toEqual([200, 'h2'])
+        await response.dump()
+        await new Promise(resolve => setTimeout(resolve, 30))
+      }
+      expect(await known(both, caddy.url)).not.toMatch(/"broken|is broken|failedRecently/)
+    })
+
     it('of which the first has no UDP is passed over for one that does', async () => {
       await using proxy = await startProxy()
       await using refusing = await startMultiplexedProxy({

@@ -37,7 +37,7 @@ function rig({ datagrams, takes = true }: { datagrams?: HttpDatagrams; takes?: b
   const ended: string[] = []
   tunnel.owner = {
     onDatagram: payload => received.push(String(payload)),
-    onClosed: error => ended.push(error.message),
+    onClosed: (error, isOrderly) => ended.push(isOrderly ? error.message : `broken: ${error.message}`),
   }
   return { tunnel, clock, incoming, written, received, ended, stream }
 }
@@ -85,7 +85,7 @@ describe('a UDP tunnel', () => {
     expect([received, tunnel.dropped, ended]).toEqual([[], 1, []])
     incoming.write(Buffer.concat([varint(0), varint(70_000)]))
     await turn()
-    expect(ended).toEqual([expect.stringContaining('70000 bytes')])
+    expect(ended).toEqual([expect.stringMatching(/^broken: .*70000 bytes/)])
     expect(stream.destroyed).toBe(true)
     expect(tunnel.send(Buffer.from('late'))).toBe(false)
   })
@@ -105,7 +105,10 @@ describe('a UDP tunnel', () => {
     incoming.end()
     await turn()
     await turn()
-    tunnel.owner = { onDatagram: () => {}, onClosed: error => ended.push(error.message) }
+    tunnel.owner = {
+      onDatagram: () => {},
+      onClosed: (error, isOrderly) => ended.push(isOrderly ? error.message : `broken: ${error.message}`),
+    }
     await turn()
     expect(ended).toEqual(['the peer ended the tunnel'])
   })

@@ -4,6 +4,7 @@ import type { ServiceConfig } from '../../../src/service/config/service-config.t
 import type { EndedExchange } from '../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../src/service/forwarding/forwarder.ts'
 import { RequestIds } from '../../../src/service/forwarding/request-id.ts'
+import { SessionCounts } from '../../../src/service/web-transport/session-counts.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeIngressExchange } from './fake-ingress-exchange.ts'
 import { type FakeDispatch, fakeTransport } from './fake-transport.ts'
@@ -26,6 +27,7 @@ export function setUpForwarder(
     onAnswered: () => undefined,
     onEnded: ({ status, route, error }: EndedExchange) => answers.push({ status, route, code: error?.code }),
     onCarried: () => undefined,
+    sessionCounts: () => new SessionCounts(),
     random: () => 0.5,
   })
   const handle = forwarder.handler()
@@ -38,7 +40,8 @@ export function setUpForwarder(
   return { forwarder, dispatches, answers, clock, send }
 }
 
-function settingsOf(changes: Partial<ServiceConfig>) {
+/** Those of a configuration. Throws where it has faults. */
+export function settingsOf(changes: Partial<ServiceConfig>) {
   const parsed = parseConfig({ listen: [{ address: '127.0.0.1:0' }], ...changes }, '.')
   if (parsed.ok) return parsed.settings
   throw new Error(parsed.faults.map(({ path, message }) => `${formatPath(path)} ${message}`).join())

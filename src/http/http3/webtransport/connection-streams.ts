@@ -41,7 +41,6 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   readonly #host: ConnectionStreamsHost
   readonly #streams = new Map<number, SessionStream>()
   readonly #sessions = new Map<number, SessionCarrier>()
-  /** Server: sessions that were asked for, whatever became of them, while their requests live. */
   readonly #requested = new Set<number>()
   readonly #early: EarlyArrivals
   /** Streams whose header has not come whole. */
@@ -76,8 +75,9 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
     return this.#bidirectional
   }
 
+  /** Those that were asked for, whatever became of them, while their requests live. */
   get sessions(): number {
-    return this.#sessions.size
+    return this.#requested.size
   }
 
   has(id: number): boolean {
@@ -90,6 +90,11 @@ export class ConnectionStreams implements SessionCarrierHost, SessionStreamHost 
   }
 
   // Sessions
+
+  /** We ask for a session. */
+  onAsked(sessionId: number): void {
+    this.#requested.add(sessionId)
+  }
 
   /** A client asks for a session. False: it has as many as it may have. */
   admit(sessionId: number): boolean {

@@ -34,6 +34,12 @@ const RECORD: AccessRecord = {
   ttfbMs: 12.34567,
   totalMs: 20,
   error: undefined,
+  session: undefined,
+  sessionProtocol: undefined,
+  closeCode: undefined,
+  streams: undefined,
+  datagrams: undefined,
+  droppedDatagrams: undefined,
   header: name => FIELDS[name],
 }
 

@@ -2,32 +2,20 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { headerValue } from '../../../../src/entry/dispatch.ts'
 import { TransportError } from '../../../../src/index.ts'
-import { formatPath } from '../../../../src/service/config/config-fault.ts'
-import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../../src/service/config/service-config.ts'
 import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../../src/service/forwarding/forwarder.ts'
+import { SessionCounts } from '../../../../src/service/web-transport/session-counts.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { duplexPair, FakeIngressExchange } from '../fake-ingress-exchange.ts'
 import { type FakeDispatch, fakeTransport } from '../fake-transport.ts'
+import { settingsOf } from '../forwarder-world.ts'
 
 const VIA = '1.1 middlemile (id)'
 const gone = new TransportError('MM_CLIENT_GONE', 'the client closed')
 const reset = new TransportError('MM_CONNECTION_RESET', 'the origin broke', { processed: 'unknown' })
 
-function settingsOf(changes: Partial<ServiceConfig> = {}) {
-  const parsed = parseConfig(
-    {
-      listen: [{ address: '127.0.0.1:0' }],
-      origins: { shop: { url: 'https://origin.example', hosts: ['shop.example'] } },
-      ...changes,
-    },
-    '.',
-  )
-  if (!parsed.ok)
-    throw new Error(parsed.faults.map(({ path, message }) => `${formatPath(path)} ${message}`).join())
-  return parsed.settings
-}
+const origins = { shop: { url: 'https://origin.example', hosts: ['shop.example'] } }
 
 function dataOf(client: FakeIngressExchange): string {
   return client.log
@@ -41,7 +29,7 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
   const refused: number[] = []
   const answers: Partial<ClientAnswer>[] = []
   const clock = new FakeClock()
-  const forwarder = new Forwarder(settingsOf(changes), {
+  const forwarder = new Forwarder(settingsOf({ origins, ...changes }), {
     transport,
     clock,
     instanceId: 'id',
@@ -50,6 +38,7 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
     onAnswered: ({ status, originProtocol, clientProtocol, durationMs }) =>
       answers.push({ status, originProtocol, clientProtocol, durationMs }),
     onCarried: () => undefined,
+    sessionCounts: () => new SessionCounts(),
   })
   return { forwarder, dispatches, refused, answers, clock }
 }
