@@ -18,6 +18,7 @@ import { manyOrigins } from '../scenarios/service/many-origins.ts'
 import { overload } from '../scenarios/service/overload.ts'
 import { slowReaders } from '../scenarios/service/slow-readers.ts'
 import { stalePosts } from '../scenarios/service/stale-posts.ts'
+import { webTransportBridge } from '../scenarios/service/web-transport-bridge.ts'
 import { workers } from '../scenarios/service/workers.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -27,6 +28,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   forward,
   'forward-h2': forwardH2,
   workers,
+  'webtransport-bridge': webTransportBridge,
   client,
   'client-h2': clientH2,
   'client-h3': clientH3,
