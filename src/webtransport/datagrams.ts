@@ -3,19 +3,23 @@ import type { Clock } from '../base/clock.ts'
 import type { WebTransportCarrier } from '../base/http/web-transport-carrier.ts'
 import { bytesOf } from './bytes-of.ts'
 import { DatagramQueue } from './datagram-queue.ts'
-import type { CarriedSession, WebTransportDatagrams } from './types.ts'
+import type { CarriedSession } from './types.ts'
 import type { WebTransportError } from './web-transport-error.ts'
 
 const HIGH_WATER_MARK = 64
 
+type Carried = CarriedSession['datagrams']
+
 /** The datagrams of one session, in both directions. */
-export class SessionDatagrams implements WebTransportDatagrams {
+export class SessionDatagrams implements Carried {
   readonly readable: ReadableStream<Uint8Array>
   readonly writable: WritableStream<Uint8Array | ArrayBuffer>
   readonly #clock: Clock
   readonly #incoming = new DatagramQueue(HIGH_WATER_MARK, Number.POSITIVE_INFINITY)
   readonly #outgoing = new DatagramQueue(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
   #outgoingHighWaterMark = HIGH_WATER_MARK
+  /** Stands for a reader. */
+  #listener: Carried['onDatagram']
   #carrier: WebTransportCarrier | undefined
   #reader: ReadableStreamDefaultController<Uint8Array> | undefined
   /** A reader waits. */
@@ -23,6 +27,7 @@ export class SessionDatagrams implements WebTransportDatagrams {
   #wakeWriter: (() => void) | undefined
   #failWriter: ((error: Error) => void) | undefined
   #oversized = 0
+  #unsent = 0
   #isOver = false
 
   constructor(clock: Clock) {
@@ -43,6 +48,20 @@ export class SessionDatagrams implements WebTransportDatagrams {
       start: controller => void (this.#failWriter = error => controller.error(error)),
       write: chunk => this.#write(bytesOf(chunk)),
     })
+  }
+
+  get onDatagram(): Carried['onDatagram'] {
+    return this.#listener
+  }
+  /** What has come before is handed over at once. */
+  set onDatagram(listener: Carried['onDatagram']) {
+    this.#listener = listener
+    if (listener === undefined) return
+    const now = this.#clock.now()
+    for (let bytes = this.#incoming.peek(now); bytes !== undefined; bytes = this.#incoming.peek(now)) {
+      this.#incoming.shift()
+      listener(bytes)
+    }
   }
 
   get maxDatagramSize(): number {
@@ -94,7 +113,7 @@ export class SessionDatagrams implements WebTransportDatagrams {
   /** See CarriedSession. */
   get lost(): CarriedSession['lostDatagrams'] {
     const { dropped, expired } = this.#incoming
-    return { unread: dropped + expired, oversized: this.#oversized }
+    return { unread: dropped + expired, oversized: this.#oversized, unsent: this.#unsent }
   }
 
   // What the session reports
@@ -107,6 +126,7 @@ export class SessionDatagrams implements WebTransportDatagrams {
   /** Owned. */
   receive(payload: Buffer): void {
     if (this.#reader === undefined || this.#isOver) return
+    if (this.#listener !== undefined) return this.#listener(payload)
     this.#incoming.push(payload, this.#clock.now())
     if (this.#wakeReader === undefined || !this.#deliver()) return
     const wake = this.#wakeReader
@@ -115,6 +135,16 @@ export class SessionDatagrams implements WebTransportDatagrams {
   }
 
   onRoom(): void {
+    this.#send()
+  }
+
+  relay(payload: Uint8Array): void {
+    if (this.#isOver) return
+    if (this.#outgoing.length >= this.#outgoingHighWaterMark) {
+      this.#outgoing.shift()
+      this.#unsent += 1
+    }
+    this.#outgoing.push(payload, this.#clock.now())
     this.#send()
   }
 

@@ -50,8 +50,17 @@ export interface WebTransportSession {
 
 /** What a proxy needs of a session besides, since it stands for the other side. */
 export interface CarriedSession extends WebTransportSession {
-  /** So many datagrams were lost for want of a reader, and for their length. */
-  readonly lostDatagrams: { readonly unread: number; readonly oversized: number }
+  readonly datagrams: WebTransportDatagrams & {
+    /** Gets each datagram as it comes, owned, in place of `readable`. Must not throw. */
+    onDatagram: ((payload: Uint8Array) => void) | undefined
+    /**
+     * Sends one that is the session's own from now on, in this turn of the event loop where the connection has
+     * room. Where too many wait the oldest one is lost.
+     */
+    relay(payload: Uint8Array): void
+  }
+  /** So many datagrams were lost for want of a reader, for their length, and for want of room to be sent. */
+  readonly lostDatagrams: { readonly unread: number; readonly oversized: number; readonly unsent: number }
   /** Breaks the session off without a word: `closed` rejects, here and there. */
   abort(error: TransportError): void
 }

@@ -85,7 +85,7 @@ export class SessionBridge {
       this.#run(from.draining.then(() => to.drain()))
       this.#run(this.#carryBidirectional(side, from, to))
       this.#run(this.#carryUnidirectional(side, from, to))
-      this.#run(this.#carryDatagrams(side, from, to))
+      this.#carryDatagrams(side, from, to)
     }
     this.#watchIdle()
   }
@@ -127,18 +127,13 @@ export class SessionBridge {
     this.#run(carryStream(readable, writable, bytes => this.#onCarried(side, bytes)))
   }
 
-  /** What the other side does not take at once waits in two short queues, of which the first drops. */
-  async #carryDatagrams(side: SessionSide, from: CarriedSession, to: CarriedSession): Promise<void> {
-    const reader = from.datagrams.readable.getReader()
-    const writer = to.datagrams.writable.getWriter()
-    for (;;) {
-      const { value, done } = await reader.read()
-      if (done) return
-      await writer.ready
+  /** In the turn in which it comes. What the other side does not take at once waits in a short queue. */
+  #carryDatagrams(side: SessionSide, from: CarriedSession, to: CarriedSession): void {
+    from.datagrams.onDatagram = payload => {
       this.traffic[side].datagrams += 1
       this.#parts.counts.traffic[side].datagrams += 1
-      this.#onCarried(side, value.length)
-      writer.write(value).catch(ignore)
+      this.#onCarried(side, payload.length)
+      to.datagrams.relay(payload)
       this.#countLost(side, from, to)
     }
   }
@@ -155,8 +150,8 @@ export class SessionBridge {
   #countLost(side: SessionSide, from: CarriedSession, to: CarriedSession): void {
     const own = this.traffic[side]
     const shared = this.#parts.counts.traffic[side]
-    const { unread } = from.lostDatagrams
-    const { oversized } = to.lostDatagrams
+    const { oversized, unsent } = to.lostDatagrams
+    const unread = from.lostDatagrams.unread + unsent
     shared.unreadDatagrams += unread - own.unreadDatagrams
     shared.oversizedDatagrams += oversized - own.oversizedDatagrams
     own.unreadDatagrams = unread
@@ -215,6 +210,3 @@ export class SessionBridge {
     onEnded({ result, closeCode: info?.closeCode, protocol: this.#protocol, traffic }, error)
   }
 }
-
-/** The writer reports it as well. */
-function ignore(): void {}

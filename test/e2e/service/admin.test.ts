@@ -270,6 +270,7 @@ describe('GET /pools', () => {
       totalConnections: 1,
       leaving: [],
       forward: [],
+      webTransport: [],
       ports: expect.objectContaining({ refused: 0, pairs: [expect.objectContaining({ inUse: 1 })] }),
       economy: expect.objectContaining({ sinceStart: expect.objectContaining({ requests: 3, opened: 1 }) }),
       pools: [
