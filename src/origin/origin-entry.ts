@@ -284,8 +284,8 @@ export class OriginEntry {
   /** What another process has kept of it since. */
   learn(facts: unknown): void {
     const now = this.#parts.clock.now()
-    this.record.learn(facts, now, Date.now())
-    this.lanes.refresh(now)
+    // A look at the lanes may begin a trial: without news it would be one too many.
+    if (this.record.learn(facts, now, Date.now())) this.lanes.refresh(now)
   }
 
   /** What its pools have learned and were sized for is to be kept before they go. */

@@ -116,18 +116,20 @@ export class OriginRecord {
 
   /**
    * What another process of this machine has kept: of each thing what is newer than what is known here. Any
-   * JSON; what is none of ours is left alone. Never throws.
+   * JSON; what is none of ours is left alone. Never throws. Returns whether it says something new of HTTP/3.
    */
-  learn(kept: unknown, now: number, wallNow: number): void {
+  learn(kept: unknown, now: number, wallNow: number): boolean {
     const snapshot = readSnapshot(kept)
-    if (snapshot === undefined) return
+    if (snapshot === undefined) return false
     this.onTime(now)
     const own = this.snapshot(now, wallNow)
     // What it saw before our network changed is void here, even if it has not noticed.
     const networkChangedAt = Math.max(own.networkChangedAt ?? 0, snapshot.networkChangedAt ?? 0)
     const others = networkChangedAt === 0 ? snapshot : { ...snapshot, networkChangedAt }
     const parts = { ...this.#parts(), options: this.#options }
-    restoreParts(parts, newsOf(freshSnapshot(others, wallNow), own), wallNow - now, now)
+    const news = newsOf(freshSnapshot(others, wallNow), own)
+    restoreParts(parts, news, wallNow - now, now)
+    return Object.keys(news.http3).length + Object.keys(news.alternatives).length > 0
   }
 
   /** The protocol that was negotiated last. */

@@ -167,7 +167,9 @@ export function mergeSnapshots(a: OriginSnapshot, b: OriginSnapshot): OriginSnap
 
 /** What another process knows that is newer than what is known here. Neither is changed. */
 export function newsOf(others: OriginSnapshot, own: OriginSnapshot): OriginSnapshot {
-  const merged = mergeSnapshots(own, others)
+  // That a connect succeeded takes ours away, and leaves no date behind.
+  const { lastFailure: _, ...facts } = others.facts
+  const merged = mergeSnapshots(own, { ...others, facts })
   // What is our own comes out of the merge as the same object.
   const news = <T>(all: Readonly<Record<string, T>>, ours: Readonly<Record<string, T | undefined>>) =>
     filter(all, (member, name) => member !== ours[name])

@@ -203,11 +203,17 @@ describe('an origin record that learns from another process', () => {
     const record = new OriginRecord(PLACE, OPTIONS)
     const status = record.http3Status('a.example:443')
     status.onHttp3Worked(1000)
-    record.learn(record.snapshot(1000, WALL), 1000, WALL)
+    expect(record.learn(record.snapshot(1000, WALL), 1000, WALL)).toBe(false)
     expect(record.http3Status('a.example:443')).toBe(status)
     const old = { name: 'broken', at: WALL - 1, until: WALL + HOUR, failures: 1, reason: 'x' }
     record.learn(others({ http3: { 'a.example:443': old } }), 1000, WALL)
     expect(record.http3Status('a.example:443')).toBe(status)
+  })
+
+  it('takes no failure over, which may have been made good here', () => {
+    const record = new OriginRecord(PLACE, OPTIONS)
+    record.learn(others({ facts: { lastFailure: stamped('MM_CONNECT_REFUSED') } }), 1000, WALL)
+    expect(record.lastFailure).toBeUndefined()
   })
 
   it('takes nothing of the path from before its network changed, though the other has not noticed', () => {
