@@ -8,12 +8,15 @@ import { deno } from '../../support/deno.ts'
 import { requireQuic } from '../../support/require-quic.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { bridgeWorld } from './bridge-world.ts'
-import { untilEnd, writeAll } from './session-world.ts'
+import { untilEnd } from './session-world.ts'
 
 const run = promisify(execFile)
 const BYTES = 200_000
 
-/** What it does not do (2.9.6): end a stream when its writer closes, and close a session by a capsule. */
+/**
+ * What it does not do (2.9.6): end a stream when its writer closes, take unidirectional streams of ours, and close a
+ * session by a capsule.
+ */
 const CLIENT = `
 const [url, hash] = Deno.args
 const session = new WebTransport(url, {
@@ -28,14 +31,11 @@ for (const reader = readable.getReader(); echoed.length < bytes.length;) echoed.
 await written
 await session.datagrams.writable.getWriter().write(new Uint8Array([1, 2, 3]))
 const datagram = (await session.datagrams.readable.getReader().read()).value
-const uni = (await session.incomingUnidirectionalStreams.getReader().read()).value
-let text = ''
-for await (const chunk of uni) text += new TextDecoder().decode(chunk)
-console.log(JSON.stringify({ isSame: echoed.every((byte, i) => byte === bytes[i]), datagram: [...datagram], text }))
+console.log(JSON.stringify({ isSame: echoed.every((byte, i) => byte === bytes[i]), datagram: [...datagram] }))
 Deno.exit(0)
 `
 
-test('Deno speaks with an origin through the connector: streams and datagrams, both ways', async ctx => {
+test('Deno speaks with an origin through the connector: a stream and datagrams, both ways', async ctx => {
   const missing = requireQuic()
   ctx.skip(missing !== undefined, missing)
   const found = await deno()
@@ -45,9 +45,6 @@ test('Deno speaks with an origin through the connector: streams and datagrams, b
     void untilEnd(session.incomingBidirectionalStreams, async ({ readable, writable }) => {
       readable.pipeTo(writable).catch(() => {}) // it goes away in the middle
     })
-    void session
-      .createUnidirectionalStream()
-      .then(writable => writeAll(writable, Buffer.from('from the origin')))
   })
   using directory = makeTemporaryDirectory('deno')
   const file = join(directory.path, 'client.js')
@@ -57,8 +54,8 @@ test('Deno speaks with an origin through the connector: streams and datagrams, b
   const { stdout } = await run(
     found.path,
     ['run', '--unstable-net', '--allow-net', '--no-remote', file, url, hash],
-    { timeout: 60_000, env: { ...process.env, DENO_DIR: directory.path, NO_COLOR: '1' } },
+    { timeout: 20_000, env: { ...process.env, DENO_DIR: directory.path, NO_COLOR: '1' } },
   )
-  expect(JSON.parse(stdout)).toEqual({ isSame: true, datagram: [1, 2, 3], text: 'from the origin' })
+  expect(JSON.parse(stdout)).toEqual({ isSame: true, datagram: [1, 2, 3] })
   await expect.poll(() => world.records().length).toBe(1)
 })
