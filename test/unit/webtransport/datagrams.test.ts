@@ -34,8 +34,7 @@ describe('the datagrams of a session that a proxy carries', () => {
     datagrams.outgoingHighWaterMark = 2
     const narrow = carrierOf(1)
     datagrams.begin(narrow.carrier)
-    for (const text of ['1', '2', '3', '4', 'longer than 10 bytes'])
-      datagrams.relay(Buffer.from(text))
+    for (const text of ['1', '2', '3', '4', 'longer than 10 bytes']) datagrams.relay(Buffer.from(text))
     expect(narrow.sent).toEqual(['1'])
     expect(datagrams.lost).toEqual({ unread: 0, oversized: 0, unsent: 2 })
     const wide = carrierOf(9)
