@@ -54,8 +54,8 @@ export interface CarriedSession extends WebTransportSession {
     /** Gets each datagram as it comes, owned, in place of `readable`. Must not throw. */
     onDatagram: ((payload: Uint8Array) => void) | undefined
     /**
-     * Sends one that is the session's own from now on, in this turn of the event loop where the connection has
-     * room. Where too many wait the oldest one is lost.
+     * Sends one that is the session's own from now on, in this turn of the event loop where the connection
+     * has room. Where too many wait the oldest one is lost.
      */
     relay(payload: Uint8Array): void
   }
