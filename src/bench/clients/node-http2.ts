@@ -43,6 +43,8 @@ async function start(setting: ClientSetting, hasLargeWindows: boolean): Promise<
     },
     facts: () => counts.facts(),
     async close() {
+      // Not from within a read of theirs: see native-notes/http2.md.
+      await new Promise(setImmediate)
       for (const session of sessions.flat()) session?.destroy()
     },
   }

@@ -184,6 +184,8 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
     const hash = createHash('sha256')
     for await (const chunk of first as AsyncIterable<Buffer>) hash.update(chunk)
     expect(hash.digest('hex')).toBe(HASH)
+    // Not from within a read, where this goes on: nghttp2 writes into freed memory then (native-notes/http2.md).
+    await new Promise(setImmediate)
     session.destroy()
   })
 })
