@@ -63,7 +63,7 @@ export interface TransportEnvironment {
   readonly lookup?: Lookup | undefined
   /** Where ceilings of protected origins are shared with other processes. Default: they are not. */
   readonly shares?: SharePort | undefined
-  /** What other processes of this host find out. Default: nobody says. */
+  /** News of origins from other processes of this host, and for them. Default: none. */
   readonly news?: NewsPort | undefined
   /** Its connections carry HTTP datagrams. Default false. */
   readonly httpDatagrams?: boolean | undefined

@@ -12,8 +12,9 @@ import type { NewsPort } from '../state/shares/host-news.ts'
 import type { ShareFigures } from '../state/shares/share-keeper.ts'
 import type { Coalescing } from './coalescing/coalescing.ts'
 import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
+import type { ConnectorHooks, ConnectorPurpose } from './connecting/connector-config.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
-import type { ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
+import type { OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
@@ -30,7 +31,7 @@ import type { CpuMeter } from './lanes/cpu-meter.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
 import { HandshakeLedger } from './ledger/handshake-ledger.ts'
-import { OriginPools, type OriginPoolsParts, type PoolPurpose } from './origin-pools.ts'
+import { OriginPools, type OriginPoolsParts } from './origin-pools.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { OriginPaths, type OriginPathsParts } from './paths/origin-paths.ts'
 import { pathHealth, pathsByProtocol } from './paths/path-health.ts'
@@ -51,7 +52,7 @@ export interface OriginEntryParts
   readonly route: ProxiedRoute | undefined
   readonly locals: LocalRoute | undefined
   readonly socketSettings: SocketSettings
-  readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
+  readonly makeConnector: (purpose: ConnectorPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
   readonly observer: Observer
   /** Whether anybody listens to the observer just now. */
@@ -379,7 +380,7 @@ export class OriginEntry {
       .flatMap(({ connection, reuses }) => this.#ledger.of(connection, reuses) ?? [])
   }
 
-  #hooks(purpose: PoolPurpose): ConnectorHooks {
+  #hooks(purpose: ConnectorPurpose): ConnectorHooks {
     const { observer } = this.#parts
     const { origin } = this
     return {
@@ -421,7 +422,7 @@ export class OriginEntry {
     }
   }
 
-  #observe(event: TransportEvent, purpose: PoolPurpose): void {
+  #observe(event: TransportEvent, purpose: ConnectorPurpose): void {
     if (event.type === 'connection-opened') {
       const { connection } = event
       const { handshake } = connection
@@ -446,7 +447,7 @@ export class OriginEntry {
       this.lanes.onUnresponsive(event.connection)
   }
 
-  #onOpened(connection: Connection, purpose: PoolPurpose): void {
+  #onOpened(connection: Connection, purpose: ConnectorPurpose): void {
     const lane = Array.from(this.lanes).find(({ name }) => name === purpose)
     if (lane === undefined) return
     this.lanes.onConnected(lane, connection)
@@ -455,7 +456,7 @@ export class OriginEntry {
   }
 
   /** A connection of another origin carries requests of this one. */
-  #onJoined(connection: Connection, purpose: PoolPurpose): void {
+  #onJoined(connection: Connection, purpose: ConnectorPurpose): void {
     this.coalescing.onJoined()
     this.#ledger.onJoined(connection)
     this.paths.onOpened()

@@ -9,7 +9,8 @@ import type { PoolDemand } from '../pool/pool-counts.ts'
 import type { OwnPoolConfig, PoolPart } from '../pool/pools.ts'
 import type { LimitName } from '../pool/rules/connection-budget.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
-import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
+import type { ConnectorPurpose } from './connecting/connector-config.ts'
+import type { OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import type { OriginEndpoints } from './endpoints/origin-endpoints.ts'
 import { BalancedPool } from './lanes/balanced-pool.ts'
@@ -17,9 +18,6 @@ import { Lane } from './lanes/lane.ts'
 import { Lanes, type LanesParts } from './lanes/lanes.ts'
 import type { EndpointStats, LabeledCounts, OriginLoad } from './stats.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
-
-/** What the connections of a pool are for: a lane, or upgrades beside the lanes. */
-export type PoolPurpose = ConnectorConfig['purpose']
 
 /** What differs between the pools of an origin; the transport adds the rest. */
 type OriginPoolConfig = Pick<
@@ -54,7 +52,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
 
 export interface OriginPoolsParts {
   readonly lanes: Omit<LanesParts, 'makeLane'>
-  readonly makeConnector: (purpose: PoolPurpose) => OriginConnector
+  readonly makeConnector: (purpose: ConnectorPurpose) => OriginConnector
   readonly makePool: (config: OriginPoolConfig) => Pool
   /** Undefined: the origin's pools are going away. */
   readonly makePoolBeside: (first: Pool, config: OriginPoolConfig) => Pool | undefined
@@ -64,7 +62,7 @@ export interface OriginPoolsParts {
   readonly isBudgetFull: () => boolean
   /** The ceiling of a protected origin leaves no place, neither beside it for those whose readers stall. */
   readonly isCeilingReached: () => boolean
-  readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
+  readonly observe: (event: TransportEvent, purpose: ConnectorPurpose) => void
   readonly random: () => number
   /** Those that requests are balanced over. Undefined: they are not. */
   readonly endpoints: OriginEndpoints | undefined
@@ -200,7 +198,7 @@ export class OriginPools {
   /** One pool, or one per endpoint. */
   #makePools(
     connector: OriginConnector,
-    purpose: PoolPurpose,
+    purpose: ConnectorPurpose,
     config: OriginPoolConfig,
   ): RequestPool | undefined {
     const { endpoints } = this.#parts
@@ -221,7 +219,7 @@ export class OriginPools {
   #makeBalanced(
     connector: OriginConnector,
     endpoints: OriginEndpoints,
-    lane: PoolPurpose,
+    lane: ConnectorPurpose,
     config: OriginPoolConfig,
   ): BalancedPool | undefined {
     const { lanes, random, endpointResolver, endPool } = this.#parts
@@ -266,7 +264,7 @@ export class OriginPools {
    * What the pool of an endpoint shares beside the limit of the origin. A pool has one such limit: that of
    * the endpoint comes first, and upgrades over all endpoints have one where it is not set.
    */
-  #limitOf(lane: PoolPurpose, address: string, { maxConnections }: PoolOptions): PoolPart {
+  #limitOf(lane: ConnectorPurpose, address: string, { maxConnections }: PoolOptions): PoolPart {
     const { maxConnectionsPerEndpoint } = this.#parts.lanes.settings.breakers
     return lane === 'upgrades' && maxConnectionsPerEndpoint === 0
       ? { key: lane, maxConnections, name: OF_UPGRADES }

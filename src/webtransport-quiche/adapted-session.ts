@@ -6,9 +6,9 @@ import { AdaptedStream, orderOf, type StreamSides } from './adapted-stream.ts'
 import type { PackageQueue, PackageSession, StreamOrder } from './package-contract.ts'
 
 const DURING = 'a session of @fails-components/webtransport'
-/** What the package keeps of streams that nobody accepts. */
+/** What the package keeps of streams that are not accepted. */
 const MAX_UNACCEPTED = 128
-/** Of datagrams that nobody reads: as many, or as many bytes where its reader wants bytes. */
+/** Of unread datagrams: as many, or as many bytes where its reader wants bytes. */
 const MAX_UNREAD = 64
 const MAX_UNREAD_BYTES = 65_536
 /** Datagrams that wait for QUIC to take them. */

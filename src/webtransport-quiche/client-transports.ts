@@ -2,8 +2,8 @@ import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { TlsOptions } from '../base/options/options.ts'
 import { createTransport, type Transport } from '../index.ts'
-import type { PackageClientOptions } from './package-contract.ts'
-import { windowsOf } from './quic-windows.ts'
+import { quicEngine } from '../quic/load-engine.ts'
+import { type PackageClientOptions, windowsOf } from './package-contract.ts'
 
 /** Transports whose sessions are over are kept for the next ones, so many. */
 const MAX_IDLE = 16
@@ -93,4 +93,19 @@ function quicOf(options: PackageClientOptions): ReturnType<typeof windowsOf> {
     initialBidirectionalStreams: options.initialBidirectionalStreams ?? initialBidirectionalReceiveStreams,
     initialUnidirectionalStreams: options.initialUnidirectionalStreams ?? initialUnidirectionalReceiveStreams,
   })
+}
+
+/**
+ * Loads the engine. Throws MM_PROTOCOL_UNAVAILABLE where there is none: `@matrixai/quic` is not installed, or
+ * there is no build of it for this machine.
+ *
+ * @example
+ * ```ts
+ * checkQuicheInit()
+ * ```
+ */
+export function checkQuicheInit(_options?: unknown): void {
+  const loaded = quicEngine()
+  if ('unavailable' in loaded)
+    throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `there is no HTTP/3 here: ${loaded.unavailable}`)
 }

@@ -8,6 +8,6 @@
  * ```
  */
 
-export { checkQuicheInit } from './check-init.ts'
 export { Http3WebTransportClient, Http3WebTransportClientSocket } from './client.ts'
+export { checkQuicheInit } from './client-transports.ts'
 export { Http3WebTransportServer, Http3WebTransportServerSocket } from './server.ts'

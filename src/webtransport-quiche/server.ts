@@ -7,13 +7,13 @@ import type { IngressExchange } from '../ingress/ingress-exchange.ts'
 import type { IngressListener } from '../ingress/listener.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
 import { AdaptedSession } from './adapted-session.ts'
-import type {
-  PackageServer,
-  PackageServerOptions,
-  SessionAnswer,
-  SessionRequest,
+import {
+  type PackageServer,
+  type PackageServerOptions,
+  type SessionAnswer,
+  type SessionRequest,
+  windowsOf,
 } from './package-contract.ts'
-import { windowsOf } from './quic-windows.ts'
 
 const DURING = 'a server of @fails-components/webtransport'
 /** How long its request callback may take: the package keeps to itself what it rejects with. */

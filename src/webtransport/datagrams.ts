@@ -138,14 +138,16 @@ export class SessionDatagrams implements Carried {
     this.#send()
   }
 
-  relay(payload: Uint8Array): void {
-    if (this.#isOver) return
+  relay(payload: Uint8Array): boolean {
+    if (this.#isOver) return false
+    const lost = this.#oversized + this.#unsent
     if (this.#outgoing.length >= this.#outgoingHighWaterMark) {
       this.#outgoing.shift()
       this.#unsent += 1
     }
     this.#outgoing.push(payload, this.#clock.now())
     this.#send()
+    return this.#oversized + this.#unsent === lost
   }
 
   /** The session is over. `isLost`: without having been closed. */

@@ -55,9 +55,9 @@ export interface CarriedSession extends WebTransportSession {
     onDatagram: ((payload: Uint8Array) => void) | undefined
     /**
      * Sends one that is the session's own from now on, in this turn of the event loop where the connection
-     * has room. Where too many wait the oldest one is lost.
+     * has room. Where too many wait the oldest one is lost. False: one was, or this one is too long.
      */
-    relay(payload: Uint8Array): void
+    relay(payload: Uint8Array): boolean
   }
   /** So many datagrams were lost for want of a reader, for their length, and for want of room to be sent. */
   readonly lostDatagrams: { readonly unread: number; readonly oversized: number; readonly unsent: number }

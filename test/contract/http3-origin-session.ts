@@ -33,7 +33,6 @@ export function originSession(link: QuicLink, script: OriginScript): Http3Sessio
     onEarlyData: nothing,
     mayCloseNow: () => true,
     onTicket: nothing,
-    onDatagram: nothing,
     onReady: nothing,
     onGoaway: nothing,
     onExhausted: nothing,

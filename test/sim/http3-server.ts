@@ -170,7 +170,6 @@ export class Http3Server implements QuicLinkOwner {
       onHandshake: nothing,
       onEarlyData: nothing,
       onTicket: nothing,
-      onDatagram: nothing,
       onReady: nothing,
       onGoaway: nothing,
       onExhausted: nothing,

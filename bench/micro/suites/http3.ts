@@ -71,7 +71,6 @@ const QUIET: Omit<Http3SessionEvents, 'onRequest'> = {
   onHandshake: () => undefined,
   onEarlyData: () => undefined,
   onTicket: () => undefined,
-  onDatagram: () => undefined,
   onDefence: limit => fail(`the defence ${limit} took effect`),
   onEnding: () => undefined,
   onEnd: ({ message }) => fail(message),

@@ -224,6 +224,5 @@ function sessionEvents(
     onRequest: () => {
       throw new Error('a client session takes no requests')
     },
-    onDatagram: () => {},
   }
 }

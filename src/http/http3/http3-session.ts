@@ -255,11 +255,6 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     this.#core.reportOutput()
   }
 
-  /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
-  sendDatagram(stream: Stream, payload: Uint8Array): boolean {
-    return this.#core.datagrams.send(stream.id, payload)
-  }
-
   drain(now: number): void {
     const core = this.#core
     if (core.isEnded) return

@@ -248,7 +248,7 @@ export class InboundTurn {
   }
 
   #onDatagram(bytes: Buffer): void {
-    const { options, table, guard, events, now } = this.#core
+    const { options, table, guard, now } = this.#core
     // RFC 9297 2.1.1: only who has offered them gets them.
     if (!options.enableDatagrams) {
       throw new Http3ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
@@ -256,10 +256,9 @@ export class InboundTurn {
     const { streamId, payload } = readDatagram(bytes)
     if (this.#core.datagrams.receive(streamId, payload)) return
     if (this.#core.webTransport?.receiveDatagram(streamId, payload) === true) return
-    const stream = table.get(streamId)
     // One of a stream that has ended may have been on its way (RFC 9297 2.1).
-    if (stream === undefined && !this.#host.hasBeen(streamId)) guard.count('maxStrayDatagramsPerSecond', now)
-    else if (stream !== undefined) events.onDatagram(stream, payload)
+    if (table.get(streamId) === undefined && !this.#host.hasBeen(streamId))
+      guard.count('maxStrayDatagramsPerSecond', now)
   }
 
   #onQuicEnd(end: QuicEnd): void {

@@ -67,6 +67,4 @@ export interface Http3SessionEvents extends ClientSessionEvents {
    * follow.
    */
   onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
-  /** RFC 9297. Borrowed. */
-  onDatagram(stream: Stream, payload: Buffer): void
 }

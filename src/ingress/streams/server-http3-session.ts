@@ -250,7 +250,6 @@ export class ServerHttp3Session
   onOrigins(): void {}
   onEarlyData(): void {}
   onTicket(): void {}
-  onDatagram(): void {}
 
   // What the exchanges ask for
 

@@ -1,4 +1,3 @@
-import type { Clock } from '../../base/clock.ts'
 import { abortError, TransportError } from '../../base/errors.ts'
 import { guardedMicrotask } from '../../base/guard.ts'
 import { formatEndpoint } from '../../base/http/endpoint.ts'
@@ -34,14 +33,9 @@ export interface RawUdp {
   close(): void
 }
 
-interface RawUdpParts {
-  readonly resolver: AddressResolver
-  readonly clock: Clock
-}
-
 /** The first of its addresses that the system has a route to. */
 export async function connectRawUdp(
-  { resolver }: RawUdpParts,
+  { resolver }: { readonly resolver: AddressResolver },
   origin: Origin,
   settings: OriginSettings,
   signal: AbortSignal,

@@ -64,7 +64,7 @@ interface ServiceOutside {
   readonly observer?: Observer | undefined
   /** Where ceilings of protected origins are shared with other processes. Left out: they are not. */
   readonly shares?: SharePort | undefined
-  /** What other processes of the host find out. Left out: nobody says. */
+  /** News of origins from other processes of the host, and for them. Left out: none. */
   readonly news?: NewsPort | undefined
 }
 

@@ -133,8 +133,7 @@ export class SessionBridge {
       this.traffic[side].datagrams += 1
       this.#parts.counts.traffic[side].datagrams += 1
       this.#onCarried(side, payload.length)
-      to.datagrams.relay(payload)
-      this.#countLost(side, from, to)
+      if (!to.datagrams.relay(payload)) this.#countLost(side, from, to)
     }
   }
 

@@ -137,7 +137,6 @@ export class FakeHttp3Client {
         onRequest: () => {
           throw new Error('a client is asked nothing')
         },
-        onDatagram: ignore,
         onReady: ignore,
         onGoaway: () => void this.goaways++,
         onExhausted: ignore,

@@ -7,9 +7,8 @@ import type {
   WebTransportCarrierOwner,
 } from '../../../base/http/web-transport-carrier.ts'
 import type { QuicConnection } from '../../../quic/engine.ts'
-import { encodeDatagram } from '../frames/datagrams.ts'
 import type { Http3Settings } from '../frames/settings.ts'
-import { varintBytes } from '../frames/varint.ts'
+import type { TunnelDatagrams } from '../stream-datagrams.ts'
 import { SESSION_GONE } from './code-points.ts'
 import type { SessionStream } from './session-stream.ts'
 
@@ -17,6 +16,7 @@ import type { SessionStream } from './session-stream.ts'
 export interface CarryingConnection {
   readonly role: 'client' | 'server'
   readonly quic: QuicConnection
+  readonly datagrams: TunnelDatagrams
   readonly ownSettings: Http3Settings
   readonly peerSettings: Http3Settings
   readonly isEnded: boolean
@@ -71,8 +71,7 @@ export class SessionCarrier implements WebTransportCarrier {
   }
 
   get maxDatagramBytes(): number {
-    if (!this.#core.peerSettings.h3Datagram || this.#isClosed) return 0
-    return Math.max(0, this.#core.quic.maxDatagramBytes - varintBytes(this.sessionId / 4))
+    return this.#isClosed ? 0 : this.#core.datagrams.maxBytesOf(this.sessionId)
   }
 
   get stats(): CarrierStats {
@@ -89,9 +88,8 @@ export class SessionCarrier implements WebTransportCarrier {
 
   sendDatagram(payload: Uint8Array): boolean {
     if (payload.length > this.maxDatagramBytes) return false
-    const isTaken = this.#core.quic.sendDatagram(encodeDatagram(this.sessionId, payload))
-    if (isTaken) this.#core.reportOutput()
-    else if (!this.#isClosed) this.#host.awaitRoom(this)
+    const isTaken = this.#core.datagrams.send(this.sessionId, payload)
+    if (!isTaken && !this.#isClosed) this.#host.awaitRoom(this)
     return isTaken
   }
 

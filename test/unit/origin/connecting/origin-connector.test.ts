@@ -11,9 +11,10 @@ import { SocketSettings } from '../../../../src/connect/tcp/socket-settings.ts'
 import { AddressResolver, findBy, type Lookup } from '../../../../src/dns/address-resolver.ts'
 import { AlternativeResolver } from '../../../../src/dns/alternative-resolver.ts'
 import { Coalescing } from '../../../../src/origin/coalescing/coalescing.ts'
+import type { ConnectorPurpose } from '../../../../src/origin/connecting/connector-config.ts'
 import { DialTurns } from '../../../../src/origin/connecting/dial-turns.ts'
 import { Http3Dialer } from '../../../../src/origin/connecting/http3-dialer.ts'
-import { type ConnectorConfig, OriginConnector } from '../../../../src/origin/connecting/origin-connector.ts'
+import { OriginConnector } from '../../../../src/origin/connecting/origin-connector.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
 import type { QuicDialRequest } from '../../../../src/quic/dial.ts'
 import type { LoadedEngine } from '../../../../src/quic/load-engine.ts'
@@ -33,7 +34,7 @@ const ALT_SVC = 'h3="alt.test:8443"'
 
 interface SetUpOptions {
   url?: string
-  purpose?: ConnectorConfig['purpose']
+  purpose?: ConnectorPurpose
   protocols?: readonly Protocol[]
   /** There is a QUIC engine; without one the machine speaks no HTTP/3. */
   hasEngine?: boolean
@@ -150,7 +151,7 @@ function setUp({
 }
 
 describe('OriginConnector', () => {
-  it.each<[ConnectorConfig['purpose'], readonly Protocol[], string]>([
+  it.each<[ConnectorPurpose, readonly Protocol[], string]>([
     ['tcp', ['h2', 'http/1.1'], 'h2,http/1.1'],
     ['tcp', ['h3', 'h2', 'http/1.1'], 'h2,http/1.1'],
     ['h2-spread', ['h3', 'h2', 'http/1.1'], 'h2'],

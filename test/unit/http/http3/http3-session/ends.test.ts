@@ -7,8 +7,9 @@ import {
   headers,
   requestHeaders,
   responseHeaders,
+  SETTING,
 } from '../../../../support/http3-wire.ts'
-import { GET, POST, ROLES, SessionRig } from './session-rig.ts'
+import { CONNECT_UDP, GET, POST, ROLES, SessionRig } from './session-rig.ts'
 
 const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
 
@@ -133,8 +134,9 @@ describe('when we end the session,', () => {
     ['INTERNAL_ERROR', 'H3_INTERNAL_ERROR'],
     ['CANCEL', 'H3_INTERNAL_ERROR'],
   ] as const)('close(%s) sends %s, is reported once, and leaves commands without effect', (code, wire) => {
-    const rig = new SessionRig('client')
-    const stream = rig.open()
+    const rig = new SessionRig('client', { peerSettings: [[SETTING.H3_DATAGRAM, 1]] })
+    const stream = rig.open(CONNECT_UDP, false)
+    const datagrams = rig.datagrams(stream.id)
     rig.session.close(code, 'r'.repeat(1000))
     rig.session.close('NO_ERROR', 'again')
     expect(rig.quic.closed).toMatchObject({ isApplication: true, reason: 'r'.repeat(200) })
@@ -146,7 +148,7 @@ describe('when we end the session,', () => {
     rig.session.flush()
     rig.session.onTimeout(1e9)
     rig.receive(0, responseHeaders(), true)
-    expect(rig.session.sendDatagram(stream, Buffer.alloc(1))).toBe(false)
+    expect(datagrams.send(Buffer.alloc(1))).toBe(false)
     expect(() => rig.open()).toThrow(expect.objectContaining({ code: 'MM_CONNECTION_CLOSED' }))
     expect(rig.log()).toEqual([])
   })

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../../../src/base/http/headers.ts'
-import {
-  data,
-  headers,
-  requestHeaders,
-  responseHeaders,
-  SETTING,
-  varint,
-} from '../../../../support/http3-wire.ts'
-import { GET, POST, ROLES, SessionRig } from './session-rig.ts'
+import { data, headers, responseHeaders, SETTING, varint } from '../../../../support/http3-wire.ts'
+import { CONNECT_UDP, GET, ROLES, SessionRig } from './session-rig.ts'
 
 const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
 const WITH_DATAGRAMS = [[SETTING.H3_DATAGRAM, 1]] as const
@@ -18,15 +11,16 @@ describe('HTTP datagrams (RFC 9297)', () => {
     for (const role of ROLES) {
       const rig = new SessionRig(role, { peerSettings: WITH_DATAGRAMS })
       for (const id of [0, 4]) {
-        if (role === 'client') rig.open(POST, false)
-        else rig.receive(id, requestHeaders('/', [], 'POST'))
+        if (role === 'client') rig.open(CONNECT_UDP, false)
+        else rig.receive(id, EXTENDED)
+        rig.datagrams(id)
       }
       rig.log()
       rig.quic.tell({ type: 'datagram', bytes: Buffer.concat([varint(1), Buffer.from('hi')]) })
       rig.quic.tell({ type: 'datagram', bytes: varint(0, 4) })
       rig.turn()
       expect(rig.log()).toEqual(['datagram 4 hi', 'datagram 0 '])
-      expect(rig.session.sendDatagram(rig.stream(4), Buffer.from('ho'))).toBe(true)
+      expect(rig.datagrams(4).send(Buffer.from('ho'))).toBe(true)
       expect(rig.quic.datagrams.map(bytes => bytes.toString('latin1'))).toEqual(['\x01ho'])
     }
   })
@@ -53,7 +47,7 @@ describe('HTTP datagrams (RFC 9297)', () => {
   it('are not sent to a peer that has not offered them, nor without an offer of our own, nor when they are too long', () => {
     const to = (enableDatagrams: boolean, offers: boolean, bytes: number): boolean => {
       const rig = new SessionRig('client', { enableDatagrams, peerSettings: offers ? WITH_DATAGRAMS : [] })
-      return rig.session.sendDatagram(rig.open(), Buffer.alloc(bytes))
+      return rig.datagrams(rig.open(CONNECT_UDP, false).id).send(Buffer.alloc(bytes))
     }
     expect(to(true, true, 1199)).toBe(true)
     expect(to(true, true, 1200)).toBe(false)
@@ -63,7 +57,9 @@ describe('HTTP datagrams (RFC 9297)', () => {
 
   it('are dropped for streams that are over', () => {
     const rig = new SessionRig('client', { peerSettings: WITH_DATAGRAMS })
-    rig.open().reset('CANCEL')
+    const stream = rig.open(CONNECT_UDP, false)
+    rig.datagrams(stream.id)
+    stream.reset('CANCEL')
     rig.log()
     rig.quic.tell({ type: 'datagram', bytes: varint(0) })
     rig.turn()

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
+import type { HttpDatagrams } from '../../../../../src/base/http/http-datagrams.ts'
 import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../../src/base/options/protocol-options.ts'
 import { HTTP3_ERROR_CODES } from '../../../../../src/http/http3/frames/error-codes.ts'
 import { Http3Session } from '../../../../../src/http/http3/http3-session.ts'
@@ -31,6 +32,8 @@ export const GET: OutgoingRequest = {
   headers: [],
 }
 export const POST: OutgoingRequest = { ...GET, method: 'POST' }
+/** Of a tunnel. */
+export const CONNECT_UDP: OutgoingRequest = { ...GET, method: 'CONNECT', protocol: 'connect-udp' }
 
 /** A session whose QUIC connection is a fake: every event becomes a line of the log. */
 export class SessionRig {
@@ -157,6 +160,14 @@ export class SessionRig {
     return stream
   }
 
+  /** Those of a tunnel, with a line for each that comes. */
+  datagrams(id: number): HttpDatagrams {
+    const datagrams = this.stream(id).datagrams?.()
+    if (datagrams === undefined) throw new Error(`stream ${id} is no tunnel`)
+    datagrams.onDatagram = payload => this.#note(`datagram ${id} ${payload.toString('latin1')}`)
+    return datagrams
+  }
+
   /** What was put out on a stream of messages since the last time: `HEADERS 12`, `DATA 5 end`. */
   frames(id: number): string[] {
     this.session.flush()
@@ -207,7 +218,6 @@ export class SessionRig {
       mayCloseNow: () => this.mayCloseNow,
       onTicket: (ticket, { maxFieldSectionSize }) =>
         this.#note(`ticket ${ticket.toString('latin1')} ${maxFieldSectionSize}`),
-      onDatagram: (stream, payload) => this.#note(`datagram ${stream.id} ${payload.toString('latin1')}`),
       onReady: () => void this.capacities.push(this.session.capacity),
       onGoaway: requestsTaken => this.#note(`goaway ${requestsTaken ?? 'unknown'}`),
       onExhausted: () => this.#note('exhausted'),
